@@ -1,0 +1,28 @@
+"""winnow: select data, train small language models at equal compute, and prove what it saved.
+
+The public names below load on first use, so that `import winnow` costs nothing.
+"""
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Recipe": "winnow.recipe",
+    "load_recipe": "winnow.recipe_file",
+    "plan": "winnow.pipeline",
+    "run": "winnow.pipeline",
+    "report": "winnow.pipeline",
+    "load": "winnow.analysis.study_folder",
+    "WinnowError": "winnow.errors",
+}
+
+__all__ = ["Recipe", "WinnowError", "load", "load_recipe", "plan", "report", "run"]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name from its home module (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'winnow' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

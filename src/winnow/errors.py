@@ -1,0 +1,36 @@
+"""Everything winnow raises for its users, on one page.
+
+A message says what was found, what is allowed and what to do; the command line prints it as one line
+and leaves with `exit_code`.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class WinnowError(Exception):
+    """Base of all errors that a user can mend."""
+
+    exit_code = 1
+
+
+class RecipeError(WinnowError):
+    """A recipe, or an option that overrides it, asks for something that is not there or not allowed."""
+
+
+class DataError(WinnowError):
+    """Data that was read is missing, empty, or not of the shape its format promises."""
+
+
+class ArtifactError(WinnowError):
+    """A stored artifact, checkpoint or study folder is damaged or belongs to something else."""
+
+
+class BudgetError(WinnowError):
+    """A budget cannot pay for what is asked."""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """" (did you mean 'x'?)" for the known word closest to `word`; empty where none is close."""
+    found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f" (did you mean {found[0]!r}?)" if found else ""

@@ -1,0 +1,47 @@
+"""What was spent, what is charged to whom, what was wasted, and what it costs in dollars.
+
+*Spent*: every artifact's cost, once. *Charged*: to an arm, everything its result rests on, reused or not, except
+the base model (the same for all arms) and evaluation (metered, not charged). *Wasted*: redone work.
+"""
+
+from collections.abc import Iterable, Mapping
+from decimal import ROUND_HALF_UP, Decimal
+
+from winnow.records import Artifact, Cost
+
+CHARGED_METERS = ("train", "represent", "select", "generate")
+SELECTION_METERS = ("represent", "select")
+
+
+def dollars(seconds: float, dollars_per_hour: float) -> float:
+    """Price of so much wall time on the whole machine."""
+    return seconds / 3600 * dollars_per_hour
+
+
+def round_half_up(value: float, places: int = 2) -> float:
+    """Rounded as in a printed table: half away from zero, on the decimal spelling of the number."""
+    step = Decimal(1).scaleb(-places)
+    return float(Decimal(repr(float(value))).quantize(step, rounding=ROUND_HALF_UP))
+
+
+def total(costs: Iterable[Cost]) -> Cost:
+    """The sum of costs."""
+    return sum(costs, Cost())
+
+
+def metered(artifact: Artifact, meters: Iterable[str]) -> Cost:
+    """What one artifact used under these meters."""
+    return total(cost for meter, cost in artifact.costs.items() if meter in meters)
+
+
+def selection_cost(name: str, artifacts: Mapping[str, Artifact], inputs: Mapping[str, Mapping[str, str]]) -> Cost:
+    """What the selection behind stage `name` cost: representation and selectors, found along the edges."""
+    return total(metered(artifacts[stage], SELECTION_METERS) for stage in _upstream(name, inputs) if stage in artifacts)
+
+
+def _upstream(name: str, inputs: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """The stage and all stages that it rests on, each once."""
+    found = [name]
+    for stage in found:
+        found += [below for below in inputs.get(stage, {}).values() if below not in found]
+    return found

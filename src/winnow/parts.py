@@ -1,0 +1,114 @@
+"""What is asked of a stage of each kind: the part of a recipe that goes into its fingerprint.
+
+A part holds what can change the result and nothing else: no folder, no host, no number of workers.
+"""
+
+from typing import Any, Literal
+
+from winnow.recipe import (
+    BudgetRecipe,
+    EvaluationRecipe,
+    Frozen,
+    PoolRecipe,
+    RepresentationRecipe,
+    SourceRecipe,
+    TokenizerRecipe,
+    TrainingRecipe,
+)
+
+
+class GeneratePart(Frozen):
+    """Make one source with the built-in generator."""
+
+    source: SourceRecipe
+
+
+class TestsPart(Frozen):
+    """Read the evaluation sets. Inputs: `generated.<source>`."""
+
+    sets: tuple[SourceRecipe, ...]
+
+
+class CorpusPart(Frozen):
+    """Read text for pretraining. Inputs: `tests`, `generated.<source>`."""
+
+    sources: tuple[SourceRecipe, ...]
+
+
+class TokenizerPart(Frozen):
+    """Train a tokenizer. Input: `corpus`."""
+
+    tokenizer: TokenizerRecipe
+    context_tokens: int
+
+
+class ModelPart(Frozen):
+    """Point at a model folder or hub name; holds its hash, not its weights."""
+
+    model: str
+    revision: str | None = None
+
+
+class PoolPart(Frozen):
+    """Read, clean and split the pool. Inputs: `tests`, `tokenizer` (a tokenizer or a model), `generated.<source>`."""
+
+    pool: PoolRecipe
+
+
+class TrainPart(Frozen):
+    """Train one model. Inputs: `data` (a pool or corpus), `selection`?, `start`?, `tokenizer`; `validation`?."""
+
+    objective: Literal["pretraining", "sft"]
+    training: TrainingRecipe
+    global_batch_size: int
+    budget: BudgetRecipe
+    flops_per_second: float | None = None
+    """Turns a budget in seconds or dollars into FLOPs."""
+    dollars_per_hour: float = 0.0
+    architecture: dict[str, Any] | None = None
+    """For a model from scratch."""
+    context_tokens: int | None = None
+    """Length of packed sequences, for pretraining."""
+    sources: tuple[str, ...] | None = None
+    """Train on these sources of the data alone."""
+    charge_selection: bool = False
+    """Take the selection's FLOPs out of the budget."""
+    every_steps: int | None = None
+    """Steps between two evaluations; null for none."""
+    best_by: Literal["validation", "test"] = "validation"
+    seed: int = 0
+
+
+class RepresentPart(Frozen):
+    """A feature row per pool example. Inputs: `pool`, `model`."""
+
+    representation: RepresentationRecipe
+    threads: int = 1
+
+
+class SelectPart(Frozen):
+    """Choose rows. Inputs: `pool`, `features`?, `reference`? (for a control)."""
+
+    selector: str
+    options: dict[str, Any] = {}
+    fraction: float | None = None
+    """Null for selectors that bring their own size."""
+    target: bool = False
+    resample: float = 1.0
+    """Share of the pool that is drawn as candidates, by the seed."""
+    seed: int | None = None
+    """Null where the selection does not depend on it."""
+
+
+class EvaluatePart(Frozen):
+    """Score a checkpoint on the whole evaluation sets. Inputs: `run` (a trained or given model), `tests`, `tokenizer`."""
+
+    checkpoint: Literal["best", "last", "start"]
+    max_new_tokens: int
+    batch_size: int
+    threads: int = 1
+
+    @classmethod
+    def of(cls, recipe: EvaluationRecipe, checkpoint: Literal["best", "last", "start"], threads: int) -> "EvaluatePart":
+        """The part of an evaluation recipe that can change a whole-set score."""
+        return cls(checkpoint=checkpoint, max_new_tokens=recipe.max_new_tokens, batch_size=recipe.batch_size, threads=threads)

@@ -1,0 +1,466 @@
+"""The schema of a recipe, on one page.
+
+A recipe is one YAML 1.2 file; `winnow.recipe_file` reads, overrides and checks it. Every model here is frozen
+and refuses unknown keys; the text under a field is its documentation (meaning, unit, range). Nothing heavy is
+imported, so that `winnow --help` stays instant.
+"""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Fraction = Annotated[float, Field(gt=0, le=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+
+BUDGET_UNITS = ("pool_epochs", "examples", "tokens", "flops", "seconds", "dollars")
+
+
+class Frozen(BaseModel):
+    """A part of a recipe: immutable, without unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+# ---------------------------------------------------------------------------------------------- data
+
+
+class ProblemsRecipe(Frozen):
+    """Word problems from the built-in generator."""
+
+    examples: Count
+    """How many problems."""
+    families: tuple[str, ...] | Literal["all", "easy"] = "all"
+    """Which families of problems; `easy` are the single-step ones."""
+    near_copies: Share = 0.0
+    """Share of rows that are near-copies of other rows."""
+    wrong_answers: Share = 0.0
+    """Share of rows whose worked answer is wrong."""
+    off_topic: Share = 0.0
+    """Share of rows that are no mathematics at all."""
+    largest_number: Annotated[int, Field(ge=5)] = 20
+    """Size of the numbers in the problems."""
+    seed: int = 0
+    """Seed of the generator; two sources with different seeds hold different problems."""
+
+
+class PassagesRecipe(Frozen):
+    """Plain text from the built-in generator, for pretraining a tiny base model."""
+
+    documents: Count
+    """How many passages."""
+    largest_number: Annotated[int, Field(ge=5)] = 20
+    """Size of the numbers in the passages."""
+    seed: int = 0
+    """Seed of the generator."""
+
+
+class FieldsRecipe(Frozen):
+    """Which columns of a file hold the parts of an example (format `fields`)."""
+
+    question: str | tuple[str, ...]
+    """Column of the question; several are joined by a space."""
+    answer: str
+    """Column of the final answer."""
+    rationale: str | None = None
+    """Column of the worked answer, if there is one."""
+    options: str | None = None
+    """Column of the options of a multiple-choice question, a list."""
+
+
+class SourceRecipe(Frozen):
+    """One origin of data: files, a hub data set, or the built-in generator."""
+
+    name: Name
+    """Name in tables."""
+    licence: Annotated[str, Field(min_length=1)]
+    """Licence of the data, as an SPDX name where there is one; `unknown` is allowed and is shown."""
+    path: str | tuple[str, ...] | None = None
+    """Glob(s) of JSONL(.gz|.zst), JSON, Parquet, CSV or TXT files, from the current folder; or `hf://owner/name`."""
+    split: str = "train"
+    """Split of a hub data set."""
+    subset: str | None = None
+    """Configuration of a hub data set."""
+    revision: str | None = None
+    """Revision of a hub data set."""
+    format: Name = "fields"
+    """Built-in format: gsm8k, aqua_rat, math_qa, svamp, text; or `fields` with `fields:` below."""
+    fields: FieldsRecipe | None = None
+    """Columns, for format `fields`."""
+    text_field: str = "text"
+    """Column of the text, for format `text`."""
+    where: dict[str, str] | None = None
+    """Keep only rows whose column has this value, as text."""
+    problems: ProblemsRecipe | None = None
+    """Generate word problems instead of reading files."""
+    passages: PassagesRecipe | None = None
+    """Generate plain text instead of reading files (pretraining only)."""
+    limit: Count | None = None
+    """Keep a seeded sample of so many rows."""
+    examples: Count | None = None
+    """Declared number of examples, used by `winnow plan` alone where the data are out of reach."""
+    tokens: Count | None = None
+    """Declared number of tokens, likewise."""
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Self:
+        given = [key for key in ("path", "problems", "passages") if getattr(self, key) is not None]
+        if len(given) != 1:
+            raise ValueError(f"source {self.name!r} has {given or 'no origin'}; give exactly one of path, problems, passages")
+        if self.path is not None and self.format == "fields" and self.fields is None:
+            raise ValueError(f"source {self.name!r} has neither a format nor fields; name a format or give `fields:`")
+        return self
+
+
+class TargetRecipe(Frozen):
+    """Training data set aside as the target of targeted selectors; never evaluation data."""
+
+    per_source: dict[str, Count] | None = None
+    """How many examples to set aside from each named source of the pool."""
+    source: SourceRecipe | None = None
+    """Or a user's own file."""
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Self:
+        if (self.per_source is None) == (self.source is None):
+            raise ValueError("pool.target needs exactly one of per_source and source")
+        return self
+
+
+class PoolRecipe(Frozen):
+    """All candidates for training."""
+
+    sources: Annotated[tuple[SourceRecipe, ...], Field(min_length=1)]
+    """Where the examples come from."""
+    sample: Count | None = None
+    """Keep a seeded sample of so many examples of all sources together."""
+    max_tokens: Annotated[int, Field(ge=8)] = 512
+    """Longest example in tokens; longer ones are treated by `too_long`."""
+    too_long: Literal["truncate", "drop", "error"] = "truncate"
+    """`truncate` cuts the end of the completion and counts it."""
+    validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    """Share of the examples held out for validation, by group of near-equal questions."""
+    max_validation: Count = 500
+    """At most so many validation examples."""
+    completion: Literal["rationale", "answer"] = "rationale"
+    """Train on the worked answer followed by the final one, or on the final answer alone."""
+    target: TargetRecipe | None = None
+    """Sample for targeted selectors."""
+    seed: int = 0
+    """Seed of sampling and splitting."""
+
+
+# --------------------------------------------------------------------------------------------- budget
+
+
+class BudgetRecipe(Frozen):
+    """What a run may spend: exactly one unit. It is the axis on which arms are equal."""
+
+    pool_epochs: Positive | None = None
+    """Example visits, in passes over the whole pool: fraction x epochs is constant."""
+    examples: Count | None = None
+    """Example visits."""
+    tokens: Count | None = None
+    """Real tokens, padding not counted."""
+    flops: Positive | None = None
+    """Reference FLOPs, selection included."""
+    seconds: Positive | None = None
+    """Seconds on `machine`, selection included."""
+    dollars: Positive | None = None
+    """Dollars on `machine`, selection included."""
+
+    @model_validator(mode="after")
+    def _one_unit(self) -> Self:
+        given = [unit for unit in BUDGET_UNITS if getattr(self, unit) is not None]
+        if len(given) != 1:
+            raise ValueError(f"budget names {given or 'no unit'}; give exactly one of {', '.join(BUDGET_UNITS)}")
+        return self
+
+    @property
+    def unit(self) -> str:
+        """The unit that is given."""
+        return next(unit for unit in BUDGET_UNITS if getattr(self, unit) is not None)
+
+    @property
+    def amount(self) -> float:
+        """How much of it."""
+        return float(getattr(self, self.unit))
+
+
+class MachineRecipe(Frozen):
+    """What turns FLOPs into seconds and dollars: declared, or measured when the run starts."""
+
+    name: str = "this machine"
+    """Name in tables."""
+    devices: Count = 1
+    """Devices that train one run together."""
+    flops_per_second: Positive | None = None
+    """Useful FLOPs per second, all devices together; measured where it is not given and needed."""
+    flops_convention: Literal["reference", "6n"] = "reference"
+    """What `flops_per_second` counts."""
+    fixed_seconds: Annotated[float, Field(ge=0)] = 0.0
+    """Seconds that every run costs beside training, such as evaluation (for `winnow plan`)."""
+    dollars_per_hour: Annotated[float, Field(ge=0)] = 0.0
+    """Price of the whole machine."""
+    memory_bytes: Count | None = None
+    """Memory of one device; `winnow plan` warns where a run needs more."""
+
+
+# ------------------------------------------------------------------------------------ model and training
+
+
+class LoraRecipe(Frozen):
+    """A low-rank adapter, in PEFT's words."""
+
+    r: Count = 8
+    """Rank."""
+    lora_alpha: Positive = 16
+    """Scale is lora_alpha / r."""
+    lora_dropout: Share = 0.05
+    """Dropout before the adapter."""
+    target_modules: tuple[str, ...] | str = ("c_attn", "c_proj")
+    """Names of the adapted modules, or `all-linear`."""
+
+
+class TrainingRecipe(Frozen):
+    """How a run trains."""
+
+    method: Literal["lora", "full"] = "lora"
+    """Train an adapter or all weights."""
+    lora: LoraRecipe = LoraRecipe()
+    """The adapter, for method `lora`."""
+    start: Name = "base"
+    """Stage whose checkpoint the runs start from: `base` or one of `stages`."""
+    learning_rate: Positive = 2e-4
+    """Peak learning rate of AdamW."""
+    schedule: Literal["constant", "linear", "cosine", "warmup_stable_decay"] = "linear"
+    """Learning rate over the steps."""
+    warmup_fraction: Share = 0.0
+    """Share of the steps with linear warm-up."""
+    decay_fraction: Share = 0.2
+    """Share of the steps in the decay of `warmup_stable_decay`."""
+    final_learning_rate_fraction: Share = 0.0
+    """Learning rate at the end over the peak (linear, cosine, warmup_stable_decay)."""
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    """AdamW's decoupled weight decay."""
+    betas: tuple[float, float] = (0.9, 0.999)
+    """AdamW's averaging."""
+    max_grad_norm: Positive | None = 1.0
+    """Gradients are clipped to this norm; null for none."""
+    per_device_batch_size: Count = 40
+    """Examples in one micro-batch on one device."""
+    gradient_accumulation_steps: Count = 1
+    """Micro-batches per step; the global batch is per_device_batch_size x this x machine.devices."""
+    loss_on: Literal["completion", "all"] = "completion"
+    """Tokens that are trained on."""
+    precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto"
+    """`auto` is bfloat16 where the device has it, float32 elsewhere."""
+    threads: Count = 1
+    """CPU threads of one run; part of what makes the bits, so it stands here and not in the environment."""
+    checkpoint_every_seconds: Annotated[float, Field(ge=0)] = 60.0
+    """How much work a kill may cost."""
+
+
+class TokenizerRecipe(Frozen):
+    """A byte-level BPE tokenizer for a base model that the recipe pretrains."""
+
+    vocab_size: Annotated[int, Field(ge=260)] = 1024
+    """Pieces, the 256 bytes and the end-of-text token among them."""
+    split_digits: bool = True
+    """Every digit is a token of its own."""
+
+
+class PretrainRecipe(Frozen):
+    """A base model made from scratch by the recipe itself."""
+
+    architecture: dict[str, Any]
+    """`model_type` and sizes, as in transformers; vocab_size comes from the tokenizer."""
+    tokenizer: TokenizerRecipe = TokenizerRecipe()
+    """Its tokenizer, trained on the same text."""
+    sources: Annotated[tuple[SourceRecipe, ...], Field(min_length=1)]
+    """Text to train on: format `text`, `passages`, or problems (question and answer as text)."""
+    context_tokens: Annotated[int, Field(ge=8)] = 256
+    """Length of the packed sequences."""
+    budget: BudgetRecipe
+    """What pretraining may spend."""
+    training: TrainingRecipe = TrainingRecipe(method="full", loss_on="all", schedule="cosine", learning_rate=1e-3)
+    """How it trains."""
+    seed: int = 0
+    """Seed of the weights and of the order of the data."""
+
+
+class BaseRecipe(Frozen):
+    """The model that every arm starts from: a folder, a hub name, or one that the recipe pretrains."""
+
+    model: str | None = None
+    """Folder or hub name."""
+    revision: str | None = None
+    """Revision of a hub model."""
+    architecture: dict[str, Any] | None = None
+    """Declared architecture, used by `winnow plan` alone where the hub is out of reach."""
+    pretrain: PretrainRecipe | None = None
+    """Or: pretrain it."""
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Self:
+        if (self.model is None) == (self.pretrain is None):
+            raise ValueError("base needs exactly one of model and pretrain")
+        return self
+
+
+class StageRecipe(Frozen):
+    """A training stage of its own, such as a first fine-tuning that all arms start from."""
+
+    name: Name
+    """Name, for `start`."""
+    start: Name = "base"
+    """Stage whose checkpoint it starts from."""
+    sources: tuple[str, ...] | None = None
+    """Sources of the pool it trains on; null for all."""
+    training: TrainingRecipe = TrainingRecipe(method="full")
+    """How it trains."""
+    budget: BudgetRecipe
+    """What it may spend."""
+    seed: int = 0
+    """Its seed."""
+
+
+# ------------------------------------------------------------------------- selection, evaluation, study
+
+
+class RepresentationRecipe(Frozen):
+    """A vector per example: pooled hidden states of the base model, whitened, then random Fourier features."""
+
+    layer: int = -1
+    """Hidden layer, as in `hidden_states`; -1 is the last."""
+    pooling: Literal["weighted_mean", "mean", "last"] = "weighted_mean"
+    """`weighted_mean`: weights grow with the position (Muennighoff 2022)."""
+    dimensions: Count = 32
+    """Principal components kept, whitened."""
+    features: Annotated[int, Field(ge=2)] = 1024
+    """Random Fourier features, cosines and sines together."""
+    bandwidth_scale: Positive = 1.0
+    """Multiplies the median-heuristic bandwidth."""
+    batch_size: Count = 64
+    """Examples per forward pass: part of the recipe, since the last bits depend on it."""
+    seed: int = 0
+    """Seed of the frequencies."""
+
+
+class ArmRecipe(Frozen):
+    """One way to choose rows."""
+
+    selector: Name
+    """Name of a selector or control; `winnow select --list` shows them."""
+    name: Name | None = None
+    """Name of the arm without its fraction; derived where it is not given."""
+    target: bool = False
+    """Select towards `pool.target` instead of the pool."""
+    of: Name | None = None
+    """For a control: the arm (without fraction) that it is the control of."""
+    options: dict[str, Any] = {}
+    """The selector's own options."""
+    fractions: tuple[Fraction, ...] | None = None
+    """Fractions of this arm alone."""
+
+
+class SelectionRecipe(Frozen):
+    """Which parts of the pool are compared."""
+
+    fractions: Annotated[tuple[Fraction, ...], Field(min_length=1)] = (0.1,)
+    """Selected examples over pool examples."""
+    arms: tuple[ArmRecipe | str, ...] = ("full", "random", "equal_shares", "herding")
+    """Arms; a bare name stands for `{selector: name}`."""
+    representation: RepresentationRecipe = RepresentationRecipe()
+    """What herding sees."""
+    controls: bool = True
+    """Add the arms that a fair study needs where they are missing: full, random, equal shares by source, and a
+    source-matched random for each targeted selector."""
+
+
+class EvaluationRecipe(Frozen):
+    """What is measured, and when."""
+
+    sets: Annotated[tuple[SourceRecipe, ...], Field(min_length=1)]
+    """Evaluation sets."""
+    every_steps: Count = 200
+    """Steps between two evaluations on the way."""
+    sample: Count = 100
+    """Items of each set that are evaluated on the way; at the end the whole sets are."""
+    max_new_tokens: Count = 64
+    """Length of a generated answer."""
+    batch_size: Count = 256
+    """Items generated at once: part of the recipe, since the last bits depend on it."""
+    best_by: Literal["validation", "test"] = "validation"
+    """How the best checkpoint is chosen. `test` is the published rule of some references; it leaks, and the
+    report says so."""
+
+
+class PrimaryRecipe(Frozen):
+    """The one comparison that the verdict answers, declared before the runs."""
+
+    arm: str | None = None
+    """Arm with its fraction, such as herding_0.1; the first selected arm where it is not given."""
+    baseline: str = "full"
+    """Arm it is compared with."""
+    metric: Literal["loss", "exact_match"] = "loss"
+    """What is compared."""
+    aggregate: str = "micro"
+    """micro (over items), macro (over sets), or the name of one set."""
+    checkpoint: Literal["best", "last"] = "best"
+    """Which checkpoint of each run."""
+    cost: Literal["flops", "seconds", "dollars", "tokens"] = "flops"
+    """The cost whose saving is stated."""
+
+
+class StudyRecipe(Frozen):
+    """How often, and what is claimed."""
+
+    seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (0,)
+    """Seeds of selection and training; more can be added later."""
+    primary: PrimaryRecipe = PrimaryRecipe()
+    """The declared comparison."""
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+    """Level of all intervals."""
+
+
+class PublishedArm(Frozen):
+    """Figures that somebody published for an arm; `winnow plan` prints them beside ours."""
+
+    epochs: float | None = None
+    """Epochs over the selected examples."""
+    exaflops: float | None = None
+    """1e18 FLOPs, in the publisher's convention."""
+    seconds: float | None = None
+    """Wall time."""
+    dollars: float | None = None
+    """Price."""
+
+
+class Recipe(Frozen):
+    """A whole study."""
+
+    name: Name
+    """Name of the study and of its folder."""
+    pool: PoolRecipe
+    """All candidates."""
+    base: BaseRecipe
+    """Where training starts."""
+    selection: SelectionRecipe = SelectionRecipe()
+    """What is compared."""
+    training: TrainingRecipe = TrainingRecipe()
+    """How every arm trains."""
+    budget: BudgetRecipe
+    """What every arm may spend."""
+    evaluation: EvaluationRecipe
+    """What is measured."""
+    study: StudyRecipe = StudyRecipe()
+    """Seeds and the declared comparison."""
+    machine: MachineRecipe = MachineRecipe()
+    """Speed and price."""
+    stages: tuple[StageRecipe, ...] = ()
+    """Training stages between the base and the arms."""
+    published: dict[str, PublishedArm] = {}
+    """Published figures by arm."""

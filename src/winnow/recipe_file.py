@@ -1,0 +1,179 @@
+"""Read a recipe from its file: `extends:`, `--set key=value`, and one clear line for whatever is wrong."""
+
+import types
+import typing
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from winnow.errors import RecipeError, nearest
+from winnow.recipe import Recipe
+
+
+def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
+    """The checked recipe in `path`, after `extends:` and `overrides` ("training.learning_rate=2e-4").
+
+    Raises RecipeError, in one line, for a missing or unreadable file, an unknown key or a bad value.
+    """
+    tree = _read_tree(Path(path), seen=())
+    for override in overrides:
+        _apply(tree, override)
+    return parse_recipe(tree)
+
+
+def parse_recipe(tree: dict[str, Any]) -> Recipe:
+    """The checked recipe in a plain mapping. Raises RecipeError."""
+    try:
+        return Recipe.model_validate(tree)
+    except ValidationError as error:
+        raise RecipeError(_one_line(error)) from error
+
+
+def parse_yaml(text: str, what: str) -> Any:
+    """The value of a piece of YAML 1.2 (`2e-4` is a number). Raises RecipeError naming `what`."""
+    try:
+        return YAML(typ="safe", pure=True).load(text)
+    except YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "it cannot be parsed"
+        raise RecipeError(f"{what}{where} is not valid YAML: {problem}") from error
+
+
+def _read_tree(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
+    if path.resolve() in seen:
+        raise RecipeError(f"recipe {path} extends itself; remove one `extends:`")
+    if path.is_dir() or not path.exists():
+        raise RecipeError(f"recipe {path} is not a file; give the path of a YAML file, such as recipes/quickstart.yaml")
+    tree = parse_yaml(path.read_text(encoding="utf-8"), f"recipe {path}")
+    if not isinstance(tree, dict):
+        raise RecipeError(f"recipe {path} holds {type(tree).__name__}, not keys and values; see recipes/ for examples")
+    parent = tree.pop("extends", None)
+    if parent is None:
+        return tree
+    return _merged(_read_tree(path.parent / parent, (*seen, path.resolve())), tree)
+
+
+def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    both = dict(below)
+    for key, value in above.items():
+        old = both.get(key)
+        both[key] = _merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return both
+
+
+def _apply(tree: dict[str, Any], override: str) -> None:
+    """Set one dotted key; list items are addressed by their number."""
+    key, equals, value = override.partition("=")
+    if not equals or not key.strip():
+        raise RecipeError(f"--set {override!r} has no key and value; write --set training.learning_rate=2e-4")
+    *parents, last = key.strip().split(".")
+    node: Any = tree
+    for part in parents:
+        if isinstance(node, list):
+            node = node[_position(node, part, override)]
+        else:
+            if not isinstance(node.get(part), dict | list):
+                node[part] = {}
+            node = node[part]
+    parsed = parse_yaml(value, f"--set {override!r}")
+    if isinstance(node, list):
+        node[_position(node, last, override)] = parsed
+    else:
+        if key.startswith("budget."):
+            node.clear()
+        node[last] = parsed
+
+
+def _position(items: list[Any], part: str, override: str) -> int:
+    if not part.isdigit() or int(part) >= len(items):
+        raise RecipeError(f"--set {override!r}: {part!r} is no position in a list of {len(items)}; count from 0")
+    return int(part)
+
+
+# ------------------------------------------------------------------------------------ one line per mistake
+
+
+def _one_line(error: ValidationError) -> str:
+    first, more = error.errors()[0], error.error_count() - 1
+    also = f" (and {more} more problem{'s' * (more > 1)})" if more else ""
+    return _explain(first) + also
+
+
+def _explain(problem: Any) -> str:
+    place = tuple(part for part in problem["loc"] if not _is_union_label(part))
+    key, found, kind = _dotted(place), problem["input"], problem["type"]
+    context = problem.get("ctx", {})
+    if kind == "extra_forbidden":
+        known = _keys_at(place[:-1])
+        return f"unknown key {key}{nearest(str(place[-1]), known)}; known here: {', '.join(known)}"
+    if kind == "missing":
+        return f"{key} is missing; {_purpose(place)}"
+    if kind == "value_error":
+        return f"{key}: {context['error']}" if key else str(context["error"])
+    bounds = {"greater_than": "above {gt}", "greater_than_equal": "at least {ge}",
+              "less_than": "below {lt}", "less_than_equal": "at most {le}"}
+    if kind in bounds:
+        allowed = "in (0, 1]" if _is_fraction(key) else bounds[kind].format(**context)
+        return f"{key} is {found!r}; it must lie {allowed}" if "in (" in allowed else f"{key} is {found!r}; it must be {allowed}"
+    if kind == "literal_error":
+        return f"{key} is {found!r}{_hint(found, context)}; allowed: {context['expected']}"
+    return f"{key} is {found!r}; {problem['msg'][0].lower()}{problem['msg'][1:]}"
+
+
+def _hint(found: Any, context: dict[str, Any]) -> str:
+    return nearest(str(found), [word.strip(" '") for word in context["expected"].replace(" or ", ",").split(",")])
+
+
+def _is_union_label(part: Any) -> bool:
+    """Pydantic names the tried branch of a union in the location; a recipe's author never wrote it."""
+    return isinstance(part, str) and (part[:1].isupper() or "[" in part or part in ("str", "int", "float"))
+
+
+def _is_fraction(key: str) -> bool:
+    return "fractions" in key
+
+
+def _dotted(place: Iterable[Any]) -> str:
+    dotted = ""
+    for part in place:
+        dotted += f"[{part}]" if isinstance(part, int) else f".{part}" if dotted else str(part)
+    return dotted
+
+
+def _model_at(place: Sequence[Any]) -> type[BaseModel] | None:
+    model: Any = Recipe
+    for part in place:
+        if isinstance(part, int):
+            continue
+        field = model.model_fields.get(part) if isinstance(model, type) and issubclass(model, BaseModel) else None
+        if field is None:
+            return None
+        model = next(_models_in(field.annotation), None)
+    return model
+
+
+def _models_in(annotation: Any) -> Iterable[type[BaseModel]]:
+    """The recipe models inside an annotation such as `tuple[ArmRecipe | str, ...] | None`."""
+    def walk(part: Any) -> typing.Iterator[type[BaseModel]]:
+        if isinstance(part, type) and not isinstance(part, types.GenericAlias) and issubclass(part, BaseModel):
+            yield part
+        for inner in typing.get_args(part):
+            yield from walk(inner)
+    return walk(annotation)
+
+
+def _keys_at(place: Sequence[Any]) -> list[str]:
+    model = _model_at(place)
+    return sorted(model.model_fields) if model else []
+
+
+def _purpose(place: Sequence[Any]) -> str:
+    model = _model_at(place[:-1])
+    field = model.model_fields.get(str(place[-1])) if model else None
+    text = field.description if field and field.description else "write it"
+    return f"it says: {text.splitlines()[0]}"

@@ -1,0 +1,152 @@
+"""The plain data that rooms hand to each other.
+
+Every record is a frozen dataclass of numbers, names and hashes; bulk stays in files. `to_json` and `from_json`
+round-trip them.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from pydantic import TypeAdapter
+
+from winnow.recipe import Frozen
+
+Record = TypeVar("Record")
+
+
+def to_json(record: Any) -> dict[str, Any]:
+    """The record as plain JSON values."""
+    return TypeAdapter(type(record)).dump_python(record, mode="json")  # type: ignore[no-any-return]
+
+
+def from_json(kind: type[Record], tree: Any) -> Record:
+    """The record of this kind in plain JSON values. Raises pydantic's ValidationError where they do not fit."""
+    return TypeAdapter(kind).validate_python(tree)
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What some work used."""
+
+    flops: float = 0.0
+    """Reference FLOPs: real lengths, dense head, no padding, no recomputation. They stop runs."""
+    executed_flops: float = 0.0
+    """FLOPs of the work as done: padding, target-only head."""
+    flops_6n: float = 0.0
+    """6 x parameters x tokens, to compare with papers."""
+    tokens: int = 0
+    """Real tokens."""
+    padded_tokens: int = 0
+    """Tokens with padding."""
+    seconds: float = 0.0
+    """Wall time."""
+
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(*(a + b for a, b in zip(dataclasses.astuple(self), dataclasses.astuple(other), strict=True)))
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of work: a kind, what is asked of it, and the stages whose artifacts it needs."""
+
+    name: str
+    kind: str
+    part: Frozen
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    """Role -> name of the stage that gives it."""
+    arm: str | None = None
+    seed: int | None = None
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """What a stage left, as its record tells it."""
+
+    name: str
+    kind: str
+    fingerprint: str
+    """Of what was asked: part, contents of the inputs, data read, stage version, numerics."""
+    digest: str
+    """Of what came out: the hashes of the output files. Later stages depend on this, not on the fingerprint."""
+    inputs: dict[str, str]
+    """Role -> fingerprint."""
+    costs: dict[str, Cost]
+    """By meter: `train`, `evaluate`, `represent`, `select` ..."""
+    wasted: Cost
+    """Redone after a kill; reported, never charged."""
+    numbers: dict[str, Any]
+    """Small results: counts, losses, sizes."""
+    files: dict[str, str]
+    """Name -> sha256 of every file."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An artifact and the folder that holds it."""
+
+    artifact: Artifact
+    folder: Path
+
+    @property
+    def numbers(self) -> dict[str, Any]:
+        """The artifact's small results."""
+        return self.artifact.numbers
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a stage function gives back: the pipeline makes the artifact of it."""
+
+    outputs: tuple[str, ...]
+    """Files (or folders) whose contents define the artifact."""
+    logs: tuple[str, ...] = ()
+    """Files that hold timings and the like; hashed, but not part of the digest."""
+    numbers: dict[str, Any] = field(default_factory=dict)
+    costs: dict[str, Cost] = field(default_factory=dict)
+    wasted: Cost = Cost()
+
+
+class Progress(Protocol):
+    """Where a stage tells how far it is."""
+
+    def update(self, done: float, total: float, note: str = "") -> None:
+        """So many of so many units are done."""
+
+
+class Silent:
+    """Progress that nobody watches."""
+
+    def update(self, done: float, total: float, note: str = "") -> None:
+        """Nothing."""
+
+
+Probe = Callable[[Any], dict[str, Any]]
+"""Called by training with the model every n steps; gives back one evaluation: `validation`, `sets`, `micro`, `macro`,
+and under `cost` what it used."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """Where a stage works and whom it tells."""
+
+    folder: Path
+    """A folder of the stage's own, kept across kills; what it leaves there becomes the artifact."""
+    progress: Progress = Silent()
+    make_probe: Callable[[Any], Probe] | None = None
+    """For training: builds the probe for a tokenizer."""
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What a recipe's expansion has to know of a selector, without importing it."""
+
+    name: str
+    summary: str
+    is_control: bool = False
+    is_random: bool = False
+    """Two seeds give two selections."""
+    needs_features: bool = False
+    takes_fraction: bool = True
