@@ -11,7 +11,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Recipe": "winnow.recipe",
     "load_recipe": "winnow.recipe_file",
-    "plan": "winnow.pipeline",
+    "plan": "winnow.planning",
     "run": "winnow.pipeline",
     "report": "winnow.pipeline",
     "load": "winnow.analysis.study_folder",

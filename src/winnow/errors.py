@@ -30,7 +30,11 @@ class BudgetError(WinnowError):
     """A budget cannot pay for what is asked."""
 
 
+class TrainingError(WinnowError):
+    """A run cannot go on, such as when its loss is no number."""
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
-    """" (did you mean 'x'?)" for the known word closest to `word`; empty where none is close."""
+    """ " (did you mean 'x'?)" for the known word closest to `word`; empty where none is close."""
     found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f" (did you mean {found[0]!r}?)" if found else ""

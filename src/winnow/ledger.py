@@ -39,9 +39,14 @@ def selection_cost(name: str, artifacts: Mapping[str, Artifact], inputs: Mapping
     return total(metered(artifacts[stage], SELECTION_METERS) for stage in _upstream(name, inputs) if stage in artifacts)
 
 
+NOT_CHARGED = ("audit", "reference")
+"""Roles of inputs whose cost is not the arm's own: features that only the summary reads, a control's reference."""
+
+
 def _upstream(name: str, inputs: Mapping[str, Mapping[str, str]]) -> list[str]:
     """The stage and all stages that it rests on, each once."""
     found = [name]
     for stage in found:
-        found += [below for below in inputs.get(stage, {}).values() if below not in found]
+        below = {name for role, name in inputs.get(stage, {}).items() if role not in NOT_CHARGED}
+        found += sorted(below - set(found))
     return found

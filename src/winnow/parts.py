@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 from winnow.recipe import (
     BudgetRecipe,
-    EvaluationRecipe,
     Frozen,
     PoolRecipe,
     RepresentationRecipe,
@@ -27,6 +26,8 @@ class TestsPart(Frozen):
     """Read the evaluation sets. Inputs: `generated.<source>`."""
 
     sets: tuple[SourceRecipe, ...]
+    completion: Literal["rationale", "answer"] = "rationale"
+    """As in the pool, so that the loss is of what was trained on."""
 
 
 class CorpusPart(Frozen):
@@ -101,14 +102,9 @@ class SelectPart(Frozen):
 
 
 class EvaluatePart(Frozen):
-    """Score a checkpoint on the whole evaluation sets. Inputs: `run` (a trained or given model), `tests`, `tokenizer`."""
+    """Score checkpoints on the whole evaluation sets. Inputs: `run` (a trained or given model), `tests`, `tokenizer`."""
 
-    checkpoint: Literal["best", "last", "start"]
+    checkpoints: tuple[Literal["best", "last"], ...]
     max_new_tokens: int
     batch_size: int
     threads: int = 1
-
-    @classmethod
-    def of(cls, recipe: EvaluationRecipe, checkpoint: Literal["best", "last", "start"], threads: int) -> "EvaluatePart":
-        """The part of an evaluation recipe that can change a whole-set score."""
-        return cls(checkpoint=checkpoint, max_new_tokens=recipe.max_new_tokens, batch_size=recipe.batch_size, threads=threads)

@@ -108,7 +108,9 @@ class SourceRecipe(Frozen):
     def _one_origin(self) -> Self:
         given = [key for key in ("path", "problems", "passages") if getattr(self, key) is not None]
         if len(given) != 1:
-            raise ValueError(f"source {self.name!r} has {given or 'no origin'}; give exactly one of path, problems, passages")
+            raise ValueError(
+                f"source {self.name!r} has {given or 'no origin'}; give exactly one of path, problems, passages"
+            )
         if self.path is not None and self.format == "fields" and self.fields is None:
             raise ValueError(f"source {self.name!r} has neither a format nor fields; name a format or give `fields:`")
         return self
@@ -339,7 +341,7 @@ class RepresentationRecipe(Frozen):
     """`weighted_mean`: weights grow with the position (Muennighoff 2022)."""
     dimensions: Count = 32
     """Principal components kept, whitened."""
-    features: Annotated[int, Field(ge=2)] = 1024
+    features: Annotated[int, Field(ge=2, multiple_of=2)] = 1024
     """Random Fourier features, cosines and sines together."""
     bandwidth_scale: Positive = 1.0
     """Multiplies the median-heuristic bandwidth."""
@@ -420,6 +422,8 @@ class StudyRecipe(Frozen):
 
     seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (0,)
     """Seeds of selection and training; more can be added later."""
+    resample_pool: Fraction = 1.0
+    """Share of the pool that each seed draws as candidates; below 1 a deterministic selector has a variance too."""
     primary: PrimaryRecipe = PrimaryRecipe()
     """The declared comparison."""
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95

@@ -115,11 +115,19 @@ def _explain(problem: Any) -> str:
         return f"{key} is missing; {_purpose(place)}"
     if kind == "value_error":
         return f"{key}: {context['error']}" if key else str(context["error"])
-    bounds = {"greater_than": "above {gt}", "greater_than_equal": "at least {ge}",
-              "less_than": "below {lt}", "less_than_equal": "at most {le}"}
+    bounds = {
+        "greater_than": "above {gt}",
+        "greater_than_equal": "at least {ge}",
+        "less_than": "below {lt}",
+        "less_than_equal": "at most {le}",
+    }
     if kind in bounds:
         allowed = "in (0, 1]" if _is_fraction(key) else bounds[kind].format(**context)
-        return f"{key} is {found!r}; it must lie {allowed}" if "in (" in allowed else f"{key} is {found!r}; it must be {allowed}"
+        return (
+            f"{key} is {found!r}; it must lie {allowed}"
+            if "in (" in allowed
+            else f"{key} is {found!r}; it must be {allowed}"
+        )
     if kind == "literal_error":
         return f"{key} is {found!r}{_hint(found, context)}; allowed: {context['expected']}"
     return f"{key} is {found!r}; {problem['msg'][0].lower()}{problem['msg'][1:]}"
@@ -159,11 +167,13 @@ def _model_at(place: Sequence[Any]) -> type[BaseModel] | None:
 
 def _models_in(annotation: Any) -> Iterable[type[BaseModel]]:
     """The recipe models inside an annotation such as `tuple[ArmRecipe | str, ...] | None`."""
+
     def walk(part: Any) -> typing.Iterator[type[BaseModel]]:
         if isinstance(part, type) and not isinstance(part, types.GenericAlias) and issubclass(part, BaseModel):
             yield part
         for inner in typing.get_args(part):
             yield from walk(inner)
+
     return walk(annotation)
 
 

@@ -136,7 +136,7 @@ class Context:
     """A folder of the stage's own, kept across kills; what it leaves there becomes the artifact."""
     progress: Progress = Silent()
     make_probe: Callable[[Any], Probe] | None = None
-    """For training: builds the probe for a tokenizer."""
+    """For training: builds the probe for a model."""
 
 
 @dataclass(frozen=True)

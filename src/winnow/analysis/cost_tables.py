@@ -1,0 +1,207 @@
+"""Tables of what was spent: equal compute, savings, cost to quality, ledger."""
+
+from collections.abc import Sequence
+from statistics import fmean
+from typing import Any
+
+from winnow.analysis.cost import amount, arm_charge, evaluation_cost, selection_charge
+from winnow.analysis.frontier import PATIENCE, baseline_level, break_even_runs, cost_to_quality
+from winnow.analysis.savings import Point, saved
+from winnow.analysis.study_folder import Study
+from winnow.analysis.tables import with_bounds
+from winnow.findings import ArmFacts, Table
+from winnow.ledger import dollars, total
+from winnow.records import Cost
+
+Row = dict[str, Any]
+EXA = 1e18
+COST_COLUMNS = {"flops": ("exaflops", EXA)}
+"""Axis -> word in column names, and its size in the axis's unit, where they differ."""
+
+
+def iso_compute(study: Study, arms: Sequence[ArmFacts], baseline: str) -> Table:
+    """What each arm was given: means over seeds, and each axis over the baseline's."""
+    rows = [_iso_row(study, arm) for arm in arms if arm.seeds]
+    reference = next((row for row in rows if row["arm"] == baseline), None)
+    axes = ("visits", "tokens", "exaflops", "seconds", "dollars")
+    for row in rows:
+        row |= {f"{axis}_ratio": _ratio(row[axis], reference[axis]) if reference else None for axis in axes}
+        row["note"] = ""
+    columns = list(rows[0]) if rows else ["arm", "note"]
+    refused = [
+        dict.fromkeys(columns) | {"arm": arm.name, "note": arm.not_affordable} for arm in arms if arm.not_affordable
+    ]
+    budget = study.recipe.budget
+    note = (
+        f"Budget: {budget.amount:g} {budget.unit.replace('_', ' ')}. Ratios are to {baseline}. exaFLOPs: reference; "
+        "executed: as done, with padding; 6N: 6 x parameters x tokens. Evaluation is metered beside."
+    )
+    return Table("iso_compute", "Equal compute", (*rows, *refused), note)
+
+
+def _iso_row(study: Study, arm: ArmFacts) -> Row:
+    runs, price = list(study.runs_of(arm.name).values()), study.dollars_per_hour
+    confidence = study.recipe.study.confidence
+    spent = [run.costs["train"] for run in runs]
+    selection = [selection_charge(study, run.arm, run.seed).whole for run in runs]
+
+    def plan(field: str) -> float:
+        return fmean(getattr(run.plan, field) for run in runs)
+
+    to_best = with_bounds("seconds_to_best", [run.at_best.seconds for run in runs], confidence)
+    return {
+        "arm": arm.name, "fraction": arm.fraction, "seeds": len(runs), "epochs": plan("epochs"),
+        "examples": round(plan("examples")), "visits": round(plan("visits")),
+        "visits_per_example": plan("visits") / plan("examples"), "steps": round(plan("steps")),
+        "tokens": round(plan("tokens")), "exaflops": fmean(cost.flops for cost in spent) / EXA,
+        "executed_exaflops": fmean(cost.executed_flops for cost in spent) / EXA,
+        "6n_exaflops": fmean(cost.flops_6n for cost in spent) / EXA,
+        **with_bounds("seconds", [cost.seconds for cost in spent], confidence), **to_best,
+        "evaluation_seconds": fmean(run.costs.get("evaluate", Cost()).seconds for run in runs),
+        "dollars": dollars(fmean(cost.seconds for cost in spent), price),
+        "dollars_to_best": dollars(to_best["seconds_to_best"], price),
+        "selection_exaflops": fmean(cost.flops for cost in selection) / EXA,
+        "selection_seconds": fmean(cost.seconds for cost in selection),
+        "selection_dollars": dollars(fmean(cost.seconds for cost in selection), price),
+    }  # fmt: skip
+
+
+def savings(study: Study, arms: Sequence[ArmFacts], baseline: str) -> Table:
+    """Each arm against the baseline at the same checkpoint, gross and net of selection, with all inputs."""
+    others = [arm for arm in arms if arm.name != baseline]
+    rows = [
+        row
+        for checkpoint in ("best", "last")
+        for arm in others
+        if (row := _savings_row(study, arm.name, baseline, checkpoint)) is not None
+    ]
+    note = (
+        "Means over the common seeds, rounded as printed, then compared: a negative loss difference is better. "
+        "Saved at best supposes that one knew when to stop: every run went on to its end. "
+        "Net: less what the arm's selection costs beyond the baseline's."
+    )
+    return Table("savings", f"Savings against {baseline}", tuple(rows), note)
+
+
+def _savings_row(study: Study, arm: str, baseline: str, checkpoint: str) -> Row | None:
+    seeds = sorted(study.finals_of(arm, checkpoint).keys() & study.finals_of(baseline, checkpoint).keys())
+    if not seeds:
+        return None
+    ours, theirs = (_point(study, name, checkpoint, seeds) for name in (arm, baseline))
+    price = study.dollars_per_hour
+    selection = fmean(
+        selection_charge(study, arm, seed).whole.seconds - selection_charge(study, baseline, seed).whole.seconds
+        for seed in seeds
+    )
+    gross = saved(ours, theirs, dollars_per_hour=price)
+    net = saved(ours, theirs, dollars_per_hour=price, selection_seconds=selection)
+    return {
+        "arm": arm, "baseline": baseline, "checkpoint": checkpoint, "seeds": len(seeds),
+        "loss_difference": gross.loss_difference, "exact_match_difference_points": gross.exact_match_difference_points,
+        "seconds_saved": gross.seconds, "seconds_saved_percent": _percent(gross.seconds, theirs.seconds),
+        "dollars_saved": gross.dollars, "dollars_saved_percent": gross.dollars_percent,
+        "net_seconds_saved": net.seconds, "net_seconds_saved_percent": _percent(net.seconds, theirs.seconds),
+        "net_dollars_saved": net.dollars, "net_dollars_saved_percent": net.dollars_percent,
+        "loss": ours.loss, "baseline_loss": theirs.loss,
+        "exact_match": ours.exact_match, "baseline_exact_match": theirs.exact_match,
+        "seconds": ours.seconds, "baseline_seconds": theirs.seconds,
+        "selection_seconds": selection, "dollars_per_hour": price,
+    }  # fmt: skip
+
+
+def _point(study: Study, arm: str, checkpoint: str, seeds: Sequence[int]) -> Point:
+    """Means over seeds at one checkpoint."""
+    finals = [study.finals[arm, seed, checkpoint] for seed in seeds]
+    runs = [study.runs[arm, seed] for seed in seeds]
+    return Point(
+        loss=fmean(final.micro.loss for final in finals),
+        exact_match=fmean(final.micro.exact_match or 0.0 for final in finals),
+        seconds=fmean(run.at_best.seconds if checkpoint == "best" else run.costs["train"].seconds for run in runs),
+    )
+
+
+def cost_to_quality_table(study: Study, arms: Sequence[ArmFacts], baseline: str, *, axis: str) -> Table:
+    """Cost to best, to last, to an early stop and to the baseline's best validation loss, on one axis."""
+    level = baseline_level(study, baseline)
+    rows = [_quality_row(study, arm.name, baseline, axis, level) for arm in arms if arm.seeds]
+    known = f" ({level:.4f})" if level is not None else ""
+    note = (
+        f"Level: {baseline}'s best validation loss, mean over its seeds{known}. A cell is empty where a seed never "
+        f"reaches it. Early stop: after {PATIENCE} evaluations without a better validation loss. Selection: paid "
+        "whole, and shared among the arms that rest on it. Break-even: runs that share a selection until it has paid."
+    )
+    return Table(f"cost_to_quality_{axis}", f"Cost to quality, in {axis}", tuple(rows), note)
+
+
+def _quality_row(study: Study, arm: str, baseline: str, axis: str, level: float | None) -> Row:
+    confidence, unit, scale = study.recipe.study.confidence, *COST_COLUMNS.get(axis, (axis, 1.0))
+    found = [cost_to_quality(study, run, axis, level) for run in study.runs_of(arm).values()]
+    theirs = [cost_to_quality(study, run, axis, level) for run in study.runs_of(baseline).values()]
+    reached = [None if each.to_baseline is None else each.to_baseline / scale for each in found]
+    selection = fmean(each.selection for each in found) / scale
+    row: Row = {
+        "arm": arm, "seeds": len(found),
+        **with_bounds(f"{unit}_to_best", [each.to_best / scale for each in found], confidence),
+        f"{unit}_to_last": fmean(each.to_last for each in found) / scale,
+        f"{unit}_to_early_stop": fmean(each.to_early_stop for each in found) / scale,
+        **with_bounds(f"{unit}_to_baseline_best", reached, confidence),
+        "seeds_never_reaching": sum(each is None for each in reached),
+        f"selection_{unit}": selection,
+        f"selection_{unit}_amortised": fmean(each.selection_amortised for each in found) / scale,
+    }  # fmt: skip
+    needed = row[f"{unit}_to_baseline_best"]
+    if needed is not None and theirs and arm != baseline:
+        saved_per_run = fmean(each.to_best for each in theirs) / scale - needed
+        return row | {"break_even_runs": break_even_runs(selection=selection, saved_per_run=saved_per_run)}
+    return row | {"break_even_runs": None}
+
+
+def ledger_stages(study: Study) -> Table:
+    """What every finished stage used, and what was done again after a kill."""
+    price = study.dollars_per_hour
+    rows = tuple(
+        {"stage": name, "kind": stage.artifact.kind, "arm": stage.arm, "seed": _text(stage.seed)}
+        | _costs("spent", total(stage.artifact.costs.values()), price)
+        | _costs("wasted", stage.artifact.wasted, price)
+        for name, stage in study.stages.items()
+    )
+    return Table("ledger_stages", "Ledger by stage", rows, "Every artifact once, also where it was found in the store.")
+
+
+def ledger_arms(study: Study, arms: Sequence[ArmFacts]) -> Table:
+    """What is charged to each arm: training, selection and generation of all its seeds."""
+    rows = tuple(_ledger_row(study, arm.name) for arm in arms if arm.seeds)
+    note = (
+        "All seeds together. Charged: whatever the arm's results rest on, reused or not, without base model and "
+        "evaluation. Amortised: shared stages divided among the arms that rest on them."
+    )
+    return Table("ledger_arms", "Ledger by arm", rows, note)
+
+
+def _ledger_row(study: Study, arm: str) -> Row:
+    price, charge = study.dollars_per_hour, arm_charge(study, arm)
+    return {
+        "arm": arm, "seeds": len(study.runs_of(arm)),
+        **_costs("charged", charge.whole, price), **_costs("amortised", charge.amortised, price),
+        **_costs("evaluation", evaluation_cost(study, arm), price),
+        **_costs("wasted", total(run.wasted for run in study.runs_of(arm).values()), price),
+    }  # fmt: skip
+
+
+def _costs(column: str, cost: Cost, price: float) -> Row:
+    return {
+        f"{column}_exaflops": cost.flops / EXA, f"{column}_seconds": cost.seconds,
+        f"{column}_dollars": amount(cost, "dollars", price),
+    }  # fmt: skip
+
+
+def _ratio(value: float, reference: float) -> float | None:
+    return value / reference if reference else None
+
+
+def _percent(saved_amount: float, reference: float) -> float | None:
+    return 100 * saved_amount / reference if reference else None
+
+
+def _text(seed: int | None) -> str | None:
+    return None if seed is None else str(seed)

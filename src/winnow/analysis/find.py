@@ -1,0 +1,84 @@
+"""From a study folder's records to everything a report prints: `find("runs/quickstart")`."""
+
+from pathlib import Path
+
+from winnow.analysis import cost_tables, tables
+from winnow.analysis.arms import arm_facts, savings_baseline
+from winnow.analysis.cost import AXES
+from winnow.analysis.delayed_gain import delayed_gains
+from winnow.analysis.limitations import limitations
+from winnow.analysis.study_folder import Run, Study, load
+from winnow.analysis.verdict import judge
+from winnow.findings import Curve, DataSource, Findings
+from winnow.recipe import Recipe, SourceRecipe
+
+
+def find(folder: str | Path) -> Findings:
+    """All findings of a study folder. Raises ArtifactError naming what is missing or damaged."""
+    return findings_of(load(folder))
+
+
+def findings_of(study: Study) -> Findings:
+    """All findings of a study. Raises ArtifactError where its recipe asks for what its records do not have."""
+    arms, baseline, verdict, gains = arm_facts(study), savings_baseline(study), judge(study), delayed_gains(study)
+    made = (
+        cost_tables.savings(study, arms, baseline),
+        tables.comparisons(verdict.ranking),
+        tables.evaluation(study, arms),
+        cost_tables.iso_compute(study, arms, baseline),
+        *(cost_tables.cost_to_quality_table(study, arms, baseline, axis=axis) for axis in AXES),
+        tables.delayed_gain(gains),
+        tables.composition(study, arms),
+        tables.adapters(study, arms),
+        cost_tables.ledger_arms(study, arms),
+        cost_tables.ledger_stages(study),
+    )
+    return Findings(
+        recipe=study.recipe,
+        settings=study.settings,
+        arms=arms,
+        baseline=baseline,
+        verdict=verdict,
+        tables={table.name: table for table in made},
+        curves=tuple(curve(run) for run in study.runs.values()),
+        delayed_gains=gains,
+        limitations=limitations(study, arms, gains),
+        sources=data_sources(study.recipe),
+    )
+
+
+def curve(run: Run) -> Curve:
+    """A run's evaluations on the way, column by column."""
+    rows = run.evaluations
+    sets = rows[0].sets
+    return Curve(
+        arm=run.arm,
+        seed=run.seed,
+        best_step=run.best.step,
+        steps=tuple(row.step for row in rows),
+        flops=tuple(row.flops for row in rows),
+        seconds=tuple(row.seconds for row in rows),
+        validation_loss=tuple(row.validation.loss for row in rows),
+        loss=tuple(row.micro.loss for row in rows),
+        exact_match=tuple(row.micro.exact_match for row in rows),
+        set_loss={name: tuple(row.sets[name].loss for row in rows) for name in sets},
+        set_exact_match={name: tuple(row.sets[name].exact_match for row in rows) for name in sets},
+    )
+
+
+def data_sources(recipe: Recipe) -> tuple[DataSource, ...]:
+    """All origins of data and their licences."""
+    target = recipe.pool.target.source if recipe.pool.target else None
+    pretraining = recipe.base.pretrain.sources if recipe.base.pretrain else ()
+    return (
+        *(DataSource(each.name, "training pool", each.licence, _origin(each)) for each in recipe.pool.sources),
+        *(DataSource(each.name, "target sample", each.licence, _origin(each)) for each in ([target] if target else [])),
+        *(DataSource(each.name, "pretraining", each.licence, _origin(each)) for each in pretraining),
+        *(DataSource(each.name, "evaluation", each.licence, _origin(each)) for each in recipe.evaluation.sets),
+    )
+
+
+def _origin(source: SourceRecipe) -> str:
+    if source.path is None:
+        return "built-in generator"
+    return source.path if isinstance(source.path, str) else ", ".join(source.path)

@@ -1,0 +1,116 @@
+"""Cost to quality: what a run spent when it was best, at its end, and when it reached the baseline's best loss.
+
+The level is the mean over the baseline's seeds of its best validation loss; a run has reached it at its first
+evaluation on the way with a validation loss at or below. A run that never does is censored, and is said so.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from winnow.analysis.cost import amount, amount_at, selection_charge
+from winnow.analysis.statistics import mean_interval
+from winnow.analysis.study_folder import Evaluation, Run, Study
+from winnow.findings import Estimate, Saving
+
+PATIENCE = 3
+"""Evaluations without a better validation loss after which an early-stopping rule would have ended a run."""
+
+
+@dataclass(frozen=True, slots=True)
+class CostToQuality:
+    """One run's costs on one axis; the selection's cost stands beside, not inside."""
+
+    arm: str
+    seed: int
+    axis: str
+    to_best: float
+    to_last: float
+    to_early_stop: float
+    """Where `PATIENCE` evaluations had brought nothing; the end where that never happened."""
+    to_baseline: float | None
+    """To the baseline's best validation loss; None: never reached."""
+    selection: float
+    selection_amortised: float
+
+
+def baseline_level(study: Study, baseline: str) -> float | None:
+    """Mean over seeds of the baseline's best validation loss; None where it has no finished run."""
+    found = [run.best_validation_loss for run in study.runs_of(baseline).values()]
+    return math.fsum(found) / len(found) if found else None
+
+
+def first_reaching(evaluations: Sequence[Evaluation], level: float) -> Evaluation | None:
+    """The first evaluation on the way with a validation loss at or below the level."""
+    return next((row for row in evaluations if row.validation.loss <= level), None)
+
+
+def early_stop(evaluations: Sequence[Evaluation]) -> Evaluation:
+    """The evaluation at which a patience rule would have ended the run."""
+    best, waited = math.inf, 0
+    for row in evaluations:
+        waited = 0 if row.validation.loss < best else waited + 1
+        best = min(best, row.validation.loss)
+        if waited == PATIENCE:
+            return row
+    return evaluations[-1]
+
+
+def cost_to_quality(study: Study, run: Run, axis: str, level: float | None) -> CostToQuality:
+    """What one run spent on one axis."""
+    price = study.dollars_per_hour
+    reached = None if level is None else first_reaching(run.evaluations, level)
+    selection = selection_charge(study, run.arm, run.seed)
+    return CostToQuality(
+        arm=run.arm,
+        seed=run.seed,
+        axis=axis,
+        to_best=amount_at(run.at_best, axis, price),
+        to_last=amount(run.costs["train"], axis, price),
+        to_early_stop=amount_at(early_stop(run.evaluations), axis, price),
+        to_baseline=None if reached is None else amount_at(reached, axis, price),
+        selection=amount(selection.whole, axis, price),
+        selection_amortised=amount(selection.amortised, axis, price),
+    )
+
+
+def saving(study: Study, arm: str, baseline: str, *, axis: str, confidence: float) -> Saving | None:
+    """The share of the baseline's cost to its best checkpoint that the arm saves on the way to the same loss.
+
+    Paired over common seeds. Net adds what the selection costs, on both sides. None without common seeds.
+    """
+    level, ours, theirs = baseline_level(study, baseline), study.runs_of(arm), study.runs_of(baseline)
+    seeds = sorted(ours.keys() & theirs.keys())
+    if not seeds:
+        return None
+    pairs = [
+        (cost_to_quality(study, ours[seed], axis, level), cost_to_quality(study, theirs[seed], axis, level))
+        for seed in seeds
+    ]
+    num_never = sum(mine.to_baseline is None for mine, _ in pairs)
+    gross, net, runs = None, None, None
+    if num_never == 0 and all(other.to_best > 0 for _, other in pairs):
+        gross = mean_interval([1 - (mine.to_baseline or 0.0) / other.to_best for mine, other in pairs], confidence)
+        net = mean_interval([_net(mine, other) for mine, other in pairs], confidence)
+        runs = break_even_runs(
+            selection=math.fsum(mine.selection - other.selection for mine, other in pairs) / len(pairs),
+            saved_per_run=math.fsum(other.to_best - (mine.to_baseline or 0.0) for mine, other in pairs) / len(pairs),
+        )
+    return Saving(axis, baseline, gross, net, num_never, len(seeds), runs)
+
+
+def _net(mine: CostToQuality, other: CostToQuality) -> float:
+    return 1 - ((mine.to_baseline or 0.0) + mine.selection) / (other.to_best + other.selection)
+
+
+def break_even_runs(*, selection: float, saved_per_run: float) -> int | None:
+    """Runs that must share one selection until it has paid for itself; None where a run saves nothing."""
+    if saved_per_run <= 0:
+        return None
+    return max(1, math.ceil(selection / saved_per_run))
+
+
+def mean_or_none(values: Sequence[float | None], confidence: float) -> Estimate | None:
+    """The mean over seeds, or None where one of them is censored."""
+    known = [value for value in values if value is not None]
+    return mean_interval(known, confidence) if len(known) == len(values) else None

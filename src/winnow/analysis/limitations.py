@@ -1,0 +1,158 @@
+"""What a careful reader has to know before believing a study: sentences made from checks of its records."""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from winnow.analysis.study_folder import Study
+from winnow.analysis.tables import averaged_score
+from winnow.findings import ArmFacts, DelayedGain
+from winnow.printing import fixed, percent
+
+OVER_REPRESENTED = 1.25
+"""Selected share over pool share from which a source is named."""
+SMALL_SAMPLE = 500
+"""Evaluation items below which the width of a score's interval is said."""
+MANY_CHOICES = 0.5
+"""Share of multiple-choice items from which it is said."""
+UNEQUAL = 0.02
+"""Relative difference in reference FLOPs from which arms are called unequal."""
+
+
+def limitations(study: Study, arms: Sequence[ArmFacts], gains: Sequence[DelayedGain]) -> tuple[str, ...]:
+    """One sentence for each check that found something."""
+    checks = (
+        _seeds(study), _leak(study), _compute(study), _learning_rate(study), _schedule(study), _choices(study),
+        _constant_level(study, arms), _sample(study), _sources(study, arms), _pool(study.pool.get("pool", {})),
+        _licences(study), _delayed(gains), _refused(arms),
+    )  # fmt: skip
+    return tuple(sentence for check in checks for sentence in check)
+
+
+def _seeds(study: Study) -> Iterator[str]:
+    if len({seed for _, seed in study.runs}) == 1:
+        yield "One seed: no interval can be given, and no difference between arms is claimed."
+
+
+def _leak(study: Study) -> Iterator[str]:
+    if any(run.best.by == "test" for run in study.runs.values()):
+        yield (
+            "The best checkpoint was chosen on the evaluation sets themselves (evaluation.best_by: test): scores at "
+            "the best checkpoint are too good. Choose it on validation for a fair one."
+        )
+
+
+def _compute(study: Study) -> Iterator[str]:
+    flops = {arm: [run.costs["train"].flops for run in study.runs_of(arm).values()] for arm in study.arms}
+    means = {arm: math.fsum(values) / len(values) for arm, values in flops.items()}
+    if not means or min(means.values()) >= (1 - UNEQUAL) * max(means.values()):
+        return
+    low, high = min(means, key=means.__getitem__), max(means, key=means.__getitem__)
+    yield (
+        f"Arms are equal in {study.recipe.budget.unit.replace('_', ' ')}, not in FLOPs: {low} used "
+        f"{percent(means[low] / means[high], 0)} of the training FLOPs of {high}."
+    )
+
+
+def _learning_rate(study: Study) -> Iterator[str]:
+    yield (
+        f"All arms train with the same learning rate ({study.recipe.training.learning_rate:g}), which was not tuned "
+        "for each; an arm may do better or worse with its own."
+    )
+
+
+def _schedule(study: Study) -> Iterator[str]:
+    schedule = study.recipe.training.schedule
+    if schedule in ("linear", "cosine"):
+        yield (
+            f"The learning rate decays over the whole run ({schedule}): costs to a level on the way are what these "
+            "runs spent until then; a run planned to end there would have had another schedule."
+        )
+
+
+def _choices(study: Study) -> Iterator[str]:
+    final = next(iter(study.finals.values()), None)
+    if final is None:
+        return
+    items = sum(score.items for score in final.sets.values())
+    share = math.fsum(score.items * score.multiple_choice_share for score in final.sets.values()) / items
+    if share > MANY_CHOICES:
+        yield (
+            f"{percent(share, 1)} of the evaluation items are multiple choice: learning to answer with a letter "
+            "raises exact match. Sets without options show whether more was learned."
+        )
+
+
+def _constant_level(study: Study, arms: Sequence[ArmFacts]) -> Iterator[str]:
+    below = []
+    for arm in arms:
+        finals = list(study.finals_of(arm.name, "best").values())
+        if finals:
+            scores = [averaged_score(final, "micro") for final in finals]
+            mean = math.fsum(score.exact_match for score in scores) / len(scores)
+            below += [f"{arm.name} ({percent(mean)})"] if mean < scores[0].constant_level else []
+            level = scores[0].constant_level
+    if below:
+        yield (
+            f"Exact match at the best checkpoint lies below the constant answer's {percent(level)} for "
+            f"{', '.join(below)}: such a score is no evidence of solved problems."
+        )
+
+
+def _sample(study: Study) -> Iterator[str]:
+    evaluation = study.recipe.evaluation
+    yield (
+        f"Evaluations on the way use at most {evaluation.sample:,} items of each set; delayed gains and curves "
+        "carry that noise."
+    )
+    for name, score in next(iter(study.finals.values())).sets.items() if study.finals else ():
+        if score.items < SMALL_SAMPLE and score.stderr:
+            yield (
+                f"{name} has only {score.items:,} items: an exact match on it is known to about "
+                f"± {fixed(200 * score.stderr, 1)} points."
+            )
+
+
+def _sources(study: Study, arms: Sequence[ArmFacts]) -> Iterator[str]:
+    for arm in arms:
+        selection = study.selection_of(arm.name)
+        shares = selection.composition if selection and not arm.is_control else ()
+        ratios = {share.source: share.ratio for share in shares if share.ratio is not None}
+        over = _times({name: ratio for name, ratio in ratios.items() if ratio >= OVER_REPRESENTED})
+        under = _times({name: ratio for name, ratio in ratios.items() if ratio <= 1 / OVER_REPRESENTED})
+        parts = [f"{verb} {named}" for verb, named in (("over-represents", over), ("under-represents", under)) if named]
+        if parts:
+            yield f"The selection is not stratified by source: {arm.name} {' and '.join(parts)}, against the pool."
+
+
+def _times(ratios: dict[str, float]) -> str:
+    return ", ".join(f"{name} ({fixed(ratio, 2)} times)" for name, ratio in ratios.items())
+
+
+def _pool(pool: dict[str, Any]) -> Iterator[str]:
+    removed, truncated = pool.get("removed_overlaps_total"), pool.get("truncated")
+    if removed:
+        yield f"{removed:,} training examples that overlap with the evaluation sets were removed before training."
+    if truncated:
+        yield f"{truncated:,} training examples were longer than the limit and were cut at the end."
+
+
+def _licences(study: Study) -> Iterator[str]:
+    unknown = [source.name for source in study.recipe.pool.sources if source.licence.lower() == "unknown"]
+    if unknown:
+        yield f"The licence of {', '.join(unknown)} is unknown; find it out before you publish what was trained on it."
+
+
+def _delayed(gains: Sequence[DelayedGain]) -> Iterator[str]:
+    late = sorted({gain.arm for gain in gains if gain.is_delayed})
+    if late:
+        yield (
+            f"Exact match peaks well after the best loss for {', '.join(late)}: the ranking of the arms depends on "
+            "the checkpoint; see both."
+        )
+
+
+def _refused(arms: Sequence[ArmFacts]) -> Iterator[str]:
+    refused = [arm.name for arm in arms if arm.not_affordable]
+    if refused:
+        yield f"Not affordable within the budget, and so not run: {', '.join(refused)}."

@@ -1,0 +1,50 @@
+"""All measurements of a study as one tidy long table, one number per row."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from winnow.analysis.study_folder import Final, Run, Score, Study
+
+COLUMNS = ("arm", "seed", "step", "split", "source", "metric", "value", "flops", "seconds")
+"""`split` is train, validation, test (samples, on the way), or best, last, start (a checkpoint on the whole sets).
+`source` is a set's name, micro or macro. `flops` and `seconds` are the run's training up to that step."""
+
+
+def rows(study: Study) -> Iterator[tuple[Any, ...]]:
+    """The rows of the table, in the order of COLUMNS."""
+    for run in study.runs.values():
+        yield from _training_rows(run)
+        yield from _evaluation_rows(run)
+    for (arm, seed, checkpoint), final in study.finals.items():
+        run = study.runs[arm, seed]
+        step = run.step_of(checkpoint)
+        cost = next(((row.flops, row.seconds) for row in run.evaluations if row.step == step), (None, None))
+        yield from _scores((arm, seed, step, checkpoint), final_scores(final), cost)
+    if study.zero_shot:
+        yield from _scores(("zero_shot", None, 0, "start"), final_scores(study.zero_shot), (0.0, 0.0))
+
+
+def final_scores(final: Final) -> dict[str, Score]:
+    """Scores by set, then micro and macro."""
+    sets = {name: Score(score.loss, score.exact_match) for name, score in final.sets.items()}
+    return {**sets, "micro": final.micro, "macro": final.macro}
+
+
+def _training_rows(run: Run) -> Iterator[tuple[Any, ...]]:
+    for row in run.steps:
+        yield (run.arm, run.seed, row.step, "train", None, "loss", row.loss, row.flops, row.seconds)
+
+
+def _evaluation_rows(run: Run) -> Iterator[tuple[Any, ...]]:
+    for row in run.evaluations:
+        cost = (row.flops, row.seconds)
+        yield (run.arm, run.seed, row.step, "validation", None, "loss", row.validation.loss, *cost)
+        scores = {**row.sets, "micro": row.micro, "macro": row.macro}
+        yield from _scores((run.arm, run.seed, row.step, "test"), scores, cost)
+
+
+def _scores(head: tuple[Any, ...], scores: Mapping[str, Score], cost: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
+    for source, score in scores.items():
+        yield (*head, source, "loss", score.loss, *cost)
+        if score.exact_match is not None:
+            yield (*head, source, "exact_match", score.exact_match, *cost)

@@ -1,0 +1,169 @@
+"""Tables of what was trained, selected and reached, as plain rows with units in the column names."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import fmean
+from typing import Any
+
+from winnow.analysis.statistics import mean_interval
+from winnow.analysis.study_folder import CHECKPOINTS, ZERO_SHOT, Final, FinalScore, Study
+from winnow.findings import ArmFacts, Comparison, DelayedGain, Table
+
+Row = dict[str, Any]
+
+
+def with_bounds(column: str, values: Sequence[float | None], confidence: float) -> Row:
+    """Three columns: the mean over seeds and its interval; all None where a seed has no value."""
+    known = [value for value in values if value is not None]
+    estimate = mean_interval(known, confidence) if len(known) == len(values) else None
+    if estimate is None:
+        return {column: None, f"{column}_low": None, f"{column}_high": None}
+    return {column: estimate.mean, f"{column}_low": estimate.low, f"{column}_high": estimate.high}
+
+
+def adapters(study: Study, arms: Sequence[ArmFacts]) -> Table:
+    """One row per published checkpoint."""
+    rows = []
+    for arm in arms:
+        for seed, run in sorted(study.runs_of(arm.name).items()):
+            for checkpoint in CHECKPOINTS:
+                final = study.finals_of(arm.name, checkpoint).get(seed)
+                if final is None:
+                    continue
+                row = {
+                    "arm": arm.name, "seed": str(seed), "fraction": arm.fraction, "checkpoint": checkpoint,
+                    "path": f"adapters/{arm.name}{study.suffix(seed)}_{checkpoint}", "step": run.step_of(checkpoint),
+                    "loss": final.micro.loss, "exact_match": final.micro.exact_match,
+                    "bytes": run.checkpoint_bytes, "trainable_parameters": run.parameters["trainable"],
+                }  # fmt: skip
+                rows.append(row)
+    note = "Loss and exact match: micro average over the whole evaluation sets."
+    return Table("adapters", "Checkpoints", tuple(rows), note)
+
+
+def evaluation(study: Study, arms: Sequence[ArmFacts]) -> Table:
+    """Loss and exact match per evaluation set, and their averages, beside what guessing gives."""
+    rows: list[Row] = []
+    if study.zero_shot:
+        rows += _evaluation_rows(ZERO_SHOT, "start", [study.zero_shot], study.recipe.study.confidence)
+    for arm in arms:
+        for checkpoint in CHECKPOINTS:
+            finals = list(study.finals_of(arm.name, checkpoint).values())
+            rows += _evaluation_rows(arm.name, checkpoint, finals, study.recipe.study.confidence)
+    note = (
+        "Mean over seeds with its interval; stderr is over items, mean of the seeds. Random level: guessing; "
+        "constant level: always the most frequent answer. Micro: over items; macro: over sets."
+    )
+    return Table("evaluation", "Evaluation", tuple(rows), note)
+
+
+def _evaluation_rows(arm: str, checkpoint: str, finals: Sequence[Final], confidence: float) -> Iterable[Row]:
+    if not finals:
+        return
+    for name in (*finals[0].sets, "micro", "macro"):
+        scores = [averaged_score(final, name) for final in finals]
+        yield {
+            "arm": arm, "checkpoint": checkpoint, "set": name, "items": scores[0].items, "seeds": len(finals),
+            **with_bounds("loss", [score.loss for score in scores], confidence),
+            **with_bounds("exact_match", [score.exact_match for score in scores], confidence),
+            "exact_match_stderr": _mean([score.stderr for score in scores]),
+            "random_level": scores[0].random_level, "constant_level": scores[0].constant_level,
+        }  # fmt: skip
+
+
+def averaged_score(final: Final, name: str) -> FinalScore:
+    """One set's score, or the average of all: micro weighs sets by items, macro equally."""
+    if name in final.sets:
+        return final.sets[name]
+    average = final.micro if name == "micro" else final.macro
+    sets = list(final.sets.values())
+    items = sum(score.items for score in sets)
+    weights = [score.items / items if name == "micro" else 1 / len(sets) for score in sets]
+
+    def mean(field: str) -> float:
+        return math.fsum(weight * getattr(score, field) for weight, score in zip(weights, sets, strict=True))
+
+    errors = [weight * (score.stderr or 0.0) for weight, score in zip(weights, sets, strict=True)]
+    return FinalScore(
+        items=items, target_tokens=sum(score.target_tokens for score in sets), loss=average.loss,
+        exact_match=average.exact_match or 0.0, stderr=math.hypot(*errors),
+        random_level=mean("random_level"), constant_level=mean("constant_level"),
+    )  # fmt: skip
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return fmean(known) if known else None
+
+
+def composition(study: Study, arms: Sequence[ArmFacts]) -> Table:
+    """Each source's share of the pool and of each selection; means over seeds where the selection depends on them."""
+    rows = []
+    for arm in arms:
+        selections = [selection for (name, _), selection in study.selections.items() if name == arm.name]
+        if not selections:
+            continue
+        for source in [share.source for share in selections[0].composition]:
+            shares = [share for each in selections for share in each.composition if share.source == source]
+            pool_share = fmean(share.pool_share for share in shares)
+            selected_share = fmean(share.selected_share for share in shares)
+            tokens = [share.mean_tokens for share in shares if share.mean_tokens is not None]
+            row = {
+                "arm": arm.name, "source": source, "pool_examples": shares[0].pool_examples,
+                "selected_examples": round(fmean(share.selected_examples for share in shares)),
+                "pool_share": pool_share, "selected_share": selected_share,
+                "ratio": selected_share / pool_share if pool_share else None,
+                "mean_tokens": fmean(tokens) if tokens else None,
+            }  # fmt: skip
+            rows.append(row)
+    note = "Selections are not stratified by source: a ratio above 1 means that the source is over-represented."
+    return Table("composition", "Composition of the training sets", tuple(rows), note)
+
+
+def comparisons(ranking: Sequence[Comparison]) -> Table:
+    """All arms against the primary baseline, best first."""
+    rows = tuple(
+        {
+            "arm": each.arm,
+            "baseline": each.baseline,
+            "seeds": each.gain.num if each.gain else 0,
+            "verdict": each.kind,
+            **_gain(each),
+            "corrected_for": each.num_comparisons,
+            "needed_seeds": each.needed_seeds,
+            "note": each.reason,
+        }
+        for each in ranking
+    )
+    note = "A positive gain is better. Intervals are corrected for the number of comparisons (Bonferroni)."
+    return Table("comparisons", "All arms against the baseline", rows, note)
+
+
+def _gain(comparison: Comparison) -> Mapping[str, float | None]:
+    """In nats for a loss, in points for exact match."""
+    column, factor = ("gain_nats", 1) if comparison.metric == "loss" else ("gain_points", 100)
+    gain = comparison.gain
+    values = (gain.mean, gain.low, gain.high) if gain else (None, None, None)
+    scaled = (None if value is None else factor * value for value in values)
+    return dict(zip((column, f"{column}_low", f"{column}_high"), scaled, strict=True))
+
+
+def delayed_gain(gains: Sequence[DelayedGain]) -> Table:
+    """Where best loss and best exact match of each run lie."""
+    rows = tuple(
+        {
+            "arm": gain.arm,
+            "seed": str(gain.seed),
+            "best_loss_step": gain.best_loss_step,
+            "best_exact_match_step": gain.best_exact_match_step,
+            "exact_match_at_best_loss": gain.exact_match_at_best_loss,
+            "best_exact_match": gain.best_exact_match,
+            "delayed": gain.is_delayed,
+        }
+        for gain in gains
+    )
+    note = (
+        "On validation and on a sample of the test items. Delayed: the best exact match lies at least twice as far "
+        "into the run as the best loss, and is higher by more than two standard errors."
+    )
+    return Table("delayed_gain", "Best loss and best exact match", rows, note)

@@ -1,0 +1,76 @@
+"""Evaluation on the way: what training calls every n steps, without knowing what it does."""
+
+import time
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from winnow.evaluation.scoring import averages, row_losses, score_set, scoring_cost
+from winnow.evaluation.sets import EvaluationSet, tokenised_sets, validation_rows
+from winnow.models.flops import flop_model
+from winnow.models.forward import Losses
+from winnow.models.generate import context_of
+from winnow.models.loading import tokenizer_of
+from winnow.models.rows import TokenRows
+from winnow.recipe import EvaluationRecipe
+from winnow.records import Cost, Probe, Stored
+from winnow.text.tokenizers import eos_id
+
+
+def probe_for(model: Any, recipe: EvaluationRecipe, *, pool: Stored, tests: Stored, tokenizer: Stored) -> Probe:
+    """The probe of a recipe: the pool's validation split, and fixed samples of the evaluation sets."""
+    loaded = tokenizer_of(tokenizer)
+    table = pq.read_table(tests.folder / "tests.parquet")
+    sets = tokenised_sets(table, loaded, max_tokens=context_of(model))
+    return build_probe(
+        sets=[items.sample(recipe.sample) for items in sets],
+        validation=validation_rows(pq.read_table(pool.folder / "validation.parquet")),
+        tokenizer=loaded,
+        eos_id=eos_id(loaded),
+        max_new_tokens=recipe.max_new_tokens,
+        batch_size=recipe.batch_size,
+    )
+
+
+def build_probe(
+    *,
+    sets: list[EvaluationSet],
+    validation: TokenRows,
+    tokenizer: Any,
+    eos_id: int,
+    max_new_tokens: int,
+    batch_size: int,
+) -> Probe:
+    """A probe: validation loss, and loss and exact match on (samples of) the evaluation sets."""
+
+    def probe(model: Any) -> dict[str, Any]:
+        started = time.perf_counter()
+        was_training = model.training
+        model.eval()
+        sums, counts = row_losses(Losses(model), validation)
+        scores = [
+            score_set(model, items, tokenizer, eos_id=eos_id, max_new_tokens=max_new_tokens, batch_size=batch_size)
+            for items in sets
+        ]
+        model.train(was_training)
+        micro, macro = averages(scores)
+        flops = flop_model(model)
+        passed = Cost(flops=float(flops.forward(validation.lengths).sum()), tokens=int(validation.lengths.sum()))
+        return {
+            "validation": {"loss": float(sums.sum() / max(1, np.sum(counts))), "items": len(validation.names)},
+            "sets": {
+                items.name: {
+                    "loss": scored.loss,
+                    "exact_match": scored.exact_match,
+                    "items": len(scored.correct),
+                    "target_tokens": int(scored.target_tokens.sum()),
+                }
+                for items, scored in zip(sets, scores, strict=True)
+            },
+            "micro": micro,
+            "macro": macro,
+            "cost": scoring_cost(flops, sets, scores, started) + passed,
+        }
+
+    return probe

@@ -1,0 +1,108 @@
+"""The evaluation stage: a checkpoint on the whole evaluation sets, every item kept."""
+
+import shutil
+import time
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+
+from winnow.evaluation.scoring import ItemScores, averages, score_set, scoring_cost
+from winnow.evaluation.sets import EvaluationSet, tokenised_sets
+from winnow.models.flops import flop_model
+from winnow.models.generate import context_of
+from winnow.models.loading import load_model, tokenizer_of
+from winnow.parts import EvaluatePart
+from winnow.records import Context, Cost, Outcome, Stored
+from winnow.store import write_json
+from winnow.text.tokenizers import eos_id
+
+
+def evaluate(part: EvaluatePart, inputs: Mapping[str, Stored], context: Context) -> Outcome:
+    """Loss and exact match of checkpoints, per set, micro and macro, with levels to compare with.
+
+    Inputs: `run` (a trained artifact, or the model that runs start from), `tests`, `tokenizer`. Leaves
+    `evaluation_<checkpoint>.json` and `items_<checkpoint>.parquet`. Where the best step is the last one, the
+    checkpoints are the same weights and are scored once.
+    """
+    torch.set_num_threads(part.threads)
+    run = inputs["run"]
+    is_same = "best_step" in run.numbers and run.numbers["best_step"] == run.numbers["steps"]
+    cost, numbers = Cost(), {}
+    for checkpoint in part.checkpoints:
+        if checkpoint == "best" and is_same and "last" in part.checkpoints:
+            continue
+        cost += _score_checkpoint(part, inputs, context, checkpoint, numbers)
+    for checkpoint in set(part.checkpoints) - set(numbers):
+        numbers[checkpoint] = numbers["last"]
+        for pattern in ("evaluation_{}.json", "items_{}.parquet"):
+            shutil.copy(context.folder / pattern.format("last"), context.folder / pattern.format(checkpoint))
+    outputs = [f"evaluation_{c}.json" for c in part.checkpoints] + [f"items_{c}.parquet" for c in part.checkpoints]
+    return Outcome(outputs=tuple(outputs), numbers=numbers, costs={"evaluate": cost})
+
+
+def _score_checkpoint(
+    part: EvaluatePart, inputs: Mapping[str, Stored], context: Context, checkpoint: str, numbers: dict[str, Any]
+) -> Cost:
+    started = time.perf_counter()
+    tokenizer = tokenizer_of(inputs["tokenizer"])
+    model = load_model(inputs["run"], checkpoint)
+    tests = pq.read_table(inputs["tests"].folder / "tests.parquet")
+    sets = tokenised_sets(tests, tokenizer, max_tokens=context_of(model))
+    scores = []
+    for done, items in enumerate(sets):
+        context.progress.update(done, len(sets), f"{items.name}, {checkpoint}")
+        scores.append(
+            score_set(
+                model,
+                items,
+                tokenizer,
+                eos_id=eos_id(tokenizer),
+                max_new_tokens=part.max_new_tokens,
+                batch_size=part.batch_size,
+            )  # fmt: skip
+        )
+    micro, macro = averages(scores)
+    numbers[checkpoint] = {"micro": micro, "macro": macro}
+    summaries = {items.name: _summary(items, scored) for items, scored in zip(sets, scores, strict=True)}
+    write_json(
+        context.folder / f"evaluation_{checkpoint}.json",
+        {"max_new_tokens": part.max_new_tokens, "sets": summaries, "micro": micro, "macro": macro},
+    )
+    _write_items(context.folder / f"items_{checkpoint}.parquet", sets, scores)
+    return scoring_cost(flop_model(model), sets, scores, started)
+
+
+def _summary(items: EvaluationSet, scored: ItemScores) -> dict[str, Any]:
+    count = len(scored.correct)
+    common, times = Counter(items.answers).most_common(1)[0]
+    return {
+        "items": count,
+        "target_tokens": int(scored.target_tokens.sum()),
+        "loss": scored.loss,
+        "exact_match": scored.exact_match,
+        "stderr": float(scored.correct.std(ddof=1) / np.sqrt(count)) if count > 1 else None,
+        "random_level": float(np.mean([1 / options if options else 0.0 for options in items.num_options])),
+        "constant_answer": common,
+        "constant_level": times / count,
+        "multiple_choice_share": float(np.mean([options > 0 for options in items.num_options])),
+    }
+
+
+def _write_items(path: Path, sets: list[EvaluationSet], scores: list[ItemScores]) -> None:
+    columns: dict[str, list[Any]] = {
+        "set": [items.name for items in sets for _ in items.answers],
+        "id": [name for items in sets for name in items.rows.names],
+        "output": [output for scored in scores for output in scored.outputs],
+        "extracted": [answer for scored in scores for answer in scored.extracted],
+        "answer": [answer for items in sets for answer in items.answers],
+        "correct": [bool(right) for scored in scores for right in scored.correct],
+        "loss": [float(loss) for scored in scores for loss in scored.losses],
+        "target_tokens": [int(tokens) for scored in scores for tokens in scored.target_tokens],
+    }
+    pq.write_table(pa.table(columns), path, compression="zstd")

@@ -1,0 +1,173 @@
+"""What analysis found in a study folder, as plain data: the report and the command line print it.
+
+Shares lie in [0, 1], losses are nats per target token; `winnow.printing` knows how numbers look.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from winnow.recipe import Recipe
+
+Kind = Literal["better", "worse", "no difference shown", "too few seeds", "not affordable"]
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A mean over seeds with its Student-t interval."""
+
+    mean: float
+    low: float | None
+    """None with fewer than two seeds."""
+    high: float | None
+    num: int
+    """Seeds."""
+
+    @property
+    def half_width(self) -> float | None:
+        """Half the interval; None where there is none."""
+        return None if self.low is None or self.high is None else (self.high - self.low) / 2
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """An arm against another, paired over common seeds, on one metric at one checkpoint."""
+
+    arm: str
+    baseline: str
+    metric: Literal["loss", "exact_match"]
+    aggregate: str
+    checkpoint: str
+    kind: Kind
+    gain: Estimate | None = None
+    """Positive is better: lower loss (nats), higher exact match (share). None without a common finished seed."""
+    num_comparisons: int = 1
+    """Size of the family that the interval is Bonferroni-corrected for."""
+    needed_seeds: int | None = None
+    """About how many seeds would show a difference of this size; None where that is unknown or beyond reach."""
+    reason: str = ""
+    """Why there is no comparison: not affordable, or not finished."""
+
+
+@dataclass(frozen=True, slots=True)
+class Saving:
+    """The share of the baseline's cost to its best loss that an arm saves on the way to the same loss."""
+
+    axis: str
+    """flops, seconds, dollars or tokens."""
+    baseline: str
+    gross: Estimate | None
+    """None where a seed never reaches the level, or where the baseline's best costs nothing."""
+    net: Estimate | None
+    """With what the selection costs on both sides."""
+    num_never: int
+    """Seeds that never reach the baseline's best validation loss."""
+    num: int
+    """Seeds in common."""
+    break_even_runs: int | None
+    """Runs that must share one selection until it has paid for itself; None: never."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The study's answer to its one declared question, and what stands beside it."""
+
+    kind: Kind
+    sentence: str
+    notes: tuple[str, ...]
+    """The same arm against random rows and against its source-matched control, one sentence each."""
+    primary: Comparison
+    saving: Saving | None
+    ranking: tuple[Comparison, ...]
+    """All arms against the baseline, best first, corrected for their number."""
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows with the unit in each column's name; `x_low` and `x_high` bound `x`."""
+
+    name: str
+    """Of its file."""
+    title: str
+    rows: tuple[dict[str, Any], ...]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """The evaluations on the way of one run; all tuples have one entry per evaluation."""
+
+    arm: str
+    seed: int
+    best_step: int
+    steps: tuple[int, ...]
+    flops: tuple[float, ...]
+    seconds: tuple[float, ...]
+    validation_loss: tuple[float, ...]
+    loss: tuple[float, ...]
+    """Micro average over the evaluation sets."""
+    exact_match: tuple[float | None, ...]
+    """Micro average; None where nothing was generated."""
+    set_loss: Mapping[str, tuple[float, ...]]
+    set_exact_match: Mapping[str, tuple[float | None, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class DelayedGain:
+    """How far behind the best loss of a run its best exact match lies."""
+
+    arm: str
+    seed: int
+    best_loss_step: int
+    best_exact_match_step: int
+    exact_match_at_best_loss: float
+    best_exact_match: float
+    is_delayed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ArmFacts:
+    """An arm and how it came to be."""
+
+    name: str
+    selector: str
+    fraction: float | None
+    """Selected examples over pool examples; None where the arm was never selected."""
+    control_of: str | None
+    """The arm whose selection this control takes as its reference."""
+    is_control: bool
+    seeds: tuple[int, ...]
+    """Finished ones."""
+    not_affordable: str = ""
+    """Why the budget could not pay for it; empty where it could."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataSource:
+    """One origin of data and its licence."""
+
+    name: str
+    role: Literal["training pool", "target sample", "pretraining", "evaluation"]
+    licence: str
+    origin: str
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Everything that a report prints."""
+
+    recipe: Recipe
+    settings: Mapping[str, Any]
+    """The study's study.json: name, identity, environment, revision, machine, base_path, first_seed."""
+    arms: tuple[ArmFacts, ...]
+    baseline: str
+    """Of savings and ratios: `full` where it was run, else the primary comparison's."""
+    verdict: Verdict
+    tables: Mapping[str, Table]
+    """By name: savings, evaluation, iso_compute, adapters, composition, comparisons, cost_to_quality_<axis>,
+    delayed_gain, ledger_arms, ledger_stages."""
+    curves: tuple[Curve, ...]
+    delayed_gains: tuple[DelayedGain, ...]
+    limitations: tuple[str, ...]
+    sources: tuple[DataSource, ...]

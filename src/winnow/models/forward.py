@@ -1,0 +1,84 @@
+"""Losses of target tokens, with the head computed at target positions only.
+
+Batches are padded on the right. With causal attention a real token never sees what stands right of it, so padding
+needs no mask: results of a row do not depend on what it is padded to, except in the last bits.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows of token ids, padded on the right."""
+
+    ids: Tensor
+    """[batch, time], int64."""
+    is_target: Tensor
+    """[batch, time], bool: tokens whose prediction counts. Column 0 never does."""
+    rows: list[int]
+    """Which examples these are."""
+    real_tokens: int
+
+    def to(self, device: torch.device) -> "Batch":
+        """The batch on another device."""
+        return Batch(self.ids.to(device), self.is_target.to(device), self.rows, self.real_tokens)
+
+
+class Losses:
+    """Losses of one model, the head at target positions only where the model allows it."""
+
+    def __init__(self, model: Any, *, autocast: torch.dtype | None = None) -> None:
+        self.model = model
+        self.plain = model.get_base_model() if hasattr(model, "get_base_model") else model
+        self.autocast = autocast
+        self.device = next(model.parameters()).device
+        self.is_sparse = self._head_is_plain()
+
+    def of_targets(self, batch: Batch) -> Tensor:
+        """Cross-entropy of each target token in nats, float32 (float64 models: float64), row by row.
+
+        [targets], in the order of `batch.is_target[:, 1:].nonzero()`.
+        """
+        with self._casting():
+            logits = self._target_logits(batch)
+        exact = logits if logits.dtype == torch.float64 else logits.float()
+        return functional.cross_entropy(exact, batch.ids[:, 1:][batch.is_target[:, 1:]], reduction="none")
+
+    def of_rows(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Sum of the losses and number of targets of every row, [batch] each, float64 and int64."""
+        targets = batch.is_target[:, 1:]
+        row = targets.nonzero()[:, 0]
+        sums = torch.zeros(len(batch.ids), dtype=torch.float64, device=self.device)
+        return sums.index_add(0, row, self.of_targets(batch).double()), targets.sum(dim=1)
+
+    def _target_logits(self, batch: Batch) -> Tensor:
+        targets = batch.is_target[:, 1:]
+        if not self.is_sparse:
+            logits: Tensor = self.model(input_ids=batch.ids, use_cache=False).logits
+            return logits[:, :-1][targets]
+        hidden = self.plain.base_model(input_ids=batch.ids, use_cache=False).last_hidden_state
+        head: Tensor = self.plain.get_output_embeddings()(hidden[:, :-1][targets])
+        return head
+
+    def _casting(self) -> torch.autocast:
+        return torch.autocast(self.device.type, dtype=self.autocast, enabled=self.autocast is not None)
+
+    @torch.no_grad()
+    def _head_is_plain(self) -> bool:
+        """Whether backbone and head alone give the model's logits (some models scale or cap them)."""
+        ids = torch.arange(4, device=self.device).unsqueeze(0)
+        was_training = self.model.training
+        self.model.eval()
+        try:
+            hidden = self.plain.base_model(input_ids=ids, use_cache=False).last_hidden_state
+            short = self.plain.get_output_embeddings()(hidden)
+            return bool(torch.allclose(short, self.model(input_ids=ids, use_cache=False).logits, atol=1e-4, rtol=1e-4))
+        except (AttributeError, TypeError):
+            return False
+        finally:
+            self.model.train(was_training)

@@ -1,0 +1,221 @@
+"""Load, build, adapt and save causal language models.
+
+A trained artifact holds `best/` and `last/`, each a full model or a PEFT adapter, and `start.json`, which names the
+artifact that it started from, so that an adapter finds its base wherever the store stands. A `model` artifact holds
+`model.json`, which points at a folder or hub name.
+"""
+
+import copy
+import json
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from winnow.errors import ArtifactError, RecipeError
+from winnow.recipe import LoraRecipe
+from winnow.records import Artifact, Stored
+from winnow.store import read_json, read_record, write_json
+from winnow.text.tokenizers import load_tokenizer
+
+MODEL_REFERENCE = "model.json"
+START = "start.json"
+
+
+def best_device() -> torch.device:
+    """An accelerator where there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def load_model(stored: Stored, checkpoint: str = "last") -> Any:
+    """The causal language model of an artifact, float32, in evaluation mode, on the best device.
+
+    Adapters come merged into their base. Raises ArtifactError or RecipeError where there is no model.
+    """
+    return _load(stored, checkpoint).to(best_device()).eval()
+
+
+def _load(stored: Stored, checkpoint: str) -> Any:
+    from transformers import AutoModelForCausalLM
+
+    reference = stored.folder / MODEL_REFERENCE
+    if reference.is_file():
+        named = read_json(reference)
+        return load_named(named["model"], revision=named["revision"])
+    folder = stored.folder / checkpoint
+    if (folder / "adapter_config.json").is_file():
+        from peft import PeftModel
+
+        base = _load(start_of(stored), "last")
+        return PeftModel.from_pretrained(base, str(folder)).merge_and_unload()
+    if not (folder / "config.json").is_file():
+        raise ArtifactError(f"{folder} holds no model; remove {stored.folder} and run again")
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+
+
+def load_named(model: str, revision: str | None) -> Any:
+    """The causal language model of a folder or hub name, float32. Raises RecipeError where there is none."""
+    from transformers import AutoModelForCausalLM
+
+    try:
+        return AutoModelForCausalLM.from_pretrained(model, revision=revision, dtype=torch.float32)
+    except OSError as error:
+        raise _no_model(model, error) from error
+
+
+def _no_model(model: str, error: Exception) -> RecipeError:
+    if Path(model).exists():
+        return RecipeError(
+            f"base.model {model} is no model folder ({_first_line(error)}); it needs config.json and weights"
+        )
+    return RecipeError(f"base.model {model} is neither a folder nor a model that the hub gives ({_first_line(error)})")
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0][:160]
+
+
+def tokenizer_of(stored: Stored) -> Any:
+    """The tokenizer of a tokenizer or model artifact. Raises RecipeError where a model has none."""
+    reference = stored.folder / MODEL_REFERENCE
+    if reference.is_file():
+        named = read_json(reference)
+        return load_tokenizer(named["model"], revision=named["revision"])
+    return load_tokenizer(stored.folder / "tokenizer")
+
+
+def start_of(stored: Stored) -> Stored:
+    """The artifact that a trained one started from."""
+    link = read_json(stored.folder / START)
+    folder = stored.folder.parent.parent / link["kind"] / link["fingerprint"]
+    return Stored(read_record(folder), folder)
+
+
+def write_start(folder: Path, start: Artifact) -> None:
+    """Remember in a trained artifact's folder what it started from."""
+    write_json(folder / START, {"kind": start.kind, "fingerprint": start.fingerprint})
+
+
+def build_config(architecture: dict[str, Any], **overrides: Any) -> Any:
+    """A transformers configuration from `model_type` and sizes. Raises RecipeError for an unknown type or key."""
+    from transformers import AutoConfig
+
+    sizes = {key: value for key, value in architecture.items() if key != "model_type"} | overrides
+    try:
+        return AutoConfig.for_model(architecture["model_type"], **sizes)
+    except KeyError as error:
+        raise RecipeError("base architecture has no model_type; write, for example, model_type: gpt2") from error
+    except ValueError as error:
+        raise RecipeError(f"base architecture: {_first_line(error)}") from error
+
+
+def build_model(architecture: dict[str, Any], *, seed: int, vocab_size: int, eos_id: int) -> Any:
+    """A model with random weights drawn from `seed`, float32."""
+    from transformers import AutoModelForCausalLM
+
+    config = build_config(
+        architecture, vocab_size=vocab_size, bos_token_id=eos_id, eos_token_id=eos_id, pad_token_id=eos_id
+    )
+    with seeded(seed):
+        return AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+
+
+def skeleton(architecture: dict[str, Any]) -> Any:
+    """The model without weights, on the meta device, to count parameters and FLOPs."""
+    from transformers import AutoModelForCausalLM
+
+    with torch.device("meta"):
+        return AutoModelForCausalLM.from_config(build_config(architecture), dtype=torch.float32)
+
+
+def architecture_of(model: str, revision: str | None, declared: dict[str, Any] | None) -> dict[str, Any]:
+    """The architecture of a folder or hub model; the declared one where the hub is out of reach.
+
+    Raises RecipeError where neither is to be had.
+    """
+    from transformers import AutoConfig
+
+    try:
+        return dict(AutoConfig.from_pretrained(model, revision=revision).to_dict())
+    except OSError as error:
+        if declared is None:
+            raise _no_model(model, error) from error
+        return declared
+
+
+def adapt(model: Any, lora: LoraRecipe, *, seed: int) -> Any:
+    """The model with a fresh adapter, its base frozen. Raises RecipeError where no module has the target names."""
+    from peft import LoraConfig, get_peft_model
+
+    targets = lora.target_modules if isinstance(lora.target_modules, str) else list(lora.target_modules)
+    config = LoraConfig(
+        r=lora.r, lora_alpha=lora.lora_alpha, lora_dropout=lora.lora_dropout, target_modules=targets,
+        bias="none", task_type="CAUSAL_LM", fan_in_fan_out=_has_transposed_weights(model),
+    )  # fmt: skip
+    try:
+        with seeded(seed), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # PEFT announces that it corrects fan_in_fan_out for mixed layers
+            return get_peft_model(model, config)
+    except ValueError as error:
+        names = sorted({name.rsplit(".", 1)[-1] for name, m in model.named_modules() if hasattr(m, "weight")})
+        raise RecipeError(f"training.lora.target_modules is {targets}; this model has {', '.join(names)}") from error
+
+
+def _has_transposed_weights(model: Any) -> bool:
+    return any(type(module).__name__ == "Conv1D" for module in model.modules())
+
+
+def trainable_state(model: nn.Module) -> dict[str, torch.Tensor]:
+    """The trained weights by name, detached."""
+    return {name: p.detach() for name, p in model.named_parameters() if p.requires_grad}
+
+
+def merged(model: Any) -> Any:
+    """The model with its adapter merged into a copy of its base; a plain model as it is."""
+    return copy.deepcopy(model).merge_and_unload() if hasattr(model, "peft_config") else model
+
+
+def save_model(model: Any, folder: Path, tokenizer: Any, base_name: str | None) -> None:
+    """Write a full model or an adapter with its tokenizer, as transformers and PEFT read them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    if hasattr(model, "peft_config"):
+        config = read_json(folder / "adapter_config.json")
+        config["base_model_name_or_path"] = base_name or "base"
+        config["target_modules"] = sorted(config["target_modules"])  # a set, whose order changes from run to run
+        write_json(folder / "adapter_config.json", config)
+        (folder / "README.md").unlink(missing_ok=True)  # PEFT's empty template; the study has its own card
+
+
+def adapter_bytes(model: Any) -> int:
+    """Size of the adapter file, from names and shapes alone: 8 + header padded to 8 + 4 bytes a parameter.
+
+    The header is the compact JSON that safetensors writes, so the figure is exact; it works on the meta device.
+    """
+    from peft import get_peft_model_state_dict
+
+    return _safetensors_bytes({name: tuple(t.shape) for name, t in get_peft_model_state_dict(model).items()})
+
+
+def _safetensors_bytes(shapes: dict[str, tuple[int, ...]]) -> int:
+    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
+    offset = 0
+    for name in sorted(shapes):
+        size = 4 * torch.Size(shapes[name]).numel()
+        header[name] = {"dtype": "F32", "shape": list(shapes[name]), "data_offsets": [offset, offset + size]}
+        offset += size
+    length = len(json.dumps(header, separators=(",", ":")))
+    return 8 + -(-length // 8) * 8 + offset
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Draw torch's random numbers from `seed` inside the block, and leave its state as it was."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        yield

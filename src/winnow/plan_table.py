@@ -1,0 +1,140 @@
+"""Plain-text tables of the command line: plans, pools, selections, selectors."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from winnow.planning import Plan, PlannedArm
+from winnow.printing import clock
+from winnow.recipe import Recipe
+from winnow.records import Traits
+
+WIDTH = 140
+
+
+def plan_lines(plan: Plan, recipe: Recipe) -> list[str]:
+    """A plan for people."""
+    adapter = f", adapter file {plan.adapter_bytes:,} bytes" if plan.adapter_bytes is not None else ""
+    declared = " (declared)" if plan.is_declared else ""
+    lines = [
+        f"{recipe.name}: {len(plan.arms)} arms x {plan.seeds} seed(s), global batch {plan.global_batch_size}",
+        f"model: {plan.parameters:,} parameters, {plan.trainable_parameters:,} trained{adapter}",
+        f"pool{declared}: {plan.pool_examples:,} examples, {plan.pool_tokens:,} tokens",
+        f"speed: {plan.flops_per_second:.3g} FLOP/s ({recipe.machine.flops_convention}); "
+        f"memory of a run: about {plan.memory_bytes / 2**30:.1f} GiB",
+        "",
+        *_arms(plan.arms),
+    ]
+    total = [sum(getattr(arm, key) for arm in plan.arms) * plan.seeds for key in ("exaflops", "seconds", "dollars")]
+    lines += [f"all runs: {total[0]:.4g} exaFLOPs, {clock(total[1])}, {total[2]:.2f} USD"]
+    if any(arm.published for arm in plan.arms):
+        lines += ["", "beside the published figures:", *_published(plan.arms)]
+    return lines + [f"warning: {warning}" for warning in plan.warnings]
+
+
+def _arms(arms: Sequence[PlannedArm]) -> list[str]:
+    heads = [
+        "arm",
+        "epochs",
+        "examples",
+        "visits each",
+        "steps",
+        "tokens",
+        "exaFLOPs",
+        "6N",
+        "selection",
+        "time",
+        "USD",
+    ]
+    rows = [
+        [
+            arm.name, f"{arm.epochs:,.4g}", f"{arm.examples:,}", f"{arm.visits_per_example:,.4g}", f"{arm.steps:,}",
+            f"{arm.tokens:,}", f"{arm.exaflops:.4g}", f"{arm.exaflops_6n:.4g}", f"{arm.selection_exaflops:.3g}",
+            clock(arm.seconds), f"{arm.dollars:.2f}",
+        ]
+        for arm in arms
+    ]  # fmt: skip
+    return _table(heads, rows)
+
+
+def _published(arms: Sequence[PlannedArm]) -> list[str]:
+    heads = ["arm", "epochs", "published", "exaFLOPs 6N", "published", "time", "published", "USD", "published"]
+    rows = []
+    for arm in arms:
+        if arm.published is None:
+            continue
+        told = arm.published
+        rows.append(
+            [
+                arm.name,
+                f"{arm.epochs:g}",
+                _told(told, "epochs", "g"),
+                f"{arm.exaflops_6n:.4f}",
+                _told(told, "exaflops", ".4f"),
+                clock(arm.seconds),
+                clock(told["seconds"]) if "seconds" in told else "",
+                f"{arm.dollars:.2f}",
+                _told(told, "dollars", ".2f"),
+            ]  # fmt: skip
+        )
+    return _table(heads, rows)
+
+
+def _told(published: Mapping[str, float], key: str, form: str) -> str:
+    return format(published[key], form) if key in published else ""
+
+
+def pool_lines(statistics: Mapping[str, Any]) -> list[str]:
+    """A pool for people."""
+    heads = ["source", "licence", "read", "overlaps removed", "dropped", "truncated", "train", "validation", "target",
+             "mean tokens", "share"]  # fmt: skip
+    rows = [
+        [
+            source["name"], source["licence"], f"{source['read']:,}", f"{source['removed_overlaps']:,}",
+            f"{source['dropped']:,}", f"{source['truncated']:,}", f"{source['examples']:,}",
+            f"{source['validation']:,}", f"{source['target']:,}", f"{source['mean_tokens'] or 0:.1f}",
+            f"{source['share']:.1%}",
+        ]
+        for source in statistics["sources"]
+    ]  # fmt: skip
+    removed = statistics["removed_overlaps_total"]
+    return [
+        *_table(heads, rows),
+        f"{statistics['examples']:,} examples to train on, {statistics['tokens']:,} tokens; {removed:,} rows removed "
+        "because their question occurs in an evaluation set",
+    ]
+
+
+def selection_lines(selections: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Selections for people: size, cost in tokens, and the ratio of each source's share to the pool's."""
+    sources = [row["source"] for row in next(iter(selections.values()))["composition"]] if selections else []
+    heads = ["selection", "examples", "mean tokens", "MMD to pool / random's", *sources]
+    rows = []
+    for name, made in selections.items():
+        ratio = made["mmd_ratio"]
+        shares = [f"{row['selected_share']:.1%} ({row['ratio']:.2f}x)" for row in made["composition"]]
+        rows.append(
+            [name, f"{made['size']:,}", f"{made['mean_tokens']:.1f}", "" if ratio is None else f"{ratio:.2f}", *shares]
+        )
+    return [*_table(heads, rows), "In brackets: share of the selection over share of the pool."]
+
+
+def selector_lines(traits: Mapping[str, Traits]) -> list[str]:
+    """All selectors and controls, a line each."""
+    width = max(len(name) for name in traits)
+    return [f"{name:<{width}}  {'control: ' if t.is_control else ''}{t.summary}" for name, t in sorted(traits.items())]
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for number, head in enumerate(heads):
+        table.add_column(head, justify="left" if number == 0 else "right", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
+    console = Console(width=max(WIDTH, 14 * len(heads)), color_system=None)
+    with console.capture() as capture:
+        console.print(table)
+    return [line.rstrip() for line in capture.get().splitlines() if line.strip()]

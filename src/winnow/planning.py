@@ -1,0 +1,241 @@
+"""What a study would cost, without training: examples, visits, tokens, steps, FLOPs, seconds, dollars, memory.
+
+    plan(recipe).arms[0].exaflops
+
+Sizes come from the data themselves (read and tokenised into the store, which `winnow run` then finds there), or, where
+a source is out of reach, from what the recipe declares; FLOPs come from the architecture alone.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from winnow.budget import CHARGES_SELECTION, Allowance, allowance, flops_6n, selected_size, steps_for
+from winnow.errors import BudgetError
+from winnow.ledger import dollars
+from winnow.models import loading
+from winnow.models.flops import FlopModel, flop_model
+from winnow.pipeline import Watch, selector_traits, store_beside, study_folder, walk_stages, wanted
+from winnow.recipe import MachineRecipe, Recipe
+from winnow.study.arms import Arm, build_arms, global_batch_size
+from winnow.study.graph import COMMON, expand
+from winnow.study.identity import known_study
+
+SELECTION_SHARE = 0.2
+"""Above this share of the budget, selection draws a warning."""
+
+
+@dataclass(frozen=True)
+class PlannedArm:
+    """One arm as it would run, per seed."""
+
+    name: str
+    fraction: float
+    epochs: float
+    examples: int
+    visits: int
+    visits_per_example: float
+    steps: int
+    tokens: int
+    exaflops: float
+    """Reference FLOPs of training, 1e18."""
+    exaflops_6n: float
+    """The same in the papers' convention."""
+    selection_exaflops: float
+    seconds: float
+    dollars: float
+    note: str = ""
+    published: dict[str, float] | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A study as it would run."""
+
+    parameters: int
+    trainable_parameters: int
+    adapter_bytes: int | None
+    """Size of one adapter file; null when all weights are trained."""
+    pool_examples: int
+    pool_tokens: int
+    is_declared: bool
+    """Pool sizes are the recipe's word, not read from data."""
+    global_batch_size: int
+    seeds: int
+    flops_per_second: float
+    memory_bytes: int
+    arms: list[PlannedArm]
+    warnings: list[str]
+
+
+@dataclass(frozen=True)
+class _Pool:
+    lengths: NDArray[np.int64]
+    is_declared: bool
+
+
+def plan(recipe: Recipe, *, out: str | Path | None = None, store: str | Path | None = None) -> Plan:
+    """The plan of a recipe. Raises WinnowError in one line where data or model are out of reach and not declared."""
+    model = _skeleton(recipe)
+    costs = flop_model(model)
+    pool = _pool(recipe, out, store)
+    machine = _machine(recipe, out, int(pool.lengths.mean()))
+    arms = [_planned(arm, recipe, costs, pool, machine) for arm in build_arms(recipe, selector_traits())]
+    memory = _memory(model, recipe, costs, int(pool.lengths.max()))
+    return Plan(
+        parameters=costs.parameters,
+        trainable_parameters=costs.trainable_parameters,
+        adapter_bytes=loading.adapter_bytes(model) if recipe.training.method == "lora" else None,
+        pool_examples=len(pool.lengths),
+        pool_tokens=int(pool.lengths.sum()),
+        is_declared=pool.is_declared,
+        global_batch_size=_batch(recipe),
+        seeds=len(recipe.study.seeds),
+        flops_per_second=machine.flops_per_second or 0.0,
+        memory_bytes=memory,
+        arms=arms,
+        warnings=_warnings(recipe, arms, memory),
+    )
+
+
+def measure(recipe: Recipe) -> float:
+    """Reference FLOPs per second that a run of this recipe reaches here."""
+    from winnow.training.calibration import measure_speed
+
+    tokens = min(recipe.pool.max_tokens, 128)
+    return measure_speed(_architecture(recipe), recipe.training, batch_size=_batch(recipe), tokens=tokens)
+
+
+def _architecture(recipe: Recipe) -> dict[str, Any]:
+    base = recipe.base
+    if base.pretrain is not None:
+        context = base.pretrain.context_tokens
+        given = {"vocab_size": base.pretrain.tokenizer.vocab_size, "n_positions": context}
+        return given | base.pretrain.architecture
+    assert base.model is not None
+    return loading.architecture_of(base.model, base.revision, base.architecture)
+
+
+def _skeleton(recipe: Recipe) -> Any:
+    model = loading.skeleton(_architecture(recipe))
+    return loading.adapt(model, recipe.training.lora, seed=0) if recipe.training.method == "lora" else model
+
+
+def _batch(recipe: Recipe) -> int:
+    training = recipe.training
+    return global_batch_size(recipe, training.per_device_batch_size, training.gradient_accumulation_steps)
+
+
+def _pool(recipe: Recipe, out: str | Path | None, store: str | Path | None) -> _Pool:
+    sources = recipe.pool.sources
+    declared = [s for s in sources if s.examples is not None and s.tokens is not None]
+    if len(declared) == len(sources):
+        return _Pool(np.concatenate([_declared_lengths(s.examples or 0, s.tokens or 0) for s in declared]), True)
+    graph = expand(recipe, selector_traits())
+    common = [name for name in wanted(graph, until=("pool",)) if graph.stages[name].kind in COMMON]
+    walk = walk_stages(graph, recipe, store_beside(recipe, out, store), common, Watch())
+    table = pq.read_table(walk.done["pool"].folder / "train.parquet", columns=["prompt_ids", "completion_ids"])
+    lengths = [
+        len(prompt) + len(completion)
+        for prompt, completion in zip(table["prompt_ids"], table["completion_ids"], strict=True)
+    ]
+    return _Pool(np.array(lengths, dtype=np.int64), False)
+
+
+def _declared_lengths(examples: int, tokens: int) -> NDArray[np.int64]:
+    """So many lengths with this sum, as equal as whole numbers can be."""
+    short, extra = divmod(tokens, examples)
+    return np.full(examples, short, dtype=np.int64) + (np.arange(examples) < extra)
+
+
+def _machine(recipe: Recipe, out: str | Path | None, tokens: int) -> MachineRecipe:
+    """The machine with a speed: declared, the study's own, or measured in a few seconds."""
+    if recipe.machine.flops_per_second is not None:
+        return recipe.machine
+    known = known_study(study_folder(recipe, out)) or {}
+    speed = known.get("machine", {}).get("flops_per_second") or measure(recipe)
+    return recipe.machine.model_copy(update={"flops_per_second": speed})
+
+
+def _planned(arm: Arm, recipe: Recipe, costs: FlopModel, pool: _Pool, machine: MachineRecipe) -> PlannedArm:
+    fraction = 1.0 if arm.fraction is None else arm.fraction
+    examples = selected_size(fraction, len(pool.lengths))
+    selection = _selection_flops(arm, recipe, costs, pool, examples)
+    published = recipe.published.get(arm.name)
+    shown = published.model_dump(exclude_none=True) if published else None
+    try:
+        allowed = allowance(
+            recipe.budget, pool_examples=len(pool.lengths), flops_per_second=machine.flops_per_second,
+            dollars_per_hour=machine.dollars_per_hour,
+            spent_flops=selection if recipe.budget.unit in CHARGES_SELECTION else 0.0,
+        )  # fmt: skip
+    except BudgetError as error:
+        return PlannedArm(arm.name, fraction, 0, examples, 0, 0, 0, 0, 0, 0, selection / 1e18, 0, 0, str(error), shown)
+    mean_tokens, mean_flops = float(pool.lengths.mean()), float(costs.train(pool.lengths).mean())
+    visits = _visits(allowed, mean_tokens, mean_flops)
+    tokens, flops = visits * mean_tokens, visits * mean_flops
+    papers = flops_6n(
+        costs.parameters - (costs.trainable_parameters if recipe.training.method == "lora" else 0), tokens
+    )
+    counted = flops if machine.flops_convention == "reference" else papers
+    seconds = (counted + selection) / (machine.flops_per_second or 1.0) + machine.fixed_seconds
+    return PlannedArm(
+        name=arm.name, fraction=fraction, epochs=visits / examples, examples=examples, visits=visits,
+        visits_per_example=visits / examples, steps=steps_for(visits, _batch(recipe)), tokens=int(tokens),
+        exaflops=flops / 1e18, exaflops_6n=papers / 1e18, selection_exaflops=selection / 1e18,
+        seconds=seconds, dollars=dollars(seconds, machine.dollars_per_hour), published=shown,
+    )  # fmt: skip
+
+
+def _visits(allowed: Allowance, mean_tokens: float, mean_flops: float) -> int:
+    return int(allowed.amount / {"visits": 1.0, "tokens": mean_tokens, "flops": mean_flops}[allowed.unit] + 1e-9)
+
+
+def _selection_flops(arm: Arm, recipe: Recipe, costs: FlopModel, pool: _Pool, examples: int) -> float:
+    """One forward pass over the pool, the features, and one product with all rows a pick."""
+    if not selector_traits()[arm.selector].needs_features:
+        return 0.0
+    shape = recipe.selection.representation
+    rows = len(pool.lengths)
+    features = 2.0 * rows * shape.dimensions * shape.features / 2
+    picks = 2.0 * rows * shape.features * min(examples, 32 * np.log(max(2, examples)))
+    return float(costs.forward(pool.lengths).sum() + features + picks)
+
+
+def _memory(model: Any, recipe: Recipe, costs: FlopModel, longest: int) -> int:
+    """Weights, gradients, AdamW's two averages, activations of one micro-batch, and logits at its targets.
+
+    Activations: about 34 hidden-sized numbers per token and layer (Korthikanti et al. 2022, table 2, without
+    attention maps), 4 bytes each.
+    """
+    config = model.config
+    tokens = recipe.training.per_device_batch_size * longest
+    activations = 34 * tokens * config.hidden_size * config.num_hidden_layers
+    return int(4 * (costs.parameters + 3 * costs.trainable_parameters) + activations + 8 * tokens * config.vocab_size)
+
+
+def _warnings(recipe: Recipe, arms: list[PlannedArm], memory: int) -> list[str]:
+    full = max((arm.visits for arm in arms), default=0) / max(1, max(arm.examples for arm in arms))
+    found = []
+    if full < 1:
+        found.append(
+            f"the pool is visited {full:.2f} times: fractions cannot differ where even the full pool is not seen once"
+        )
+    for arm in arms:
+        if arm.visits and arm.visits_per_example < 1 and arm.fraction < 1:
+            found.append(f"{arm.name} visits its examples {arm.visits_per_example:.2f} times: fewer than it selects")
+        share = arm.selection_exaflops / max(arm.exaflops + arm.selection_exaflops, 1e-30)
+        if share > SELECTION_SHARE:
+            found.append(f"{arm.name} spends {share:.0%} of its compute on selection")
+        if arm.note:
+            found.append(f"{arm.name}: {arm.note}")
+    if recipe.machine.memory_bytes is not None and memory > recipe.machine.memory_bytes:
+        found.append(
+            f"a run needs about {memory / 2**30:.1f} GiB, a device has {recipe.machine.memory_bytes / 2**30:.1f}; "
+            "lower training.per_device_batch_size or pool.max_tokens"
+        )
+    return found

@@ -1,0 +1,65 @@
+"""Which examples stay: those that are in no evaluation set, and of those a seeded sample."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from winnow.text.examples import Example
+from winnow.text.questions import question_key
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """The examples that are in no evaluation set, and where the others are."""
+
+    kept: list[Example]
+    removed: dict[str, int]
+    """Evaluation set -> examples of it; one that is in two sets counts in both."""
+
+
+def keys_by_set(tests: Iterable[Example]) -> dict[str, set[str]]:
+    """Evaluation set -> keys of its questions."""
+    keys: dict[str, set[str]] = {}
+    for example in tests:
+        keys.setdefault(example.source, set()).add(question_key(example.question))
+    return {name: found - {""} for name, found in keys.items()}
+
+
+def remove_overlaps(examples: Iterable[Example], keys: Mapping[str, set[str]]) -> Cleaned:
+    """The examples whose question is in no evaluation set."""
+    kept, removed = [], Counter[str]()
+    for example in examples:
+        key = question_key(example.question)
+        sets = [name for name, found in keys.items() if key in found]
+        removed.update(sets)
+        if not sets:
+            kept.append(example)
+    return Cleaned(kept, dict(removed))
+
+
+def without(examples: Iterable[Example], others: Iterable[Example]) -> list[Example]:
+    """The examples but for the others and those that ask the same question as one of them."""
+    others = list(others)
+    ids, keys = {other.id for other in others}, {question_key(other.question) for other in others} - {""}
+    return [each for each in examples if each.id not in ids and question_key(each.question) not in keys]
+
+
+def sample(items: Sequence[Item], size: int | None, *, seed: int, identity: Callable[[Item], str]) -> list[Item]:
+    """A seeded sample of so many items, in their order; all where `size` is None or not smaller.
+
+    Chosen by a hash of each item's identity, so that it does not depend on the order of the items, and that a
+    smaller sample is part of a larger one.
+    """
+    if size is None or size >= len(items):
+        return list(items)
+    chosen = {identity(item) for item in sorted(items, key=lambda item: rank(identity(item), seed))[:size]}
+    return [item for item in items if identity(item) in chosen]
+
+
+def rank(identity: str, seed: int) -> bytes:
+    """Where an identity stands in the seeded order of all identities."""
+    return hashlib.sha256(f"{seed}:{identity}".encode()).digest()

@@ -1,0 +1,52 @@
+"""Data sets of the Hugging Face hub, or folders laid out like one, through `datasets`.
+
+    path: hf://openai/gsm8k           # the hub
+    path: hf:///data/my_set           # a folder of this machine
+    path: hf://./my_set               # likewise, from the current folder
+
+The hub's files are kept and reused where `datasets` keeps them.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from winnow.errors import DataError
+from winnow.recipe import SourceRecipe
+
+HUB = "hf://"
+
+
+def read_hub(source: SourceRecipe, path: str) -> Iterator[dict[str, Any]]:
+    """The rows of a hub data set's split. Raises DataError where it is out of reach or has no such split."""
+    try:
+        import datasets
+    except ImportError as error:
+        raise DataError(f"source {source.name!r} is on a hub; pip install 'winnow-lm[hub]' to read it") from error
+    name = path.removeprefix(HUB)
+    if is_local(name) and not Path(name).is_dir():
+        raise DataError(f"source {source.name!r} finds no folder at {Path(name).absolute()}; mend its path")
+    try:
+        data = datasets.load_dataset(name, source.subset, split=source.split, revision=source.revision)
+    except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
+        raise DataError(
+            f"source {source.name!r} cannot be had from {path} (subset {source.subset}, split {source.split}): "
+            f"{first_line(error)}; check name and connection, or download it and give its files as `path`"
+        ) from error
+    yield from data
+
+
+def hub_files(path: str) -> list[Path]:
+    """The files of a local data set folder, sorted; none for a data set of the hub."""
+    name = path.removeprefix(HUB)
+    return sorted(file for file in Path(name).rglob("*") if file.is_file()) if is_local(name) else []
+
+
+def is_local(name: str) -> bool:
+    """Whether the name is a folder of this machine."""
+    return name.startswith(("/", "."))
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's message, or its kind."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__).rstrip(".")

@@ -1,0 +1,108 @@
+"""From a source to uniform examples, or to plain documents: whatever its origin and format."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from string import ascii_uppercase
+
+import pyarrow.parquet as pq
+
+from winnow.errors import DataError
+from winnow.pool.formats import TEXT, Parts, document_of, find_format
+from winnow.pool.sources import Row, read_rows
+from winnow.recipe import SourceRecipe
+from winnow.records import Stored
+from winnow.text.answers import MAX_OPTIONS, normalise_answer
+from winnow.text.examples import CompletionKind, Example, build_example, digest, number_repeats
+
+ROWS = "rows.parquet"
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The examples of one source, sorted by id, and how many rows gave none."""
+
+    source: SourceRecipe
+    examples: list[Example]
+    read: int
+    dropped: dict[str, int]
+    """Reason -> rows."""
+
+
+def load_examples(
+    source: SourceRecipe, inputs: Mapping[str, Stored], *, completion: CompletionKind = "rationale"
+) -> Loaded:
+    """The usable examples of a source; a row that lacks a question or a usable answer is counted and left out.
+
+    Raises DataError where none is left, RecipeError for an unknown format.
+    """
+    examples, dropped = [], Counter[str]()
+    for parts, planted in read_parts(source, inputs):
+        answer = normalise_answer(parts.answer)
+        if fault := fault_of(parts, answer):
+            dropped[fault] += 1
+            continue
+        example = build_example(
+            source.name,
+            parts.question,
+            answer=answer,
+            rationale=parts.rationale,
+            options=parts.options,
+            completion=completion,
+            planted=planted,
+        )
+        examples.append(example)
+    if not examples:
+        reasons = ", ".join(f"{count} with {reason}" for reason, count in dropped.items()) or "it has no rows"
+        raise DataError(f"source {source.name!r} gives no examples: {reasons}; check its format and fields")
+    return Loaded(source, number_repeats(examples), len(examples) + dropped.total(), dict(dropped))
+
+
+def read_parts(source: SourceRecipe, inputs: Mapping[str, Stored]) -> Iterator[tuple[Parts, str | None]]:
+    """What each row of a source says, and the fault planted in it, if it was generated."""
+    if source.passages is not None:
+        raise DataError(f"source {source.name!r} holds passages, not questions; it is for base.pretrain.sources alone")
+    if source.problems is None:
+        read = find_format(source.format)
+        yield from ((read(row, source), None) for row in read_rows(source))
+        return
+    for row in generated_rows(source, inputs):
+        yield Parts(row["question"], row["answer"], row["rationale"]), row.get("planted")
+
+
+def generated_rows(source: SourceRecipe, inputs: Mapping[str, Stored]) -> list[Row]:
+    """The rows that the built-in generator left for a source."""
+    return pq.read_table(inputs[f"generated.{source.name}"].folder / ROWS).to_pylist()
+
+
+def fault_of(parts: Parts, answer: str) -> str | None:
+    """Why a row is of no use, in words that follow "with"; None where it is."""
+    if not parts.question.strip():
+        return "no question"
+    if not answer:
+        return "no answer"
+    if len(parts.options) == 1 or len(parts.options) > MAX_OPTIONS:
+        return f"{len(parts.options)} options"
+    if parts.options and answer not in ascii_uppercase[: len(parts.options)]:
+        return "an answer that is none of the options"
+    return None
+
+
+def is_text(source: SourceRecipe) -> bool:
+    """Whether a source holds plain documents."""
+    return source.passages is not None or (source.path is not None and source.format == TEXT)
+
+
+def load_documents(source: SourceRecipe, inputs: Mapping[str, Stored]) -> list[tuple[str, str]]:
+    """Ids and texts of a source of plain documents; empty ones are left out, and repeats end in #2, #3."""
+    rows = generated_rows(source, inputs) if source.passages is not None else read_rows(source)
+    texts = (row["text"] if source.passages is not None else document_of(row, source) for row in rows)
+    seen: Counter[str] = Counter()
+    documents = []
+    for text in filter(str.strip, texts):
+        identity = f"{source.name}:{digest(text)}"
+        seen[identity] += 1
+        documents.append((identity if seen[identity] == 1 else f"{identity}#{seen[identity]}", text))
+    if not documents:
+        raise DataError(f"source {source.name!r} holds no text; check its path and text_field")
+    return sorted(documents)

@@ -1,0 +1,103 @@
+"""The rows of a source, as its files or hub data set hold them.
+
+    for row in read_rows(source): ...       # plain dicts, in the order of the files
+    digests = source_digests(source)        # what goes into a fingerprint
+
+Types of files are in `file_types.py`, hub data sets in `hub.py`.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from winnow.errors import DataError, nearest
+from winnow.pool.file_types import READERS, read_file
+from winnow.pool.hub import HUB, hub_files, read_hub
+from winnow.recipe import SourceRecipe
+from winnow.store import hash_file
+
+Row = dict[str, Any]
+
+
+def read_rows(source: SourceRecipe) -> Iterator[Row]:
+    """The rows that `source.where` keeps. Raises DataError where there are none or a file is not what its name says."""
+    found = kept = 0
+    for row in every_row(source):
+        found += 1
+        if all(matches(row, column, value, source) for column, value in (source.where or {}).items()):
+            kept += 1
+            yield row
+    if not kept:
+        reason = f"`where` keeps none of its {found} rows" if found else "it has no rows"
+        raise DataError(f"source {source.name!r} is empty: {reason}; see {', '.join(paths_of(source))}")
+
+
+def every_row(source: SourceRecipe) -> Iterator[Row]:
+    """All rows of the source's files."""
+    for path in paths_of(source):
+        if path.startswith(HUB):
+            yield from read_hub(source, path)
+        else:
+            for file in matching_files(source, path):
+                yield from read_file(file)
+
+
+def locate(source: SourceRecipe) -> list[Path]:
+    """The files of a source, sorted; none for a hub data set. Raises DataError where a path matches nothing."""
+    paths = [path for path in paths_of(source) if not path.startswith(HUB)]
+    return sorted({file for path in paths for file in matching_files(source, path)})
+
+
+def source_digests(source: SourceRecipe) -> dict[str, str]:
+    """Path as written in the recipe or below it -> sha256 of the file; for a hub data set its revision."""
+    digests = {file.as_posix(): hash_file(file) for file in locate(source)}
+    for path in paths_of(source):
+        if path.startswith(HUB):
+            files = hub_files(path)
+            digests |= {file.as_posix(): hash_file(file) for file in files}
+            if not files:
+                digests[path] = source.revision or "main"
+    return digests
+
+
+def paths_of(source: SourceRecipe) -> tuple[str, ...]:
+    """The paths of a source; none where it is generated."""
+    if source.path is None:
+        return ()
+    return (source.path,) if isinstance(source.path, str) else source.path
+
+
+def matching_files(source: SourceRecipe, path: str) -> list[Path]:
+    """The files that a glob matches, sorted; the glob is read from the current folder."""
+    pattern = Path(path).expanduser()
+    if pattern.is_file():
+        return [pattern]
+    root = Path(pattern.anchor)
+    files = sorted(file for file in root.glob(str(pattern.relative_to(root))) if file.is_file())
+    if not files:
+        place = pattern.absolute()
+        raise DataError(f"source {source.name!r} finds no file at {place}; mend its path, or run from another folder")
+    unknown = [file for file in files if not any(file.name.lower().endswith(ending) for ending in READERS)]
+    if unknown:
+        raise DataError(f"{unknown[0].absolute()} is of no known type; allowed are {', '.join(READERS)}")
+    return files
+
+
+def column(row: Row, name: str, source: SourceRecipe) -> Any:
+    """The value of a column. Raises DataError listing the columns there are."""
+    if name not in row:
+        raise missing_column(row, name, source)
+    return row[name]
+
+
+def missing_column(row: Row, name: str, source: SourceRecipe) -> DataError:
+    """The error for a column that a row does not have."""
+    return DataError(
+        f"source {source.name!r} has no column {name!r}{nearest(name, row)}; "
+        f"its columns are {', '.join(map(str, row))}; name another format or mend `fields`"
+    )
+
+
+def matches(row: Row, name: str, value: str, source: SourceRecipe) -> bool:
+    """Whether a row's column has this value, as text."""
+    return str(column(row, name, source)) == value

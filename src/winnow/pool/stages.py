@@ -1,0 +1,192 @@
+"""The stages of this room: evaluation sets, text for pretraining, its tokenizer, and the pool.
+
+Each takes its part of the recipe, the artifacts it rests on and a context, writes files into `context.folder`, and
+gives back what it left.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from winnow.errors import DataError, RecipeError
+from winnow.parts import CorpusPart, PoolPart, TestsPart, TokenizerPart
+from winnow.pool.cleaning import keys_by_set, remove_overlaps, sample, without
+from winnow.pool.encoding import Tokenised, pool_table, tokenise
+from winnow.pool.loading import is_text, load_documents, load_examples
+from winnow.pool.splits import choose_target, split_validation
+from winnow.pool.statistics import SourceTally, Splits, pool_statistics, tests_statistics
+from winnow.recipe import PoolRecipe, SourceRecipe
+from winnow.records import Context, Cost, Outcome, Stored
+from winnow.store import write_json
+from winnow.text.examples import Example, read_examples, to_table, write_table
+from winnow.text.tokenizers import TOKENIZER, tokenizer_of, train_tokenizer
+
+TESTS, DOCUMENTS, STATISTICS = "tests.parquet", "documents.parquet", "statistics.json"
+TRAIN, VALIDATION, TARGET = "train.parquet", "validation.parquet", "target.parquet"
+DOCUMENT_SCHEMA = pa.schema([("id", pa.string()), ("source", pa.string()), ("text", pa.string())])
+FIXED_SEED = 0
+"""Draws `limit` of evaluation sets and of pretraining text, which have no seed of their own."""
+
+Inputs = Mapping[str, Stored]
+
+
+def make_tests(part: TestsPart, inputs: Inputs, context: Context) -> Outcome:
+    """Leaves the evaluation sets, one after the other, each sorted by id, and their statistics."""
+    started = time.perf_counter()
+    check_names(part.sets, "evaluation.sets")
+    sets = []
+    for number, source in enumerate(part.sets):
+        context.progress.update(number, len(part.sets), source.name)
+        loaded = load_examples(source, inputs, completion=part.completion)
+        sets.append(replace(loaded, examples=draw(loaded.examples, source.limit, FIXED_SEED)))
+    examples = [example for loaded in sets for example in loaded.examples]
+    write_table(to_table(examples), context.folder / TESTS)
+    statistics = tests_statistics(sets, keys_by_set(examples))
+    write_json(context.folder / STATISTICS, statistics)
+    numbers = {"items": len(examples), "sets": {name: row["items"] for name, row in statistics["sets"].items()}}
+    return Outcome((TESTS, STATISTICS), numbers=numbers, costs=cost_since(started, "tests"))
+
+
+def make_corpus(part: CorpusPart, inputs: Inputs, context: Context) -> Outcome:
+    """Leaves the documents, sorted by id; questions and answers become text, but for those of an evaluation set.
+
+    Plain documents are not searched for questions.
+    """
+    started = time.perf_counter()
+    check_names(part.sources, "base.pretrain.sources")
+    keys = keys_by_set(read_examples(inputs["tests"].folder / TESTS))
+    documents, removed = [], Counter[str]()
+    for number, source in enumerate(part.sources):
+        context.progress.update(number, len(part.sources), source.name)
+        if is_text(source):
+            found = load_documents(source, inputs)
+        else:
+            loaded = load_examples(source, inputs)
+            cleaned = remove_overlaps(loaded.examples, keys)
+            removed[source.name] = len(loaded.examples) - len(cleaned.kept)
+            found = [(each.id, each.prompt + each.completion) for each in cleaned.kept]
+        drawn = sample(found, source.limit, seed=FIXED_SEED, identity=lambda document: document[0])
+        documents += [(identity, source.name, text) for identity, text in drawn]
+    if not documents:
+        raise DataError("the text for pretraining is empty: all of it stands in evaluation sets; add other sources")
+    ids, names, texts = zip(*sorted(documents), strict=True)
+    write_table(pa.table([ids, names, texts], schema=DOCUMENT_SCHEMA), context.folder / DOCUMENTS)
+    numbers = {
+        "documents": len(documents),
+        "characters": sum(map(len, texts)),
+        "removed_overlaps_total": removed.total(),
+        "sources": dict(Counter(names)),
+    }
+    return Outcome((DOCUMENTS,), numbers=numbers, costs=cost_since(started, "corpus"))
+
+
+def make_tokenizer(part: TokenizerPart, inputs: Inputs, context: Context) -> Outcome:
+    """Leaves the folder `tokenizer/`, as transformers reads it."""
+    started = time.perf_counter()
+    context.progress.update(0, 1, "training a tokenizer")
+    texts = document_texts(inputs["corpus"])
+    tokenizer = train_tokenizer(texts, part.tokenizer, part.context_tokens)
+    tokenizer.save_pretrained(context.folder / TOKENIZER)
+    numbers = {"vocab_size": len(tokenizer)}
+    return Outcome((TOKENIZER,), numbers=numbers, costs=cost_since(started, "tokenizer"))
+
+
+def document_texts(corpus: Stored) -> Iterator[str]:
+    """The texts of a corpus, read in batches."""
+    with pq.ParquetFile(corpus.folder / DOCUMENTS) as file:
+        for batch in file.iter_batches(columns=["text"]):
+            yield from batch.column(0).to_pylist()
+
+
+def make_pool(part: PoolPart, inputs: Inputs, context: Context) -> Outcome:
+    """Leaves train, validation and target splits with their tokens, sorted by id, and their statistics.
+
+    The same rows in another order give the same files. The statistics do not define the pool: they also tell in which
+    evaluation sets removed rows stand, and another set may leave the pool as it is. Raises DataError where nothing is
+    left to train on.
+    """
+    started = time.perf_counter()
+    recipe, tokenizer = part.pool, tokenizer_of(inputs["tokenizer"])
+    keys = keys_by_set(read_examples(inputs["tests"].folder / TESTS))
+    tallies, drawn = read_pool(recipe, inputs, keys, context)
+    context.progress.update(len(tallies), len(tallies) + 1, "tokens")
+    pool = tokenise(drawn, tokenizer, recipe)
+    own = tokenise(own_target(recipe, inputs, keys), tokenizer, recipe)
+    tally_tokens(tallies, pool)
+    splits = split_pool(recipe, pool.examples, own.examples)
+    files = {TRAIN: splits.train, VALIDATION: splits.validation, TARGET: splits.target}
+    files = {name: examples for name, examples in files.items() if examples}
+    for name, examples in files.items():
+        write_table(pool_table(examples, pool.tokens | own.tokens), context.folder / name)
+    statistics = pool_statistics(tallies, splits, pool.tokens, target_is_own=bool(own.examples))
+    write_json(context.folder / STATISTICS, statistics)
+    numbers = {name: value for name, value in statistics.items() if isinstance(value, int | float)}
+    return Outcome(tuple(files), logs=(STATISTICS,), numbers=numbers, costs=cost_since(started, "pool"))
+
+
+def read_pool(
+    recipe: PoolRecipe, inputs: Inputs, keys: Mapping[str, set[str]], context: Context
+) -> tuple[list[SourceTally], list[Example]]:
+    """What became of each source's rows, and the examples that stay, sorted by id."""
+    check_names(recipe.sources, "pool.sources")
+    tallies, examples = [], []
+    for number, source in enumerate(recipe.sources):
+        context.progress.update(number, len(recipe.sources) + 1, source.name)
+        loaded = load_examples(source, inputs, completion=recipe.completion)
+        cleaned = remove_overlaps(loaded.examples, keys)
+        removed = len(loaded.examples) - len(cleaned.kept)
+        tallies.append(SourceTally(source, loaded.read, Counter(loaded.dropped), cleaned.removed, removed))
+        examples += draw(cleaned.kept, source.limit, recipe.seed)
+    return tallies, draw(sorted(examples, key=lambda example: example.id), recipe.sample, recipe.seed)
+
+
+def own_target(recipe: PoolRecipe, inputs: Inputs, keys: Mapping[str, set[str]]) -> list[Example]:
+    """The target from a file of the user's own, without what stands in evaluation sets; none where there is no file."""
+    source = recipe.target.source if recipe.target else None
+    if source is None:
+        return []
+    cleaned = remove_overlaps(load_examples(source, inputs, completion=recipe.completion).examples, keys)
+    if not cleaned.kept:
+        raise DataError(f"all of the target {source.name!r} stands in evaluation sets; give training data instead")
+    return draw(cleaned.kept, source.limit, recipe.seed)
+
+
+def split_pool(recipe: PoolRecipe, examples: Sequence[Example], own: Sequence[Example]) -> Splits:
+    """The pool's examples after target and validation are set aside; neither shares a question with train."""
+    if not examples:
+        raise DataError("the pool is empty: all rows were dropped or stand in evaluation sets; see pool.sources")
+    target = list(own)
+    if recipe.target and recipe.target.per_source:
+        target = choose_target(examples, recipe.target.per_source, seed=recipe.seed)
+    if recipe.target and not target:
+        raise DataError(f"no example of pool.target has at most {recipe.max_tokens} tokens; raise pool.max_tokens")
+    train, validation = split_validation(without(examples, target), recipe)
+    return Splits(train, validation, target)
+
+
+def tally_tokens(tallies: Sequence[SourceTally], pool: Tokenised) -> None:
+    """Enter what the policy on long examples did."""
+    for tally in tallies:
+        tally.dropped += pool.dropped.get(tally.source.name, Counter())
+        tally.truncated = pool.truncated.get(tally.source.name, 0)
+
+
+def draw(examples: Sequence[Example], size: int | None, seed: int) -> list[Example]:
+    """A seeded sample of so many examples."""
+    return sample(examples, size, seed=seed, identity=lambda example: example.id)
+
+
+def check_names(sources: Sequence[SourceRecipe], key: str) -> None:
+    """Raises RecipeError where two sources share a name: tables and ids could not tell them apart."""
+    twice = [name for name, times in Counter(source.name for source in sources).items() if times > 1]
+    if twice:
+        raise RecipeError(f"{key} has two sources named {twice[0]!r}; give each a name of its own")
+
+
+def cost_since(started: float, meter: str) -> dict[str, Cost]:
+    """The seconds since then, under the name of a meter."""
+    return {meter: Cost(seconds=time.perf_counter() - started)}

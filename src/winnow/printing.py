@@ -1,0 +1,95 @@
+"""How numbers look, in one place: a fixed format per unit, chosen by the words in a column's name.
+
+Exact match and shares are stored in [0, 1] and become percent only here.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from winnow.ledger import round_half_up
+
+NONE = "–"
+BOUNDS = ("_low", "_high")
+UNITS = {"dollars": "USD", "exaflops": "exaFLOPs", "percent": "(%)", "points": "(points)", "nats": "(nats)", "6n": "6N"}
+
+
+def fixed(value: float, places: int, *, signed: bool = False) -> str:
+    """So many decimals, rounded half up, with thousands separators."""
+    rounded = round_half_up(value, places) + 0.0
+    return f"{rounded:{'+' if signed else ''},.{places}f}"
+
+
+def percent(share: float, places: int = 2) -> str:
+    """A share in percent: 0.0445 is "4.45 %"."""
+    return f"{fixed(100 * share, places)} %"
+
+
+def clock(seconds: float) -> str:
+    """Whole seconds as hh:mm:ss."""
+    whole = int(round_half_up(abs(seconds), 0))
+    sign = "-" if seconds < 0 and whole else ""
+    return f"{sign}{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+
+
+def exaflops(value: float) -> str:
+    """1e18 FLOPs with four significant digits."""
+    return "0" if value == 0 else f"{value:#.4g}"
+
+
+def plain(value: Any) -> str:
+    """A count with thousands separators, or a number with at most four significant digits where it has decimals."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def cell(column: str, value: Any) -> str:
+    """One value of a table, in the format of its column."""
+    if value is None:
+        return NONE
+    if isinstance(value, str | bool):
+        return value if isinstance(value, str) else plain(value)
+    words = set(column.split("_"))
+    if "step" in words:
+        return plain(value)
+    signed = bool(words & {"difference", "gain"})
+    if words & {"percent", "points"}:
+        return fixed(value, 2, signed=signed)
+    if "ratio" in words:
+        return fixed(value, 3)
+    if "exaflops" in words:
+        return exaflops(value)
+    if "seconds" in words:
+        return clock(value)
+    if "dollars" in words:
+        return fixed(value, 2)
+    if words & {"match", "level", "share"}:
+        return fixed(100 * value, 2, signed=signed)
+    if words & {"loss", "nats"}:
+        return fixed(value, 4, signed=signed)
+    return plain(value)
+
+
+def heading(column: str) -> str:
+    """The words of a column's name, with the unit that its cells are printed in."""
+    words = column.split("_")
+    shown = " ".join(UNITS.get(word, word) for word in words)
+    if set(words) & {"match", "level", "share"} and not set(words) & {"step", "percent", "points"}:
+        return f"{shown} (%)"
+    if "seconds" in words:
+        return shown.replace("seconds", "time")
+    return shown
+
+
+def printed(rows: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[str]]]:
+    """Headings and cells of a table for people: bounds are folded into the cell of what they bound."""
+    columns = [column for column in (rows[0] if rows else {}) if not column.endswith(BOUNDS)]
+    return [heading(column) for column in columns], [[_bounded(column, row) for column in columns] for row in rows]
+
+
+def _bounded(column: str, row: Mapping[str, Any]) -> str:
+    shown = cell(column, row[column])
+    low, high = (cell(column, row.get(column + bound)) for bound in BOUNDS)
+    return shown if NONE in (low, high) or low == high else f"{shown} [{low}, {high}]"

@@ -1,0 +1,38 @@
+"""How figures look: one colour per selector, one line style per fraction, the full pool in black."""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from winnow.findings import ArmFacts
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31", "#6A51A3")
+"""Okabe and Ito's colour-blind safe palette without its yellow, and two more."""
+BLACK, GREY = "#222222", "#8A8A8A"
+LineStyle = Literal["-", "--", ":", "-."]
+LINES: tuple[LineStyle, ...] = ("-", "--", ":", "-.")
+
+SETTINGS: dict[Any, Any] = {
+    "font.family": "DejaVu Sans", "font.size": 9, "axes.titlesize": 10, "axes.titleweight": "bold",
+    "axes.titlelocation": "left", "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": "#999999",
+    "axes.grid": True, "grid.color": "#E6E6E6", "grid.linewidth": 0.7, "axes.axisbelow": True, "xtick.color": "#444444",
+    "ytick.color": "#444444", "axes.labelcolor": "#333333", "legend.frameon": False, "figure.dpi": 150,
+    "figure.constrained_layout.w_pad": 0.08, "figure.constrained_layout.h_pad": 0.06,
+}  # fmt: skip
+
+
+def arm_styles(arms: Sequence[ArmFacts]) -> dict[str, tuple[str, LineStyle]]:
+    """Arm -> colour and line style."""
+    families = dict.fromkeys(_family(arm) for arm in arms if arm.selector not in ("full", "random"))
+    colours = {family: COLOURS[place % len(COLOURS)] for place, family in enumerate(families)}
+    colours |= {"full": BLACK, "random": GREY}
+    fractions = sorted({arm.fraction for arm in arms if arm.fraction is not None and arm.selector != "full"})
+    lines = {fraction: LINES[place % len(LINES)] for place, fraction in enumerate(fractions)}
+    return {arm.name: (colours[_family(arm)], lines.get(arm.fraction or 1.0, "-")) for arm in arms}
+
+
+def _family(arm: ArmFacts) -> str:
+    """The arm's name without its fraction, so that all fractions of one way to choose share a colour."""
+    if arm.selector in ("full", "random"):
+        return arm.selector
+    suffix = f"_{arm.fraction:g}" if arm.fraction is not None else ""
+    return arm.name.removesuffix(suffix)

@@ -1,0 +1,50 @@
+"""Tables as files and as what people read: CSV has every column, Markdown and HTML leave out the inputs."""
+
+import csv
+import io
+
+from winnow.findings import Table
+from winnow.printing import printed
+
+INPUTS = {
+    "savings": ("baseline", "net_dollars_saved", "loss", "baseline_loss", "exact_match", "baseline_exact_match",
+                "seconds", "baseline_seconds", "dollars_per_hour"),
+    "iso_compute": ("steps", "executed_exaflops", "6n_exaflops", "dollars_to_best", "evaluation_seconds",
+                    "selection_exaflops", "selection_dollars", "visits_ratio", "dollars_ratio"),
+    "adapters": ("trainable_parameters",),
+    "comparisons": ("baseline", "corrected_for"),
+    "ledger_stages": ("kind", "arm", "seed"),
+}  # fmt: skip
+"""Table -> columns that only its CSV has."""
+
+
+def csv_text(table: Table) -> str:
+    """Every column, unrounded; an empty cell where there is no value."""
+    buffer = io.StringIO()
+    if table.rows:
+        writer = csv.DictWriter(buffer, fieldnames=list(table.rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(table.rows)
+    return buffer.getvalue()
+
+
+def for_people(table: Table) -> tuple[list[str], list[list[str]]]:
+    """Headings and printed cells, without the columns that only the CSV has, and without empty notes."""
+    hidden = set(INPUTS.get(table.name, ()))
+    if not any(row.get("note") for row in table.rows):
+        hidden.add("note")
+    return printed([{key: value for key, value in row.items() if _base(key) not in hidden} for row in table.rows])
+
+
+def _base(column: str) -> str:
+    return column.removesuffix("_low").removesuffix("_high")
+
+
+def markdown(table: Table) -> str:
+    """A Markdown table with its note below."""
+    headings, cells = for_people(table)
+    if not cells:
+        return "Nothing yet.\n"
+    lines = [headings, ["---"] * len(headings), *cells]
+    body = "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+    return f"{body}\n\n{table.note}\n" if table.note else f"{body}\n"

@@ -1,0 +1,14 @@
+"""Uniformly random rows without replacement; with one seed, small fractions lie inside large ones."""
+
+import numpy as np
+
+from winnow.selection.registry import NoOptions, selector
+from winnow.selection.views import FeatureView, IntArray, PoolView
+
+
+@selector("random", summary="Uniformly random rows.", is_random=True)
+def order(
+    pool: PoolView, *, size: int, features: FeatureView | None, options: NoOptions, rng: np.random.Generator
+) -> IntArray:
+    """A random order of all rows."""
+    return rng.permutation(len(pool))

@@ -1,0 +1,221 @@
+"""A recipe as a graph of stages.
+
+The plain sections give the usual graph: sources -> tests, pool -> features -> selections -> runs -> evaluations.
+`base.pretrain` and `stages:` are training stages like any other; an arm starts from whichever it names.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from winnow.errors import RecipeError, nearest
+from winnow.parts import (
+    CorpusPart,
+    EvaluatePart,
+    GeneratePart,
+    ModelPart,
+    PoolPart,
+    RepresentPart,
+    SelectPart,
+    TestsPart,
+    TokenizerPart,
+    TrainPart,
+)
+from winnow.recipe import BudgetRecipe, PretrainRecipe, Recipe, SourceRecipe, TrainingRecipe
+from winnow.records import Stage, Traits
+from winnow.study.arms import Arm, build_arms, global_batch_size
+
+CHARGES_SELECTION = ("flops", "seconds", "dollars")
+COMMON = "generate", "tests", "corpus", "tokenizer", "model", "pool"
+"""Kinds of stages that are made before anything is trained or scored."""
+
+
+@dataclass(frozen=True)
+class Graph:
+    """All stages of a study in an order in which each follows its inputs."""
+
+    stages: dict[str, Stage]
+    arms: list[Arm]
+    seeds: tuple[int, ...]
+
+
+def expand(recipe: Recipe, traits: Mapping[str, Traits]) -> Graph:
+    """The stages of a whole study. Raises RecipeError where the recipe contradicts itself."""
+    arms = build_arms(recipe, traits)
+    stages = [*_data_stages(recipe), *_base_stages(recipe), _pool_stage(recipe), *_own_stages(recipe)]
+    if any(traits[arm.selector].needs_features for arm in arms):
+        part = RepresentPart(representation=recipe.selection.representation, threads=recipe.training.threads)
+        stages.append(Stage("features", "represent", part, {"pool": "pool", "model": "base"}))
+    stages += _selection_stages(recipe, arms, traits)
+    stages.append(_evaluation_stage(recipe, "evaluate.zero_shot", recipe.training.start, ("last",)))
+    for seed in recipe.study.seeds:
+        for arm in arms:
+            stages += _run_stages(recipe, arm, seed, traits)
+    return Graph({stage.name: stage for stage in stages}, arms, recipe.study.seeds)
+
+
+def _all_sources(recipe: Recipe) -> list[SourceRecipe]:
+    text = recipe.base.pretrain.sources if recipe.base.pretrain else ()
+    own = recipe.pool.target.source if recipe.pool.target else None
+    return [*recipe.evaluation.sets, *recipe.pool.sources, *text, *([own] if own else [])]
+
+
+def _generated(sources: tuple[SourceRecipe, ...]) -> dict[str, str]:
+    """Inputs of a stage that reads these sources: the ones that are generated."""
+    made = [source for source in sources if source.problems or source.passages]
+    return {f"generated.{source.name}": f"generated.{source.name}" for source in made}
+
+
+def _data_stages(recipe: Recipe) -> list[Stage]:
+    sources = _all_sources(recipe)
+    names = [source.name for source in sources if source.problems or source.passages]
+    for name in names:
+        if names.count(name) > 1:
+            raise RecipeError(f"two generated sources are named {name!r}; give each a name of its own")
+    made = [
+        Stage(f"generated.{source.name}", "generate", GeneratePart(source=source))
+        for source in sources
+        if source.problems or source.passages
+    ]
+    sets = recipe.evaluation.sets
+    return [*made, Stage("tests", "tests", TestsPart(sets=sets), _generated(sets))]
+
+
+def _base_stages(recipe: Recipe) -> list[Stage]:
+    base, pretrain = recipe.base, recipe.base.pretrain
+    if pretrain is None:
+        assert base.model is not None
+        return [Stage("base", "model", ModelPart(model=base.model, revision=base.revision))]
+    part = TokenizerPart(tokenizer=pretrain.tokenizer, context_tokens=pretrain.context_tokens)
+    corpus = CorpusPart(sources=pretrain.sources)
+    return [
+        Stage("corpus", "corpus", corpus, {"tests": "tests"} | _generated(pretrain.sources)),
+        Stage("tokenizer", "tokenizer", part, {"corpus": "corpus"}),
+        Stage("base", "train", _pretraining(recipe, pretrain), {"data": "corpus", "tokenizer": "tokenizer"}),
+    ]
+
+
+def _pretraining(recipe: Recipe, pretrain: PretrainRecipe) -> TrainPart:
+    return TrainPart(
+        objective="pretraining",
+        training=_plain(pretrain.training),
+        global_batch_size=_batch(recipe, pretrain.training),
+        architecture=pretrain.architecture,
+        context_tokens=pretrain.context_tokens,
+        seed=pretrain.seed,
+        **_spending(recipe, pretrain.budget),
+    )
+
+
+def _spending(recipe: Recipe, budget: BudgetRecipe) -> dict[str, object]:
+    """The fields of a training part that say what it may spend; speed and price only where they matter."""
+    uses_time = budget.unit in ("seconds", "dollars")
+    return {
+        "budget": budget,
+        "flops_per_second": recipe.machine.flops_per_second if uses_time else None,
+        "dollars_per_hour": recipe.machine.dollars_per_hour if budget.unit == "dollars" else 0.0,
+        "charge_selection": budget.unit in CHARGES_SELECTION,
+    }
+
+
+def _plain(training: TrainingRecipe) -> TrainingRecipe:
+    """Without what does not change the result."""
+    return training.model_copy(update={"checkpoint_every_seconds": 60.0, "start": "base"})
+
+
+def _batch(recipe: Recipe, training: TrainingRecipe) -> int:
+    return global_batch_size(recipe, training.per_device_batch_size, training.gradient_accumulation_steps)
+
+
+def _tokenizer(recipe: Recipe) -> str:
+    return "tokenizer" if recipe.base.pretrain else "base"
+
+
+def _pool_stage(recipe: Recipe) -> Stage:
+    target = recipe.pool.target
+    own = (target.source,) if target and target.source else ()
+    inputs = {"tests": "tests", "tokenizer": _tokenizer(recipe)} | _generated((*recipe.pool.sources, *own))
+    return Stage("pool", "pool", PoolPart(pool=recipe.pool), inputs)
+
+
+def _own_stages(recipe: Recipe) -> list[Stage]:
+    """The training stages that the recipe spells out, each after the one it starts from."""
+    known = ["base"]
+    stages = []
+    for own in recipe.stages:
+        if own.start not in known:
+            raise RecipeError(
+                f"stage {own.name!r} starts from {own.start!r}{nearest(own.start, known)}; before it stand {', '.join(known)}"
+            )
+        part = TrainPart(
+            objective="sft", training=_plain(own.training), global_batch_size=_batch(recipe, own.training),
+            sources=own.sources, seed=own.seed, **_spending(recipe, own.budget),
+        )  # fmt: skip
+        inputs = {"data": "pool", "start": own.start, "tokenizer": _tokenizer(recipe)}
+        stages.append(Stage(own.name, "train", part, inputs))
+        known.append(own.name)
+    if recipe.training.start not in known:
+        start = recipe.training.start
+        raise RecipeError(f"training.start is {start!r}{nearest(start, known)}; known stages: {', '.join(known)}")
+    return stages
+
+
+def _selection_stages(recipe: Recipe, arms: list[Arm], traits: Mapping[str, Traits]) -> list[Stage]:
+    stages: dict[str, Stage] = {}
+    has_features = any(traits[arm.selector].needs_features for arm in arms)
+    for seed in recipe.study.seeds:
+        for arm in arms:
+            name = selection_stage(recipe, arm, seed, traits)
+            inputs = {"pool": "pool"}
+            if has_features:
+                inputs["features" if traits[arm.selector].needs_features else "audit"] = "features"
+            if arm.of is not None:
+                reference = next(other for other in arms if other.name == arm.of)
+                inputs["reference"] = selection_stage(recipe, reference, seed, traits)
+            part = SelectPart(
+                selector=arm.selector, options=dict(arm.options), fraction=arm.fraction, target=arm.target,
+                resample=_resample(recipe, arm), seed=seed if _is_random(recipe, arm, traits) else None,
+            )  # fmt: skip
+            stages.setdefault(name, Stage(name, "select", part, inputs, arm.name, part.seed))
+    return list(stages.values())
+
+
+def _resample(recipe: Recipe, arm: Arm) -> float:
+    return 1.0 if arm.fraction is None else recipe.study.resample_pool
+
+
+def _is_random(recipe: Recipe, arm: Arm, traits: Mapping[str, Traits]) -> bool:
+    return traits[arm.selector].is_random or arm.of is not None or _resample(recipe, arm) < 1
+
+
+def selection_stage(recipe: Recipe, arm: Arm, seed: int, traits: Mapping[str, Traits]) -> str:
+    """Name of the stage that selects for this arm and seed."""
+    return f"select.{arm.name}.s{seed}" if _is_random(recipe, arm, traits) else f"select.{arm.name}"
+
+
+def _run_stages(recipe: Recipe, arm: Arm, seed: int, traits: Mapping[str, Traits]) -> list[Stage]:
+    run = f"train.{arm.name}.s{seed}"
+    part = TrainPart(
+        objective="sft", training=_plain(recipe.training), global_batch_size=_batch(recipe, recipe.training),
+        every_steps=recipe.evaluation.every_steps, best_by=recipe.evaluation.best_by, seed=seed,
+        **_spending(recipe, recipe.budget),
+    )  # fmt: skip
+    inputs = {
+        "data": "pool",
+        "selection": selection_stage(recipe, arm, seed, traits),
+        "start": recipe.training.start,
+        "tokenizer": _tokenizer(recipe),
+    }
+    if recipe.evaluation.best_by == "test":
+        inputs["tests"] = "tests"
+    evaluation = _evaluation_stage(recipe, f"evaluate.{arm.name}.s{seed}", run, ("best", "last"), arm.name, seed)
+    return [Stage(run, "train", part, inputs, arm.name, seed), evaluation]
+
+
+def _evaluation_stage(
+    recipe: Recipe, name: str, run: str, checkpoints: tuple[str, ...], arm: str | None = None, seed: int | None = None
+) -> Stage:
+    part = EvaluatePart(
+        checkpoints=checkpoints, max_new_tokens=recipe.evaluation.max_new_tokens,
+        batch_size=recipe.evaluation.batch_size, threads=recipe.training.threads,
+    )  # fmt: skip
+    return Stage(name, "evaluate", part, {"run": run, "tests": "tests", "tokenizer": _tokenizer(recipe)}, arm, seed)

@@ -1,0 +1,71 @@
+"""What makes a study folder the folder of one study: pool, base model, training, budget and primary comparison.
+
+More arms, seeds, fractions or evaluation sets extend a study; a change of identity is refused, with its difference.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from winnow.errors import ArtifactError
+from winnow.recipe import Recipe
+from winnow.store import read_json
+
+STUDY = "study.json"
+
+
+def identity(recipe: Recipe) -> dict[str, Any]:
+    """The parts of a recipe that a study folder cannot change."""
+    return {
+        "pool": recipe.pool.model_dump(mode="json", exclude_defaults=True),
+        "base": recipe.base.model_dump(mode="json", exclude_defaults=True),
+        "training": recipe.training.model_dump(mode="json", exclude={"checkpoint_every_seconds"}),
+        "budget": recipe.budget.model_dump(mode="json", exclude_defaults=True),
+        "primary": recipe.study.primary.model_dump(mode="json"),
+    }
+
+
+def known_study(folder: Path) -> dict[str, Any] | None:
+    """What a study folder says of itself, or None where there is none yet."""
+    return read_json(folder / STUDY) if (folder / STUDY).exists() else None
+
+
+def check_identity(recipe: Recipe, folder: Path) -> None:
+    """Raises ArtifactError, naming the first difference, where `folder` belongs to another study."""
+    known = known_study(folder)
+    if known is None:
+        return
+    difference = _first_difference(known["identity"], identity(recipe), "")
+    if difference is not None:
+        raise ArtifactError(
+            f"study folder {folder} was made with another {difference}; "
+            "use another --out or name, or remove the folder to begin anew"
+        )
+
+
+def check_contents(folder: Path, digests: dict[str, str]) -> None:
+    """Raises ArtifactError where the pool or the base came out different from what the folder was made with."""
+    known = known_study(folder) or {}
+    for name, digest in digests.items():
+        if known.get("digests", {}).get(name, digest) != digest:
+            raise ArtifactError(
+                f"study folder {folder} was made with another {name}: its contents are not the same (data files "
+                "changed, or a new evaluation set removed rows); use another --out or name"
+            )
+
+
+def _first_difference(old: Any, new: Any, place: str) -> str | None:
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in sorted(old.keys() | new.keys()):
+            found = _first_difference(old.get(key), new.get(key), f"{place}.{key}" if place else key)
+            if found is not None:
+                return found
+        return None
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        items = (_first_difference(a, b, f"{place}[{i}]") for i, (a, b) in enumerate(zip(old, new, strict=True)))
+        return next((found for found in items if found is not None), None)
+    return None if old == new else f"{place} ({_short(old)} there, {_short(new)} here)"
+
+
+def _short(value: Any) -> str:
+    text = "nothing" if value is None else str(value)
+    return text if len(text) <= 60 else text[:57] + "..."

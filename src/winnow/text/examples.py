@@ -1,0 +1,148 @@
+"""The uniform example: one row to train or test on, its prompt and completion, its identity, its file.
+
+    example = build_example("gsm8k", "How many?", rationale="2 + 3 = 5", answer="5")
+    examples = number_repeats([example, ...])          # sorted, ids unique
+    write_table(to_table(examples), folder / "train.parquet")
+
+Ids come from the content alone, so that the same rows have the same ids in every study.
+"""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from string import ascii_uppercase
+from typing import Literal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from winnow.text.answers import MARKER
+from winnow.text.questions import near_key
+
+CompletionKind = Literal["rationale", "answer"]
+
+EXAMPLE_SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("source", pa.string()),
+        ("question", pa.string()),
+        ("options", pa.list_(pa.string())),
+        ("rationale", pa.string()),
+        ("answer", pa.string()),
+        ("prompt", pa.string()),
+        ("completion", pa.string()),
+        ("group", pa.string()),
+        ("planted", pa.string()),
+    ]
+)
+TOKEN_FIELDS = (("prompt_ids", pa.list_(pa.int32())), ("completion_ids", pa.list_(pa.int32())))
+POOL_SCHEMA = pa.schema([*EXAMPLE_SCHEMA, *TOKEN_FIELDS])
+"""Examples with their tokens, as in `train.parquet`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One row to train or test on."""
+
+    id: str
+    """Source and content, such as gsm8k:0123456789abcdef; repeats end in #2, #3."""
+    source: str
+    question: str
+    options: tuple[str, ...]
+    """Texts of the options, without their letters; empty where the question is not multiple choice."""
+    rationale: str
+    """The worked answer; may be empty."""
+    answer: str
+    """The final answer in the spelling of `normalise_answer`; a letter where there are options."""
+    prompt: str
+    completion: str
+    group: str
+    """Near-equal questions have the same."""
+    planted: str | None = None
+    """The fault that the built-in generator put in: near_copy, wrong_answer, off_topic."""
+
+
+def build_example(
+    source: str,
+    question: str,
+    *,
+    answer: str,
+    rationale: str = "",
+    options: Sequence[str] = (),
+    completion: CompletionKind = "rationale",
+    planted: str | None = None,
+) -> Example:
+    """The example of these contents, with its id, prompt, completion and group; the answer is normalised already."""
+    question, rationale, options = question.strip(), rationale.strip(), tuple(options)
+    identity = example_id(source, question, answer, rationale, options)
+    return Example(
+        id=identity,
+        source=source,
+        question=question,
+        options=options,
+        rationale=rationale,
+        answer=answer,
+        prompt=prompt_of(question, options),
+        completion=completion_of(rationale, answer, completion),
+        group=digest(near_key(question) or identity),
+        planted=planted,
+    )
+
+
+def prompt_of(question: str, options: Sequence[str] = ()) -> str:
+    """What the model is given; ends in `Answer:` without a space."""
+    listed = " ".join(f"{letter}) {text}" for letter, text in zip(ascii_uppercase, options, strict=False))
+    return f"Question: {question}\n" + (f"Options: {listed}\n" if listed else "") + "Answer:"
+
+
+def completion_of(rationale: str, answer: str, kind: CompletionKind) -> str:
+    """What the model shall say: the worked answer and the final one, or the final one alone; begins with a space."""
+    final = f"{MARKER} {answer}"
+    return f" {rationale}\n{final}" if kind == "rationale" and rationale else f" {final}"
+
+
+def example_id(source: str, question: str, answer: str, rationale: str, options: Sequence[str]) -> str:
+    """The same for the same contents, on every machine."""
+    return f"{source}:{digest(json.dumps([question, answer, rationale, list(options)]))}"
+
+
+def digest(text: str) -> str:
+    """16 hexadecimal digits of the text's sha256."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def number_repeats(examples: Iterable[Example]) -> list[Example]:
+    """The examples sorted by id, exact repeats told apart by #2, #3; the same for every order of the rows."""
+    seen: Counter[str] = Counter()
+    numbered = []
+    for example in sorted(examples, key=lambda each: (each.id, each.planted or "")):
+        seen[example.id] += 1
+        times = seen[example.id]
+        numbered.append(example if times == 1 else replace(example, id=f"{example.id}#{times}"))
+    return sorted(numbered, key=lambda each: each.id)
+
+
+def to_table(examples: Iterable[Example]) -> pa.Table:
+    """The examples as a table of EXAMPLE_SCHEMA."""
+    rows = list(examples)
+    columns = {field.name: [getattr(row, field.name) for row in rows] for field in fields(Example)}
+    return pa.table(columns, schema=EXAMPLE_SCHEMA)
+
+
+def from_table(table: pa.Table) -> list[Example]:
+    """The examples in a table; columns beyond EXAMPLE_SCHEMA are left out."""
+    rows = table.select(EXAMPLE_SCHEMA.names).to_pylist()
+    return [Example(**{**row, "options": tuple(row["options"])}) for row in rows]
+
+
+def write_table(table: pa.Table, path: Path) -> None:
+    """Write a Parquet file, zstd; the same table gives the same bytes."""
+    pq.write_table(table, path, compression="zstd")
+
+
+def read_examples(path: Path) -> list[Example]:
+    """The examples in a Parquet file."""
+    return from_table(pq.read_table(path, columns=EXAMPLE_SCHEMA.names))

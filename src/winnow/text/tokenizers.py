@@ -1,0 +1,159 @@
+"""Tokenizers: train a small one, load one, and turn prompt and completion into token ids.
+
+    tokenizer = train_tokenizer(texts, TokenizerRecipe(vocab_size=1024), context_tokens=256)
+    prompt_ids, completion_ids, truncated = encode_example(tokenizer, "Question: ...", " 5", max_tokens=256)
+
+Prompt and completion are encoded apart, so that the boundary between them is the same in training, in scoring and
+in generation, whatever stands beside it.
+"""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from winnow.errors import RecipeError
+from winnow.recipe import TokenizerRecipe
+from winnow.records import Stored
+from winnow.store import read_json
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
+
+END_OF_TEXT = "<|endoftext|>"
+TOKENIZER = "tokenizer"
+MODEL_REFERENCE = "model.json"
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model")
+BATCH = 1000
+"""Texts per call of the fast tokenizer."""
+
+
+class Encoded(NamedTuple):
+    """The tokens of one example."""
+
+    prompt_ids: list[int]
+    completion_ids: list[int]
+    """End-of-text last, unless truncated; empty where the prompt alone is too long."""
+    truncated: bool
+
+
+def train_tokenizer(texts: Iterable[str], recipe: TokenizerRecipe, context_tokens: int) -> "PreTrainedTokenizerFast":
+    """A byte-level BPE tokenizer of the texts: no text is unknown to it, and one special token serves for all ends.
+
+    Holds fewer pieces than `vocab_size` where the texts do not give so many.
+    """
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = Tokenizer(models.BPE())
+    byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    digits = [pre_tokenizers.Digits(individual_digits=True)] if recipe.split_digits else []
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([*digits, byte_level])
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=recipe.vocab_size,
+        special_tokens=[END_OF_TEXT],
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        bos_token=END_OF_TEXT,
+        eos_token=END_OF_TEXT,
+        pad_token=END_OF_TEXT,
+        unk_token=END_OF_TEXT,
+        model_max_length=context_tokens,
+        clean_up_tokenization_spaces=False,
+    )
+
+
+def load_tokenizer(folder_or_name: str | Path, revision: str | None = None) -> "PreTrainedTokenizerBase":
+    """The tokenizer of a model folder or hub name. Raises RecipeError where there is none."""
+    from transformers import AutoTokenizer
+
+    name, folder = str(folder_or_name), Path(folder_or_name).expanduser()
+    is_folder = folder.exists() or name.startswith(("/", ".", "~"))
+    if is_folder and not any((folder / file).is_file() for file in TOKENIZER_FILES):
+        found = "has no tokenizer" if folder.is_dir() else "does not exist"
+        raise RecipeError(f"model folder {folder.absolute()} {found}; it needs {TOKENIZER_FILES[0]} beside its weights")
+    try:
+        return AutoTokenizer.from_pretrained(str(folder) if is_folder else name, revision=revision)
+    except (OSError, ValueError, ImportError) as error:
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise RecipeError(f"no tokenizer can be loaded from {name}: {reason}; name a folder that holds one") from error
+
+
+def tokenizer_of(stored: Stored) -> "PreTrainedTokenizerBase":
+    """The tokenizer of a tokenizer artifact, or of the model that a model artifact points at."""
+    return load_tokenizer(tokenizer_folder(stored), tokenizer_revision(stored))
+
+
+def tokenizer_folder(stored: Stored) -> str:
+    """Where the tokenizer of a tokenizer or model artifact is: a folder or a hub name."""
+    reference = stored.folder / MODEL_REFERENCE
+    return str(read_json(reference)["model"] if reference.is_file() else stored.folder / TOKENIZER)
+
+
+def tokenizer_revision(stored: Stored) -> str | None:
+    """The revision that a model artifact names."""
+    reference = stored.folder / MODEL_REFERENCE
+    return read_json(reference).get("revision") if reference.is_file() else None
+
+
+def eos_id(tokenizer: "PreTrainedTokenizerBase") -> int:
+    """The id of the token that ends a completion. Raises RecipeError where there is none."""
+    found = tokenizer.eos_token_id
+    if not isinstance(found, int):
+        name = tokenizer.name_or_path or "of the base model"
+        raise RecipeError(f"tokenizer {name} has no end-of-text token; set eos_token in its tokenizer_config.json")
+    return found
+
+
+def encode_example(tokenizer: "PreTrainedTokenizerBase", prompt: str, completion: str, max_tokens: int) -> Encoded:
+    """As `encode_examples`, for one example."""
+    return encode_examples(tokenizer, [prompt], [completion], max_tokens=max_tokens)[0]
+
+
+def encode_examples(
+    tokenizer: "PreTrainedTokenizerBase", prompts: Sequence[str], completions: Sequence[str], *, max_tokens: int
+) -> list[Encoded]:
+    """The tokens of each example, at most `max_tokens` together; the end of the completion is what is cut.
+
+    One token begins the text where the tokenizer adds one by default, and one ends the completion unless it is cut.
+    Where the prompt alone reaches `max_tokens`, the completion is empty: such a row is of no use.
+    """
+    end = eos_id(tokenizer)
+    pairs = zip(encode_prompts(tokenizer, prompts), encode_completions(tokenizer, completions), strict=True)
+    return [cut(prompt_ids, [*completion_ids, end], max_tokens) for prompt_ids, completion_ids in pairs]
+
+
+def cut(prompt_ids: list[int], completion_ids: list[int], max_tokens: int) -> Encoded:
+    """The example cut to `max_tokens`."""
+    room = max(0, max_tokens - len(prompt_ids))
+    return Encoded(prompt_ids, completion_ids[:room], len(completion_ids) > room)
+
+
+def encode_prompts(tokenizer: "PreTrainedTokenizerBase", prompts: Sequence[str]) -> list[list[int]]:
+    """The tokens of each prompt, as the model is given them: with a first token where the tokenizer adds one."""
+    begin = tokenizer("x")["input_ids"][0]
+    first = [begin] if begin == tokenizer.bos_token_id else []
+    return [[*first, *ids] for ids in encode_texts(tokenizer, prompts)]
+
+
+def encode_completions(tokenizer: "PreTrainedTokenizerBase", completions: Sequence[str]) -> list[list[int]]:
+    """The tokens of each completion, without an end.
+
+    Tokenizers in the style of SentencePiece put a space before every text; there the completion's own is left out.
+    """
+    start = tokenizer.convert_ids_to_tokens(tokenizer("x", add_special_tokens=False)["input_ids"])[0]
+    has_own_space = start.startswith("▁")
+    return encode_texts(tokenizer, [text.removeprefix(" ") if has_own_space else text for text in completions])
+
+
+def encode_texts(tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str]) -> list[list[int]]:
+    """The tokens of each text and nothing around them; a special token spelled out in a text is plain text."""
+    found: list[list[int]] = []
+    for start in range(0, len(texts), BATCH):
+        batch = list(texts[start : start + BATCH])
+        found += tokenizer(batch, add_special_tokens=False, split_special_tokens=True, verbose=False)["input_ids"]
+    return found

@@ -1,0 +1,41 @@
+"""Which rows a step trains on.
+
+The batch of a step is a pure function of (seed, step): a resumed run needs no saved position. The rows of a global
+batch are drawn at random first and sorted by length inside it, so that micro-batches have little padding and batches
+stay unbiased.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from winnow.budget import VisitPlan, visit_order
+from winnow.models.forward import Batch
+from winnow.models.rows import TokenRows, pad
+
+
+class EpochBatches:
+    """Epochs over a training set, cut into global batches; the last batch of a run ends exactly at its budget."""
+
+    def __init__(self, rows: TokenRows, plan: VisitPlan, *, global_batch_size: int, micro_batch_size: int, seed: int):
+        self.rows, self.plan, self.seed = rows, plan, seed
+        self.global_batch_size, self.micro_batch_size = global_batch_size, micro_batch_size
+        self._epoch, self._order = -1, np.zeros(0, dtype=np.int64)
+
+    def members(self, step: int) -> NDArray[np.int64]:
+        """The rows that step number `step` (from 0) visits, in order of visit."""
+        first = step * self.global_batch_size
+        last = min(first + self.global_batch_size, self.plan.visits)
+        return np.array([self._visit(number) for number in range(first, last)], dtype=np.int64)
+
+    def micro_batches(self, step: int) -> list[Batch]:
+        """The step's rows, sorted by length and cut into micro-batches padded on the right."""
+        members = self.members(step)
+        by_length = members[np.lexsort((members, self.rows.lengths[members]))]
+        cuts = range(0, len(by_length), self.micro_batch_size)
+        return [pad(self.rows, by_length[cut : cut + self.micro_batch_size]) for cut in cuts]
+
+    def _visit(self, number: int) -> int:
+        epoch, position = divmod(number, self.plan.examples)
+        if epoch != self._epoch:
+            self._epoch, self._order = epoch, visit_order(self.plan.examples, seed=self.seed, epoch=epoch)
+        return int(self._order[position])

@@ -1,0 +1,32 @@
+"""The model stage: point at a folder or a hub model that training starts from."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from winnow.models import loading
+from winnow.models.flops import flop_model
+from winnow.parts import ModelPart
+from winnow.records import Context, Outcome, Stored
+from winnow.store import hash_tree, write_json
+from winnow.text.tokenizers import load_tokenizer
+
+
+def point_at_model(part: ModelPart, inputs: Mapping[str, Stored], context: Context) -> Outcome:
+    """Check that the model and its tokenizer load, and leave a pointer to them with the hashes of a local folder.
+
+    The digest rests on the contents (or the hub's name and revision), never on where a folder stands.
+    """
+    folder = Path(part.model).expanduser()
+    name = str(folder.resolve()) if folder.is_dir() else part.model
+    write_json(context.folder / loading.MODEL_REFERENCE, {"model": name, "revision": part.revision})
+    load_tokenizer(part.model, revision=part.revision)
+    model = loading.load_named(part.model, part.revision)
+    contents = (
+        hash_tree(folder, [p.name for p in sorted(folder.iterdir())]) if folder.is_dir() else {"name": part.model}
+    )
+    write_json(context.folder / "contents.json", contents | {"revision": part.revision or ""})
+    return Outcome(
+        outputs=("contents.json",),
+        logs=(loading.MODEL_REFERENCE,),
+        numbers={"model": part.model, "parameters": flop_model(model).parameters},
+    )

@@ -1,0 +1,68 @@
+import pytest
+from study_factory import FEATURES, write_study
+
+from winnow.analysis.cost import arm_charge, selection_charge
+from winnow.analysis.frontier import break_even_runs, cost_to_quality, early_stop, first_reaching, saving
+from winnow.analysis.study_folder import Evaluation, Score, load
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    effects = {"full": 0.0, "herding_0.25": 0.05, "herding_0.5": 0.02, "random_0.25": -0.1}
+    return load(write_study(tmp_path_factory.mktemp("study") / "s", effects=effects, seeds=(0, 1)))
+
+
+def evaluations(*losses):
+    score = Score(1.0, 0.0)
+    return [Evaluation(step, 10 * step, 1e3 * step, float(step), 0.0, Score(loss), {}, score, score)
+            for step, loss in enumerate(losses)]  # fmt: skip
+
+
+def test_level_is_reached_at_the_first_evaluation_at_or_below():
+    rows = evaluations(4.0, 2.0, 1.5, 1.2, 1.5)
+    assert first_reaching(rows, 1.5).step == 2
+    assert first_reaching(rows, 1.0) is None
+
+
+def test_early_stop_waits_for_its_patience():
+    assert early_stop(evaluations(4, 2, 3, 3, 1, 2, 2, 2, 0)).step == 7
+    assert early_stop(evaluations(4, 3, 2)).step == 2
+
+
+def test_selection_is_found_along_the_edges_and_shared(study):
+    charge = selection_charge(study, "herding_0.25", 0)
+    assert charge.whole.flops == FEATURES.flops + 1e11
+    assert charge.amortised.flops == FEATURES.flops / 2 + 1e11
+    assert selection_charge(study, "random_0.25", 1).whole.flops == 1e11
+
+
+def test_an_arm_is_not_charged_its_base_model_and_pays_features_once(study):
+    runs = sum(run.costs["train"].flops for run in study.runs_of("herding_0.25").values())
+    assert arm_charge(study, "herding_0.25").whole.flops == runs + FEATURES.flops + 1e11
+
+
+def test_savings_are_recomputable_from_the_records(study):
+    found = saving(study, "herding_0.25", "full", axis="flops", confidence=0.95)
+    full, ours = study.runs_of("full"), study.runs_of("herding_0.25")
+    level = sum(min(row.validation.loss for row in run.evaluations) for run in full.values()) / 2
+    reached = {
+        seed: next(row.flops for row in run.evaluations if row.validation.loss <= level) for seed, run in ours.items()
+    }
+    gross = [1 - reached[seed] / full[seed].at_best.flops for seed in (0, 1)]
+    assert found.gross.mean == pytest.approx(sum(gross) / 2)
+    assert found.net.mean < found.gross.mean
+    assert found.break_even_runs == 1
+
+
+def test_an_arm_that_never_gets_there_is_censored(study):
+    found = saving(study, "random_0.25", "full", axis="seconds", confidence=0.95)
+    assert (found.gross, found.num_never, found.num) == (None, 2, 2)
+    run = study.runs["random_0.25", 0]
+    assert cost_to_quality(study, run, "dollars", 0.1).to_baseline is None
+    assert cost_to_quality(study, run, "dollars", 0.1).to_last == pytest.approx(200 / 3600 * 36)
+
+
+def test_break_even():
+    assert break_even_runs(selection=29, saved_per_run=10) == 3
+    assert break_even_runs(selection=1, saved_per_run=10) == 1
+    assert break_even_runs(selection=1, saved_per_run=0) is None
