@@ -11,11 +11,10 @@ from winnow.evaluation.sets import EvaluationSet, tokenised_sets, validation_row
 from winnow.models.flops import flop_model
 from winnow.models.forward import Losses
 from winnow.models.generate import context_of
-from winnow.models.loading import tokenizer_of
 from winnow.models.rows import TokenRows
 from winnow.recipe import EvaluationRecipe
 from winnow.records import Cost, Probe, Stored
-from winnow.text.tokenizers import eos_id
+from winnow.text.tokenizers import eos_id, tokenizer_of
 
 
 def probe_for(model: Any, recipe: EvaluationRecipe, *, pool: Stored, tests: Stored, tokenizer: Stored) -> Probe:

@@ -16,11 +16,11 @@ from winnow.evaluation.scoring import ItemScores, averages, score_set, scoring_c
 from winnow.evaluation.sets import EvaluationSet, tokenised_sets
 from winnow.models.flops import flop_model
 from winnow.models.generate import context_of
-from winnow.models.loading import load_model, tokenizer_of
+from winnow.models.loading import load_model
 from winnow.parts import EvaluatePart
 from winnow.records import Context, Cost, Outcome, Stored
 from winnow.store import write_json
-from winnow.text.tokenizers import eos_id
+from winnow.text.tokenizers import eos_id, tokenizer_of
 
 
 def evaluate(part: EvaluatePart, inputs: Mapping[str, Stored], context: Context) -> Outcome:

@@ -20,7 +20,6 @@ from winnow.errors import ArtifactError, RecipeError
 from winnow.recipe import LoraRecipe
 from winnow.records import Artifact, Stored
 from winnow.store import read_json, read_record, write_json
-from winnow.text.tokenizers import load_tokenizer
 
 MODEL_REFERENCE = "model.json"
 START = "start.json"
@@ -77,15 +76,6 @@ def _no_model(model: str, error: Exception) -> RecipeError:
 
 def _first_line(error: Exception) -> str:
     return str(error).strip().splitlines()[0][:160]
-
-
-def tokenizer_of(stored: Stored) -> Any:
-    """The tokenizer of a tokenizer or model artifact. Raises RecipeError where a model has none."""
-    reference = stored.folder / MODEL_REFERENCE
-    if reference.is_file():
-        named = read_json(reference)
-        return load_tokenizer(named["model"], revision=named["revision"])
-    return load_tokenizer(stored.folder / "tokenizer")
 
 
 def start_of(stored: Stored) -> Stored:

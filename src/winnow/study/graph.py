@@ -77,7 +77,7 @@ def _data_stages(recipe: Recipe) -> list[Stage]:
         if source.problems or source.passages
     ]
     sets = recipe.evaluation.sets
-    return [*made, Stage("tests", "tests", TestsPart(sets=sets), _generated(sets))]
+    return [*made, Stage("tests", "tests", TestsPart(sets=sets, completion=recipe.pool.completion), _generated(sets))]
 
 
 def _base_stages(recipe: Recipe) -> list[Stage]:

@@ -16,7 +16,7 @@ from winnow.models.rows import TokenRows, packed_rows, sft_rows
 from winnow.parts import TrainPart
 from winnow.records import Context, Cost, Outcome, Stored
 from winnow.store import write_json
-from winnow.text.tokenizers import encode_texts, eos_id
+from winnow.text.tokenizers import encode_texts, eos_id, tokenizer_of
 from winnow.training.batches import EpochBatches
 from winnow.training.loop import Job, train
 from winnow.training.tally import Tally
@@ -31,7 +31,7 @@ def train_model(part: TrainPart, inputs: Mapping[str, Stored], context: Context)
     arm that trains on a part of the pool. Leaves `best/` and `last/` (a model or an adapter each) and the records.
     """
     torch.set_num_threads(part.training.threads)
-    tokenizer = loading.tokenizer_of(inputs["tokenizer"])
+    tokenizer = tokenizer_of(inputs["tokenizer"])
     model = _model(part, inputs, tokenizer)
     rows = _rows(part, inputs, tokenizer)
     check_context(model, int(rows.lengths.max()))
