@@ -102,7 +102,7 @@ class SelectPart(Frozen):
 
 
 class EvaluatePart(Frozen):
-    """Score checkpoints on the whole evaluation sets. Inputs: `run` (a trained or given model), `tests`, `tokenizer`."""
+    """Score checkpoints on whole evaluation sets. Inputs: `run` (a trained or given model), `tests`, `tokenizer`."""
 
     checkpoints: tuple[Literal["best", "last"], ...]
     max_new_tokens: int

@@ -151,7 +151,7 @@ def with_measured_speed(recipe: Recipe, folder: Path) -> Recipe:
     known = known_study(folder)
     speed = known["machine"]["flops_per_second"] if known else None
     if speed is None:
-        from winnow.planning import measure
+        from winnow.training.calibration import measure
 
         speed = measure(recipe)
     return recipe.model_copy(update={"machine": recipe.machine.model_copy(update={"flops_per_second": speed})})

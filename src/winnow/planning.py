@@ -24,6 +24,7 @@ from winnow.recipe import MachineRecipe, Recipe
 from winnow.study.arms import Arm, build_arms, global_batch_size
 from winnow.study.graph import COMMON, expand
 from winnow.study.identity import known_study
+from winnow.training.calibration import measure
 
 SELECTION_SHARE = 0.2
 """Above this share of the budget, selection draws a warning."""
@@ -102,26 +103,8 @@ def plan(recipe: Recipe, *, out: str | Path | None = None, store: str | Path | N
     )
 
 
-def measure(recipe: Recipe) -> float:
-    """Reference FLOPs per second that a run of this recipe reaches here."""
-    from winnow.training.calibration import measure_speed
-
-    tokens = min(recipe.pool.max_tokens, 128)
-    return measure_speed(_architecture(recipe), recipe.training, batch_size=_batch(recipe), tokens=tokens)
-
-
-def _architecture(recipe: Recipe) -> dict[str, Any]:
-    base = recipe.base
-    if base.pretrain is not None:
-        context = base.pretrain.context_tokens
-        given = {"vocab_size": base.pretrain.tokenizer.vocab_size, "n_positions": context}
-        return given | base.pretrain.architecture
-    assert base.model is not None
-    return loading.architecture_of(base.model, base.revision, base.architecture)
-
-
 def _skeleton(recipe: Recipe) -> Any:
-    model = loading.skeleton(_architecture(recipe))
+    model = loading.skeleton(loading.architecture_for(recipe.base))
     return loading.adapt(model, recipe.training.lora, seed=0) if recipe.training.method == "lora" else model
 
 
@@ -219,7 +202,7 @@ def _memory(model: Any, recipe: Recipe, costs: FlopModel, longest: int) -> int:
 
 
 def _warnings(recipe: Recipe, arms: list[PlannedArm], memory: int) -> list[str]:
-    full = max((arm.visits for arm in arms), default=0) / max(1, max(arm.examples for arm in arms))
+    full = max(arm.visits for arm in arms) / max(arm.examples for arm in arms)
     found = []
     if full < 1:
         found.append(

@@ -218,7 +218,7 @@ class LoraRecipe(Frozen):
 
     r: Count = 8
     """Rank."""
-    lora_alpha: Positive = 16
+    lora_alpha: Count = 16
     """Scale is lora_alpha / r."""
     lora_dropout: Share = 0.05
     """Dropout before the adapter."""

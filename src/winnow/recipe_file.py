@@ -2,7 +2,7 @@
 
 import types
 import typing
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -165,10 +165,10 @@ def _model_at(place: Sequence[Any]) -> type[BaseModel] | None:
     return model
 
 
-def _models_in(annotation: Any) -> Iterable[type[BaseModel]]:
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
     """The recipe models inside an annotation such as `tuple[ArmRecipe | str, ...] | None`."""
 
-    def walk(part: Any) -> typing.Iterator[type[BaseModel]]:
+    def walk(part: Any) -> Iterator[type[BaseModel]]:
         if isinstance(part, type) and not isinstance(part, types.GenericAlias) and issubclass(part, BaseModel):
             yield part
         for inner in typing.get_args(part):

@@ -19,7 +19,7 @@ Record = TypeVar("Record")
 
 def to_json(record: Any) -> dict[str, Any]:
     """The record as plain JSON values."""
-    return TypeAdapter(type(record)).dump_python(record, mode="json")  # type: ignore[no-any-return]
+    return TypeAdapter(type(record)).dump_python(record, mode="json")
 
 
 def from_json(kind: type[Record], tree: Any) -> Record:

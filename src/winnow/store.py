@@ -103,7 +103,7 @@ def hash_json(tree: Any) -> str:
 
 def hash_tree(folder: Path, names: Iterable[str]) -> dict[str, str]:
     """Path -> sha256 of the named files, and of all files below the named folders."""
-    found = {}
+    found: dict[str, str] = {}
     for name in names:
         place = folder / name
         files = sorted(place.rglob("*")) if place.is_dir() else [place]

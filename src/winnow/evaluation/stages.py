@@ -33,7 +33,8 @@ def evaluate(part: EvaluatePart, inputs: Mapping[str, Stored], context: Context)
     torch.set_num_threads(part.threads)
     run = inputs["run"]
     is_same = "best_step" in run.numbers and run.numbers["best_step"] == run.numbers["steps"]
-    cost, numbers = Cost(), {}
+    cost = Cost()
+    numbers: dict[str, Any] = {}
     for checkpoint in part.checkpoints:
         if checkpoint == "best" and is_same and "last" in part.checkpoints:
             continue
@@ -65,7 +66,7 @@ def _score_checkpoint(
                 eos_id=eos_id(tokenizer),
                 max_new_tokens=part.max_new_tokens,
                 batch_size=part.batch_size,
-            )  # fmt: skip
+            )
         )
     micro, macro = averages(scores)
     numbers[checkpoint] = {"micro": micro, "macro": macro}

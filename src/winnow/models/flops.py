@@ -102,7 +102,8 @@ def _probe(model: nn.Module) -> tuple[list[_Seen], list[bool]]:
     adapters = {module for name, module in model.named_modules() if ".lora_" in name}
 
     def on_matrix(module: nn.Module, args: Any, output: Any) -> None:
-        weight, passes = module.weight, args[0].requires_grad
+        weight: Any = module.weight
+        passes = args[0].requires_grad
         matrices.append(_Seen(weight.numel(), weight.requires_grad, passes, module is head, module in adapters))
 
     def on_attention(module: nn.Module, args: Any, output: Any) -> None:

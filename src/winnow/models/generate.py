@@ -82,7 +82,8 @@ def _left_padded(prompts: list[list[int]], pad_id: int, device: torch.device) ->
 def context_of(model: Any) -> int:
     """Longest sequence that the model takes."""
     config = model.config
-    return int(getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", 1 << 30))
+    named = (getattr(config, name, None) for name in ("max_position_embeddings", "n_positions"))
+    return next((int(size) for size in named if size), 1 << 30)
 
 
 def check_context(model: Any, longest: int) -> None:

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from winnow.errors import ArtifactError, RecipeError
-from winnow.recipe import LoraRecipe
+from winnow.recipe import BaseRecipe, LoraRecipe
 from winnow.records import Artifact, Stored
 from winnow.store import read_json, read_record, write_json
 
@@ -135,6 +135,15 @@ def architecture_of(model: str, revision: str | None, declared: dict[str, Any] |
         if declared is None:
             raise _no_model(model, error) from error
         return declared
+
+
+def architecture_for(base: BaseRecipe) -> dict[str, Any]:
+    """The architecture of the model that a recipe starts from, its vocabulary and context included."""
+    if base.pretrain is None:
+        assert base.model is not None
+        return architecture_of(base.model, base.revision, base.architecture)
+    given = {"vocab_size": base.pretrain.tokenizer.vocab_size, "n_positions": base.pretrain.context_tokens}
+    return given | base.pretrain.architecture
 
 
 def adapt(model: Any, lora: LoraRecipe, *, seed: int) -> Any:

@@ -6,7 +6,9 @@ The plain sections give the usual graph: sources -> tests, pool -> features -> s
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Literal
 
+from winnow.budget import CHARGES_SELECTION
 from winnow.errors import RecipeError, nearest
 from winnow.parts import (
     CorpusPart,
@@ -24,7 +26,6 @@ from winnow.recipe import BudgetRecipe, PretrainRecipe, Recipe, SourceRecipe, Tr
 from winnow.records import Stage, Traits
 from winnow.study.arms import Arm, build_arms, global_batch_size
 
-CHARGES_SELECTION = ("flops", "seconds", "dollars")
 COMMON = "generate", "tests", "corpus", "tokenizer", "model", "pool"
 """Kinds of stages that are made before anything is trained or scored."""
 
@@ -106,7 +107,7 @@ def _pretraining(recipe: Recipe, pretrain: PretrainRecipe) -> TrainPart:
     )
 
 
-def _spending(recipe: Recipe, budget: BudgetRecipe) -> dict[str, object]:
+def _spending(recipe: Recipe, budget: BudgetRecipe) -> dict[str, Any]:
     """The fields of a training part that say what it may spend; speed and price only where they matter."""
     uses_time = budget.unit in ("seconds", "dollars")
     return {
@@ -143,9 +144,8 @@ def _own_stages(recipe: Recipe) -> list[Stage]:
     stages = []
     for own in recipe.stages:
         if own.start not in known:
-            raise RecipeError(
-                f"stage {own.name!r} starts from {own.start!r}{nearest(own.start, known)}; before it stand {', '.join(known)}"
-            )
+            before = f"{nearest(own.start, known)}; before it stand {', '.join(known)}"
+            raise RecipeError(f"stage {own.name!r} starts from {own.start!r}{before}")
         part = TrainPart(
             objective="sft", training=_plain(own.training), global_batch_size=_batch(recipe, own.training),
             sources=own.sources, seed=own.seed, **_spending(recipe, own.budget),
@@ -212,7 +212,7 @@ def _run_stages(recipe: Recipe, arm: Arm, seed: int, traits: Mapping[str, Traits
 
 
 def _evaluation_stage(
-    recipe: Recipe, name: str, run: str, checkpoints: tuple[str, ...], arm: str | None = None, seed: int | None = None
+    recipe: Recipe, name: str, run: str, checkpoints: tuple[Literal["best", "last"], ...], arm: str | None = None, seed: int | None = None
 ) -> Stage:
     part = EvaluatePart(
         checkpoints=checkpoints, max_new_tokens=recipe.evaluation.max_new_tokens,

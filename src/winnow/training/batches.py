@@ -16,7 +16,9 @@ from winnow.models.rows import TokenRows, pad
 class EpochBatches:
     """Epochs over a training set, cut into global batches; the last batch of a run ends exactly at its budget."""
 
-    def __init__(self, rows: TokenRows, plan: VisitPlan, *, global_batch_size: int, micro_batch_size: int, seed: int):
+    def __init__(
+        self, rows: TokenRows, plan: VisitPlan, *, global_batch_size: int, micro_batch_size: int, seed: int
+    ) -> None:
         self.rows, self.plan, self.seed = rows, plan, seed
         self.global_batch_size, self.micro_batch_size = global_batch_size, micro_batch_size
         self._epoch, self._order = -1, np.zeros(0, dtype=np.int64)

@@ -13,12 +13,22 @@ from winnow.budget import Allowance, plan_visits
 from winnow.models import loading
 from winnow.models.flops import flop_model
 from winnow.models.rows import rows_of
-from winnow.recipe import TrainingRecipe
+from winnow.recipe import Recipe, TrainingRecipe
 from winnow.training.batches import EpochBatches
 from winnow.training.loop import Job, train
 
 WARM_UP, MEASURED = 2, 6
 """Steps."""
+TYPICAL_TOKENS = 128
+"""Length of the rows that are timed."""
+
+
+def measure(recipe: Recipe) -> float:
+    """Reference FLOPs per second that a run of this recipe reaches here."""
+    training = recipe.training
+    batch_size = training.per_device_batch_size * training.gradient_accumulation_steps * recipe.machine.devices
+    tokens = min(recipe.pool.max_tokens, TYPICAL_TOKENS)
+    return measure_speed(loading.architecture_for(recipe.base), training, batch_size=batch_size, tokens=tokens)
 
 
 def measure_speed(architecture: dict[str, Any], training: TrainingRecipe, *, batch_size: int, tokens: int) -> float:
