@@ -115,15 +115,15 @@ TALK = (
 """The words of questions and answers, without numbers: a vocabulary made from this text has them."""
 
 KINDS: tuple[tuple[Family, ...], ...] = (
-    *[PLUS_AND_MINUS] * 8,
-    *[TIMES_AND_DIVIDED] * 2,
-    *[RECAPS] * 2,
+    *[PLUS_AND_MINUS] * 3,
+    TIMES_AND_DIVIDED,
+    RECAPS,
     *[STORIES] * 6,
-    *[OTHER_STORIES] * 2,
+    OTHER_STORIES,
     TALK,
     (),
 )
-"""One is drawn for each passage; () is off topic. Sums are short and need the most repetition."""
+"""One is drawn for each passage; () is off topic."""
 
 SENTENCES = 4
 """Sentences in a passage."""

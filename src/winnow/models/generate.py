@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from transformers.cache_utils import DynamicCache, DynamicLayer
 
 from winnow.errors import RecipeError
 
@@ -50,7 +51,7 @@ def _generate_batch(model: Any, prompts: list[list[int]], max_new_tokens: int, e
     positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
     written: list[list[int]] = [[] for _ in prompts]
     alive = torch.arange(len(prompts), device=device)
-    cache = None
+    cache = roomy_cache(model, ids.shape[1] + max_new_tokens)
     for _ in range(max_new_tokens):
         out = model(
             input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True,
@@ -70,6 +71,40 @@ def _generate_batch(model: Any, prompts: list[list[int]], max_new_tokens: int, e
         mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
         positions = positions[:, -1:] + 1
     return written
+
+
+class _RoomyLayer(DynamicLayer):
+    """Keys and values in buffers made once at their final length, so that a new token copies nothing but itself."""
+
+    def __init__(self, capacity: int) -> None:
+        super().__init__()
+        self.capacity, self.length = capacity, 0
+
+    def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
+        """Append along the time axis; gives back all keys and values so far."""
+        if not self.is_initialized:
+            shape = (*key_states.shape[:-2], self.capacity)
+            self.all_keys = key_states.new_empty(*shape, key_states.shape[-1])
+            self.all_values = value_states.new_empty(*shape, value_states.shape[-1])
+            self.lazy_initialization(key_states, value_states)
+        before, self.length = self.length, self.length + key_states.shape[-2]
+        self.all_keys[..., before : self.length, :] = key_states
+        self.all_values[..., before : self.length, :] = value_states
+        self.keys, self.values = self.all_keys[..., : self.length, :], self.all_values[..., : self.length, :]
+        return self.keys, self.values
+
+    def batch_select_indices(self, indices: Tensor) -> None:
+        """Keep these rows of the batch."""
+        self.all_keys, self.all_values = self.all_keys[indices], self.all_values[indices]
+        self.keys, self.values = self.all_keys[..., : self.length, :], self.all_values[..., : self.length, :]
+
+
+def roomy_cache(model: Any, capacity: int) -> DynamicCache:
+    """An empty cache for sequences of up to `capacity` tokens; growing as usual where layers are of a special kind."""
+    cache = DynamicCache(config=model.config)
+    if all(type(layer) is DynamicLayer for layer in cache.layers):
+        cache.layers = [_RoomyLayer(capacity) for _ in cache.layers]
+    return cache
 
 
 def _left_padded(prompts: list[list[int]], pad_id: int, device: torch.device) -> tuple[Tensor, Tensor]:
