@@ -117,7 +117,7 @@ def steps_for(visits: int, global_batch_size: int) -> int:
 
 def selected_size(fraction: float, pool_examples: int) -> int:
     """Examples in a selection: gamma x n rounded half up, at least one."""
-    return max(1, int(fraction * pool_examples + 0.5))
+    return max(1, int(fraction * pool_examples + 0.5 + 1e-9))  # 0.145 x 100 is 14.499999999999998 in floats
 
 
 def epochs_at_equal_visits(pool_epochs: float, fraction: float) -> float:

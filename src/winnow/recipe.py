@@ -7,12 +7,13 @@ imported, so that `winnow --help` stays instant.
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 Fraction = Annotated[float, Field(gt=0, le=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 
 BUDGET_UNITS = ("pool_epochs", "examples", "tokens", "flops", "seconds", "dollars")
@@ -21,7 +22,7 @@ BUDGET_UNITS = ("pool_epochs", "examples", "tokens", "flops", "seconds", "dollar
 class Frozen(BaseModel):
     """A part of a recipe: immutable, without unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
 
 # ---------------------------------------------------------------------------------------------- data
@@ -42,7 +43,7 @@ class ProblemsRecipe(Frozen):
     """Share of rows that are no mathematics at all."""
     largest_number: Annotated[int, Field(ge=5)] = 20
     """Size of the numbers in the problems."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the generator; two sources with different seeds hold different problems."""
 
 
@@ -53,7 +54,7 @@ class PassagesRecipe(Frozen):
     """How many passages."""
     largest_number: Annotated[int, Field(ge=5)] = 20
     """Size of the numbers in the passages."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the generator."""
 
 
@@ -150,7 +151,7 @@ class PoolRecipe(Frozen):
     """Train on the worked answer followed by the final one, or on the final answer alone."""
     target: TargetRecipe | None = None
     """Sample for targeted selectors."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of sampling and splitting."""
 
 
@@ -274,6 +275,15 @@ class TokenizerRecipe(Frozen):
     """Every digit is a token of its own."""
 
 
+def _over(defaults: TrainingRecipe) -> BeforeValidator:
+    """A section that is written in part keeps the other defaults of its place, such as method `full`."""
+    return BeforeValidator(lambda given: defaults.model_dump() | given if isinstance(given, dict) else given)
+
+
+PRETRAINING = TrainingRecipe(method="full", loss_on="all", schedule="cosine", learning_rate=1e-3)
+FULL_TRAINING = TrainingRecipe(method="full")
+
+
 class PretrainRecipe(Frozen):
     """A base model made from scratch by the recipe itself."""
 
@@ -287,9 +297,9 @@ class PretrainRecipe(Frozen):
     """Length of the packed sequences."""
     budget: BudgetRecipe
     """What pretraining may spend."""
-    training: TrainingRecipe = TrainingRecipe(method="full", loss_on="all", schedule="cosine", learning_rate=1e-3)
+    training: Annotated[TrainingRecipe, _over(PRETRAINING)] = PRETRAINING
     """How it trains."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the weights and of the order of the data."""
 
 
@@ -321,11 +331,11 @@ class StageRecipe(Frozen):
     """Stage whose checkpoint it starts from."""
     sources: tuple[str, ...] | None = None
     """Sources of the pool it trains on; null for all."""
-    training: TrainingRecipe = TrainingRecipe(method="full")
+    training: Annotated[TrainingRecipe, _over(FULL_TRAINING)] = FULL_TRAINING
     """How it trains."""
     budget: BudgetRecipe
     """What it may spend."""
-    seed: int = 0
+    seed: Seed = 0
     """Its seed."""
 
 
@@ -347,7 +357,7 @@ class RepresentationRecipe(Frozen):
     """Multiplies the median-heuristic bandwidth."""
     batch_size: Count = 64
     """Examples per forward pass: part of the recipe, since the last bits depend on it."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the frequencies."""
 
 
@@ -420,7 +430,7 @@ class PrimaryRecipe(Frozen):
 class StudyRecipe(Frozen):
     """How often, and what is claimed."""
 
-    seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (0,)
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = (0,)
     """Seeds of selection and training; more can be added later."""
     resample_pool: Fraction = 1.0
     """Share of the pool that each seed draws as candidates; below 1 a deterministic selector has a variance too."""
@@ -428,6 +438,12 @@ class StudyRecipe(Frozen):
     """The declared comparison."""
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     """Level of all intervals."""
+
+    @model_validator(mode="after")
+    def _different_seeds(self) -> Self:
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"study.seeds is {list(self.seeds)}; give every seed once")
+        return self
 
 
 class PublishedArm(Frozen):

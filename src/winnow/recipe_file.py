@@ -49,20 +49,31 @@ def _read_tree(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
         raise RecipeError(f"recipe {path} extends itself; remove one `extends:`")
     if path.is_dir() or not path.exists():
         raise RecipeError(f"recipe {path} is not a file; give the path of a YAML file, such as recipes/quickstart.yaml")
-    tree = parse_yaml(path.read_text(encoding="utf-8"), f"recipe {path}")
+    tree = parse_yaml(_text(path), f"recipe {path}")
     if not isinstance(tree, dict):
-        raise RecipeError(f"recipe {path} holds {type(tree).__name__}, not keys and values; see recipes/ for examples")
+        found = "nothing" if tree is None else f"a {type(tree).__name__}"
+        raise RecipeError(f"recipe {path} holds {found}, not keys and values; see recipes/ for examples")
     parent = tree.pop("extends", None)
     if parent is None:
         return tree
+    if not isinstance(parent, str):
+        raise RecipeError(f"recipe {path} extends {parent!r}; give the path of one YAML file, beside this one")
     return _merged(_read_tree(path.parent / parent, (*seen, path.resolve())), tree)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError(f"recipe {path} cannot be read as UTF-8 text ({error}); give a YAML file") from error
 
 
 def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
     both = dict(below)
     for key, value in above.items():
         old = both.get(key)
-        both[key] = _merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+        is_whole = key == "budget" or not (isinstance(old, dict) and isinstance(value, dict))
+        both[key] = value if is_whole else _merged(below[key], value)  # a budget is whole: it has one unit
     return both
 
 
@@ -84,8 +95,8 @@ def _apply(tree: dict[str, Any], override: str) -> None:
     if isinstance(node, list):
         node[_position(node, last, override)] = parsed
     else:
-        if key.startswith("budget."):
-            node.clear()
+        if parents[-1:] == ["budget"]:
+            node.clear()  # a budget has one unit
         node[last] = parsed
 
 
@@ -99,13 +110,21 @@ def _position(items: list[Any], part: str, override: str) -> int:
 
 
 def _one_line(error: ValidationError) -> str:
-    first, more = error.errors()[0], error.error_count() - 1
-    also = f" (and {more} more problem{'s' * (more > 1)})" if more else ""
-    return _explain(first) + also
+    problems = error.errors()
+    mistakes = _mistakes({_place(problem) for problem in problems})
+    mine = [problem for problem in problems if _place(problem) in mistakes]
+    first = min(mine, key=lambda problem: problem["type"] not in ("extra_forbidden", "literal_error"))
+    more = len(mistakes) - 1
+    return _explain(first) + (f" (and {more} more problem{'s' * (more > 1)})" if more else "")
+
+
+def _mistakes(places: set[tuple[Any, ...]]) -> set[tuple[Any, ...]]:
+    """The deepest places: pydantic also blames every other branch of a union, and a list that lost its bad items."""
+    return {place for place in places if not any(other[: len(place)] == place for other in places - {place})}
 
 
 def _explain(problem: Any) -> str:
-    place = tuple(part for part in problem["loc"] if not _is_union_label(part))
+    place = _place(problem)
     key, found, kind = _dotted(place), problem["input"], problem["type"]
     context = problem.get("ctx", {})
     if kind == "extra_forbidden":
@@ -114,7 +133,8 @@ def _explain(problem: Any) -> str:
     if kind == "missing":
         return f"{key} is missing; {_purpose(place)}"
     if kind == "value_error":
-        return f"{key}: {context['error']}" if key else str(context["error"])
+        text = str(context["error"])
+        return text if text.startswith(key) else f"{key}: {text}"
     bounds = {
         "greater_than": "above {gt}",
         "greater_than_equal": "at least {ge}",
@@ -130,7 +150,27 @@ def _explain(problem: Any) -> str:
         )
     if kind == "literal_error":
         return f"{key} is {found!r}{_hint(found, context)}; allowed: {context['expected']}"
-    return f"{key} is {found!r}; {problem['msg'][0].lower()}{problem['msg'][1:]}"
+    if kind in SHAPES:
+        return f"{key} is {found!r}; it must be {SHAPES[kind]}"
+    text = problem["msg"].replace("Tuple", "list").replace(" after validation", "")
+    return f"{key} is {found!r}; {text[0].lower()}{text[1:]}"
+
+
+SHAPES = {
+    "tuple_type": "a list",
+    "dict_type": "keys and values",
+    "model_type": "keys and values",
+    "string_type": "text",
+    "string_pattern_mismatch": "a name of letters, digits, _, . and -, a letter or digit first",
+}
+"""Kind of problem -> what a recipe's author would call the allowed shape."""
+
+
+def _place(problem: Any) -> tuple[Any, ...]:
+    """Where the problem is, in the author's keys: a branch of a union is never first, nor is it an unknown key."""
+    location = problem["loc"]
+    own = {0, len(location) - 1} if problem["type"] == "extra_forbidden" else {0}
+    return tuple(part for number, part in enumerate(location) if number in own or not _is_union_label(part))
 
 
 def _hint(found: Any, context: dict[str, Any]) -> str:
@@ -139,7 +179,7 @@ def _hint(found: Any, context: dict[str, Any]) -> str:
 
 def _is_union_label(part: Any) -> bool:
     """Pydantic names the tried branch of a union in the location; a recipe's author never wrote it."""
-    return isinstance(part, str) and (part[:1].isupper() or "[" in part or part in ("str", "int", "float"))
+    return isinstance(part, str) and (part.endswith("Recipe") or "[" in part or part in ("str", "int", "float"))
 
 
 def _is_fraction(key: str) -> bool:
@@ -155,12 +195,15 @@ def _dotted(place: Iterable[Any]) -> str:
 
 def _model_at(place: Sequence[Any]) -> type[BaseModel] | None:
     model: Any = Recipe
+    is_mapping = False
     for part in place:
-        if isinstance(part, int):
+        if isinstance(part, int) or is_mapping:  # a position, or a key of the author's own, as in `published`
+            is_mapping = False
             continue
         field = model.model_fields.get(part) if isinstance(model, type) and issubclass(model, BaseModel) else None
         if field is None:
             return None
+        is_mapping = typing.get_origin(field.annotation) is dict
         model = next(_models_in(field.annotation), None)
     return model
 

@@ -1,7 +1,7 @@
 """The plain data that rooms hand to each other.
 
 Every record is a frozen dataclass of numbers, names and hashes; bulk stays in files. `to_json` and `from_json`
-round-trip them.
+round-trip what is stored: all but `Stage` and `Context`, which live in memory alone.
 """
 
 import dataclasses

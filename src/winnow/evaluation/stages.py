@@ -96,11 +96,12 @@ def _summary(items: EvaluationSet, scored: ItemScores) -> dict[str, Any]:
 
 
 def _write_items(path: Path, sets: list[EvaluationSet], scores: list[ItemScores]) -> None:
-    columns: dict[str, list[Any]] = {
+    columns: dict[str, Any] = {
         "set": [items.name for items in sets for _ in items.answers],
         "id": [name for items in sets for name in items.rows.names],
         "output": [output for scored in scores for output in scored.outputs],
-        "extracted": [answer for scored in scores for answer in scored.extracted],
+        # A model that never answers leaves nulls alone, from which no type can be told.
+        "extracted": pa.array([answer for scored in scores for answer in scored.extracted], pa.string()),
         "answer": [answer for items in sets for answer in items.answers],
         "correct": [bool(right) for scored in scores for right in scored.correct],
         "loss": [float(loss) for scored in scores for loss in scored.losses],

@@ -1,8 +1,8 @@
-"""Plain text for pretraining a tiny base model: the words and sums of the problems, but no questions.
+"""Plain text for pretraining a tiny base model: the words and sums of the problems, but no worked answer.
 
-Four kinds of passages: lists of sums, stories whose numbers are told again (from which a model learns
-to copy), stories that end in a sum, and sentences about other things. How to read a row: `family.py`;
-only wordings and numbers are used here.
+A passage is four sentences of one kind: sums, stories whose numbers are told again (from which a model
+learns to copy), stories that end in a sum, talk without numbers, or other things. How to read a row:
+`family.py`; only wordings and numbers are used here.
 """
 
 from random import Random
@@ -123,14 +123,15 @@ KINDS: tuple[tuple[Family, ...], ...] = (
     TALK,
     (),
 )
-"""One is drawn for each passage; () is off topic."""
+"""One is drawn for each passage; () is off topic. Stories come most often: in them a model learns to
+find the numbers to add, which bare sums do not teach."""
 
 SENTENCES = 4
 """Sentences in a passage."""
 
 
 def generate_text(*, documents: int, seed: int, largest_number: int = 20) -> list[str]:
-    """So many short passages, of about 30 words each; the same arguments give the same text."""
+    """So many short passages, of about 45 words each; the same arguments give the same text."""
     if documents < 0:
         raise RecipeError(f"documents is {documents}; it must be 0 or more")
     random = Random(seed)

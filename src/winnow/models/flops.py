@@ -133,7 +133,9 @@ def _two_tokens(model: nn.Module) -> None:
 
 
 def _is_attention(module: nn.Module) -> bool:
-    return type(module).__name__.endswith("Attention")
+    """Whether scores are computed here; in some models (GPT-Neo) one attention module wraps another."""
+    named = [inner for inner in module.modules() if type(inner).__name__.endswith("Attention")]
+    return named == [module]
 
 
 def _is_matrix(module: nn.Module) -> bool:

@@ -28,9 +28,14 @@ def generate_greedy(
     """The most likely next token, again and again, until the end token or `max_new_tokens`.
 
     Prompts that leave no room in the model's context lose their beginning. The composition of the batches follows
-    from the prompts and `batch_size` alone.
+    from the prompts and `batch_size` alone. Raises RecipeError where the answers leave no room for a prompt.
     """
     room = context_of(model) - max_new_tokens
+    if room < 1:
+        raise RecipeError(
+            f"evaluation.max_new_tokens is {max_new_tokens}; the model takes {context_of(model)} tokens, "
+            "prompt and answer together; lower it"
+        )
     order = sorted(range(len(prompts)), key=lambda i: (len(prompts[i]), i))
     completions: list[list[int]] = [[] for _ in prompts]
     was_training = model.training

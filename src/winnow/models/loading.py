@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from winnow.errors import ArtifactError, RecipeError
+from winnow.errors import ArtifactError, RecipeError, nearest
 from winnow.recipe import BaseRecipe, LoraRecipe
 from winnow.records import Artifact, Stored
 from winnow.store import read_json, read_record, write_json
@@ -62,7 +62,7 @@ def load_named(model: str, revision: str | None) -> Any:
 
     try:
         return AutoModelForCausalLM.from_pretrained(model, revision=revision, dtype=torch.float32)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise _no_model(model, error) from error
 
 
@@ -91,7 +91,8 @@ def write_start(folder: Path, start: Artifact) -> None:
 
 
 def build_config(architecture: dict[str, Any], **overrides: Any) -> Any:
-    """A transformers configuration from `model_type` and sizes. Raises RecipeError for an unknown type or key."""
+    """A transformers configuration from `model_type` and sizes. Raises RecipeError for an unknown type or bad size."""
+    from huggingface_hub.errors import StrictDataclassError
     from transformers import AutoConfig
 
     sizes = {key: value for key, value in architecture.items() if key != "model_type"} | overrides
@@ -99,8 +100,16 @@ def build_config(architecture: dict[str, Any], **overrides: Any) -> Any:
         return AutoConfig.for_model(architecture["model_type"], **sizes)
     except KeyError as error:
         raise RecipeError("base architecture has no model_type; write, for example, model_type: gpt2") from error
-    except ValueError as error:
-        raise RecipeError(f"base architecture: {_first_line(error)}") from error
+    except (ValueError, StrictDataclassError) as error:
+        raise RecipeError(f"base architecture: {' '.join(str(error).split())[:160]}") from error
+
+
+def check_architecture(architecture: dict[str, Any]) -> None:
+    """Raises RecipeError for an architecture in a recipe that is none, or has a key that its type does not know."""
+    config = build_config(architecture)
+    known = {*type(config)().to_dict(), *config.attribute_map, "model_type"}
+    for key in sorted(set(architecture) - known):
+        raise RecipeError(f"base architecture: {architecture['model_type']} has no {key}{nearest(key, known)}")
 
 
 def build_model(architecture: dict[str, Any], *, seed: int, vocab_size: int, eos_id: int) -> Any:
@@ -131,7 +140,7 @@ def architecture_of(model: str, revision: str | None, declared: dict[str, Any] |
 
     try:
         return dict(AutoConfig.from_pretrained(model, revision=revision).to_dict())
-    except OSError as error:
+    except (OSError, ValueError) as error:
         if declared is None:
             raise _no_model(model, error) from error
         return declared
@@ -142,6 +151,7 @@ def architecture_for(base: BaseRecipe) -> dict[str, Any]:
     if base.pretrain is None:
         assert base.model is not None
         return architecture_of(base.model, base.revision, base.architecture)
+    check_architecture(base.pretrain.architecture)
     given = {"vocab_size": base.pretrain.tokenizer.vocab_size, "n_positions": base.pretrain.context_tokens}
     return given | base.pretrain.architecture
 

@@ -49,7 +49,9 @@ def sft_rows(examples: pa.Table, *, loss_on: str) -> TokenRows:
     """
     prompts, completions = examples["prompt_ids"].to_pylist(), examples["completion_ids"].to_pylist()
     names = examples["id"].to_pylist()
-    empty = [name for name, ids in zip(names, completions, strict=True) if not ids]
+    both = zip(names, prompts, completions, strict=True)
+    # The first token of a row is never a target, be it the completion's.
+    empty = [name for name, prompt, completion in both if len(prompt) + len(completion) <= max(1, len(prompt))]
     if empty:
         raise DataError(
             f"{len(empty)} examples have no completion to learn, such as {empty[0]}; drop them from the pool"

@@ -30,7 +30,7 @@ def build_arms(recipe: Recipe, traits: Mapping[str, Traits]) -> list[Arm]:
     """All arms of a study, in the recipe's order, controls last.
 
     Raises RecipeError for an unknown selector, a control of nothing, a target that the pool does not set aside,
-    or two arms of one name.
+    two arms of one name, or no arm at all.
     """
     selection = recipe.selection
     asked = [ArmRecipe(selector=arm) if isinstance(arm, str) else arm for arm in selection.arms]
@@ -41,6 +41,8 @@ def build_arms(recipe: Recipe, traits: Mapping[str, Traits]) -> list[Arm]:
     entries.sort(key=lambda entry: traits[entry[0].selector].is_control)
     arms = [made for arm, is_added in entries for made in _at_fractions(arm, is_added, recipe, traits, entries)]
     _refuse_twins(arms)
+    if not arms:
+        raise RecipeError("selection.arms is empty and selection.controls is off; name an arm, such as full")
     return arms
 
 
@@ -78,6 +80,8 @@ def _check(arm: ArmRecipe, recipe: Recipe, traits: Mapping[str, Traits]) -> None
             "needs `of:`, the arm that it is the control of" if arm.of is None else "is no control and takes no `of:`"
         )
         raise RecipeError(f"selection arm {arm.selector!r} {needs}")
+    if arm.fractions and not traits[arm.selector].takes_fraction:
+        raise RecipeError(f"selection arm {base_name(arm)!r} takes no fraction; remove `fractions:`")
     if arm.target and not traits[arm.selector].needs_features:
         raise RecipeError(f"selection arm {arm.selector!r} cannot aim at a target; remove `target: true`")
     if arm.target and recipe.pool.target is None:
@@ -97,6 +101,10 @@ def _at_fractions(
     if arm.of is not None and arm.of not in known:
         raise RecipeError(
             f"selection arm {base!r} is the control of {arm.of!r}{nearest(arm.of, known)}; there is no such arm"
+        )
+    if arm.of is not None and traits[sized.selector].is_control:
+        raise RecipeError(
+            f"selection arm {base!r} is the control of {arm.of!r}, a control itself; name a selector's arm"
         )
     return [
         Arm(

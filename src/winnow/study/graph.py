@@ -51,7 +51,16 @@ def expand(recipe: Recipe, traits: Mapping[str, Traits]) -> Graph:
     for seed in recipe.study.seeds:
         for arm in arms:
             stages += _run_stages(recipe, arm, seed, traits)
-    return Graph({stage.name: stage for stage in stages}, arms, recipe.study.seeds)
+    return Graph(_by_name(stages), arms, recipe.study.seeds)
+
+
+def _by_name(stages: list[Stage]) -> dict[str, Stage]:
+    found: dict[str, Stage] = {}
+    for stage in stages:
+        if stage.name in found:
+            raise RecipeError(f"two stages are named {stage.name!r}; give the one in `stages:` another name")
+        found[stage.name] = stage
+    return found
 
 
 def _all_sources(recipe: Recipe) -> list[SourceRecipe]:
@@ -212,7 +221,12 @@ def _run_stages(recipe: Recipe, arm: Arm, seed: int, traits: Mapping[str, Traits
 
 
 def _evaluation_stage(
-    recipe: Recipe, name: str, run: str, checkpoints: tuple[Literal["best", "last"], ...], arm: str | None = None, seed: int | None = None
+    recipe: Recipe,
+    name: str,
+    run: str,
+    checkpoints: tuple[Literal["best", "last"], ...],
+    arm: str | None = None,
+    seed: int | None = None,
 ) -> Stage:
     part = EvaluatePart(
         checkpoints=checkpoints, max_new_tokens=recipe.evaluation.max_new_tokens,

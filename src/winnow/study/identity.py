@@ -11,17 +11,29 @@ from winnow.recipe import Recipe
 from winnow.store import read_json
 
 STUDY = "study.json"
+NO_CHECKPOINTS = {"pretrain": {"training": {"checkpoint_every_seconds"}}}
+"""How often a run is saved changes no result."""
 
 
 def identity(recipe: Recipe) -> dict[str, Any]:
     """The parts of a recipe that a study folder cannot change."""
     return {
         "pool": recipe.pool.model_dump(mode="json", exclude_defaults=True),
-        "base": recipe.base.model_dump(mode="json", exclude_defaults=True),
+        "base": recipe.base.model_dump(mode="json", exclude_defaults=True, exclude=NO_CHECKPOINTS),
         "training": recipe.training.model_dump(mode="json", exclude={"checkpoint_every_seconds"}),
         "budget": recipe.budget.model_dump(mode="json", exclude_defaults=True),
         "primary": recipe.study.primary.model_dump(mode="json"),
-    }
+    } | _stages(recipe)
+
+
+def _stages(recipe: Recipe) -> dict[str, Any]:
+    """The stages between the base and the arms, where the arms start from one of them."""
+    if recipe.training.start == "base":
+        return {}
+    stages = [
+        stage.model_dump(mode="json", exclude={"training": {"checkpoint_every_seconds"}}) for stage in recipe.stages
+    ]
+    return {"stages": stages}
 
 
 def known_study(folder: Path) -> dict[str, Any] | None:

@@ -49,8 +49,10 @@ def write(folder: Path, checkpoint: Checkpoint) -> None:
     shutil.rmtree(final, ignore_errors=True)
     partial.rename(final)
     sync(folder)
-    for old in _complete(folder)[:-KEPT]:
-        shutil.rmtree(old)
+    # Those of later steps were found damaged when the run resumed; kept, they would push out the good ones.
+    kept = [place for place in _complete(folder) if place <= final][-KEPT:]
+    for place in set(_complete(folder)) - set(kept):
+        shutil.rmtree(place)
 
 
 def newest(folder: Path) -> Checkpoint | None:

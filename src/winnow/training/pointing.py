@@ -20,7 +20,7 @@ def point_at_model(part: ModelPart, inputs: Mapping[str, Stored], context: Conte
     name = str(folder.resolve()) if folder.is_dir() else part.model
     write_json(context.folder / loading.MODEL_REFERENCE, {"model": name, "revision": part.revision})
     load_tokenizer(part.model, revision=part.revision)
-    model = loading.load_named(part.model, part.revision)
+    model = loading.load_named(name, part.revision)
     contents = (
         hash_tree(folder, [p.name for p in sorted(folder.iterdir())]) if folder.is_dir() else {"name": part.model}
     )

@@ -66,6 +66,7 @@ def _model(part: TrainPart, inputs: Mapping[str, Stored], tokenizer: Any) -> Any
         model = loading.load_model(inputs["start"])
     else:
         assert part.architecture is not None
+        loading.check_architecture(part.architecture)
         model = loading.build_model(
             part.architecture, seed=part.seed, vocab_size=len(tokenizer), eos_id=eos_id(tokenizer)
         ).to(loading.best_device())
