@@ -4,7 +4,7 @@
 the base model (the same for all arms) and evaluation (metered, not charged). *Wasted*: redone work.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from decimal import ROUND_HALF_UP, Decimal
 
 from winnow.records import Artifact, Cost
@@ -36,17 +36,24 @@ def metered(artifact: Artifact, meters: Iterable[str]) -> Cost:
 
 def selection_cost(name: str, artifacts: Mapping[str, Artifact], inputs: Mapping[str, Mapping[str, str]]) -> Cost:
     """What the selection behind stage `name` cost: representation and selectors, found along the edges."""
-    return total(metered(artifacts[stage], SELECTION_METERS) for stage in _upstream(name, inputs) if stage in artifacts)
+    return total(
+        metered(artifacts[stage], SELECTION_METERS) for stage in charged_stages(name, inputs) if stage in artifacts
+    )
 
 
 NOT_CHARGED = ("audit", "reference")
 """Roles of inputs whose cost is not the arm's own: features that only the summary reads, a control's reference."""
 
 
-def _upstream(name: str, inputs: Mapping[str, Mapping[str, str]]) -> list[str]:
-    """The stage and all stages that it rests on, each once."""
+def charged_stages(
+    name: str, inputs: Mapping[str, Mapping[str, str]], *, except_below: Collection[str] = ()
+) -> list[str]:
+    """The stage and all stages that it is charged for, each once, found along the edges (stage -> role -> stage).
+
+    The stages in `except_below`, and what only they rest on, are left out.
+    """
     found = [name]
     for stage in found:
-        below = {name for role, name in inputs.get(stage, {}).items() if role not in NOT_CHARGED}
-        found += sorted(below - set(found))
+        below = [at for role, at in inputs.get(stage, {}).items() if role not in NOT_CHARGED and at not in except_below]
+        found += [at for at in dict.fromkeys(below) if at not in found]
     return found

@@ -129,11 +129,18 @@ def report(folder: str | Path) -> Findings:
 
 
 def checked(recipe: Recipe) -> Recipe:
-    """The recipe, its selectors' own options checked. Raises RecipeError."""
+    """The recipe, its selectors' own options and its primary comparison checked. Raises RecipeError."""
     from winnow.selection.registry import check
 
-    for arm in build_arms(recipe, selector_traits()):
+    arms = build_arms(recipe, selector_traits())
+    for arm in arms:
         check(arm.selector, dict(arm.options))
+    known, primary = [arm.name for arm in arms], recipe.study.primary
+    for key, name in (("arm", primary.arm), ("baseline", primary.baseline)):
+        if name is not None and name not in known:
+            raise RecipeError(
+                f"study.primary.{key} is {name!r}{nearest(name, known)}; this study has {', '.join(known)}"
+            )
     return recipe
 
 

@@ -29,7 +29,8 @@ def plan_lines(plan: Plan, recipe: Recipe) -> list[str]:
         *_arms(plan.arms),
     ]
     total = [sum(getattr(arm, key) for arm in plan.arms) * plan.seeds for key in ("exaflops", "seconds", "dollars")]
-    lines += [f"all runs: {total[0]:.4g} exaFLOPs, {clock(total[1])}, {total[2]:.2f} USD"]
+    total[0] += sum(arm.selection_exaflops for arm in plan.arms) * plan.seeds
+    lines += [f"all runs, selection included: {total[0]:.4g} exaFLOPs, {clock(total[1])}, {total[2]:.2f} USD"]
     if any(arm.published for arm in plan.arms):
         lines += ["", "beside the published figures:", *_published(plan.arms)]
     return lines + [f"warning: {warning}" for warning in plan.warnings]

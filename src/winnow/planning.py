@@ -19,7 +19,7 @@ from winnow.errors import BudgetError
 from winnow.ledger import dollars
 from winnow.models import loading
 from winnow.models.flops import FlopModel, flop_model
-from winnow.pipeline import Watch, selector_traits, store_beside, study_folder, walk_stages, wanted
+from winnow.pipeline import Watch, checked, selector_traits, store_beside, study_folder, walk_stages, wanted
 from winnow.recipe import MachineRecipe, Recipe
 from winnow.study.arms import Arm, build_arms, global_batch_size
 from winnow.study.graph import COMMON, expand
@@ -81,6 +81,7 @@ class _Pool:
 
 def plan(recipe: Recipe, *, out: str | Path | None = None, store: str | Path | None = None) -> Plan:
     """The plan of a recipe. Raises WinnowError in one line where data or model are out of reach and not declared."""
+    recipe = checked(recipe)
     model = _skeleton(recipe)
     costs = flop_model(model)
     pool = _pool(recipe, out, store)

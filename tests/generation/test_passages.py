@@ -1,6 +1,7 @@
 """The text a tiny base model is pretrained on: true sums, recaps that repeat, no worked answers."""
 
 import re
+from random import Random
 
 import pytest
 
@@ -27,8 +28,6 @@ def test_every_sum_is_true() -> None:
 
 
 def test_recaps_tell_every_number_again() -> None:
-    from random import Random
-
     numbers = re.findall(r"\d+", draw_passage(RECAPS, Random(0), largest_number=50))
     assert numbers
     assert all(numbers.count(number) >= 2 for number in numbers)

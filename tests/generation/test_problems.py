@@ -83,15 +83,18 @@ def test_same_arguments_give_the_same_rows_and_seeds_differ() -> None:
     assert first != generate_problems(examples=100, seed=4, **shares)
 
 
-def test_rows_do_not_depend_on_the_machine() -> None:
-    assert generate_problems(examples=1, seed=0, families=["addition"])[0] == Problem(
-        question="GOLDEN",
-        rationale="",
-        answer="",
-        program="",
-        family="addition",
-        steps=1,
-    )
+def test_a_row_is_what_it_was_on_every_machine() -> None:
+    assert generate_problems(examples=1, seed=0, families=["gain_and_loss"]) == [
+        Problem(
+            question="There were 28 balls in the market. Mia brought 14 and Noah took 11. "
+            "How many balls are there now?",
+            rationale="28 + 14 = 42\n42 - 11 = 31",
+            answer="31",
+            program="start = 28\nfound = 14\nlost = 11\nmost = start + found\nanswer = most - lost",
+            family="gain_and_loss",
+            steps=2,
+        )
+    ]
 
 
 shares = st.integers(0, 30).map(lambda percent: percent / 100)
@@ -182,3 +185,9 @@ def test_errors_say_what_is_allowed(arguments: dict, message: str) -> None:
     with pytest.raises(RecipeError, match=message) as caught:
         generate_problems(**{"examples": 10, "seed": 0, **arguments})
     assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_family_lists_all() -> None:
+    with pytest.raises(RecipeError) as caught:
+        generate_problems(examples=10, seed=0, families=["poetry"])
+    assert str(caught.value) == f"unknown family 'poetry'; known: {', '.join(ALL_FAMILIES)}"

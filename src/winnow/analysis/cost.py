@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from winnow.analysis.study_folder import Evaluation, StageRecord, Study
-from winnow.ledger import CHARGED_METERS, SELECTION_METERS, dollars, metered, total
+from winnow.ledger import CHARGED_METERS, SELECTION_METERS, charged_stages, dollars, metered, total
 from winnow.records import Cost
 
 AXES = ("flops", "seconds", "dollars", "tokens")
@@ -73,12 +73,9 @@ def train_stage(study: Study, arm: str, seed: int) -> StageRecord:
 
 
 def stages_below(study: Study, name: str) -> list[str]:
-    """The stage and the finished stages that it rests on, each once, without the base model."""
-    found = [name]
-    for stage in found:
-        below = study.stages[stage].inputs_by_name.values()
-        found += [each for each in dict.fromkeys(below) if each not in found and each != BASE and each in study.stages]
-    return found
+    """The stage and the finished stages that it is charged for, each once, without the base model."""
+    inputs = {stage: record.inputs_by_name for stage, record in study.stages.items()}
+    return [stage for stage in charged_stages(name, inputs, except_below=(BASE,)) if stage in study.stages]
 
 
 def num_sharing_arms(study: Study, name: str) -> int:

@@ -77,8 +77,11 @@ def _unit(comparison: Comparison) -> str:
 
 def _saved(saving: Saving, comparison: Comparison) -> str:
     target = f"{saving.baseline}'s best validation loss"
+    observed = "observed, not claimed: " if comparison.kind == "too few seeds" else ""
     if saving.num_never:
-        return f"selection did not pay: {target} was never reached in {saving.num_never} of {saving.num} seeds"
+        return (
+            f"{observed}selection did not pay: {target} was never reached in {saving.num_never} of {saving.num} seeds"
+        )
     if saving.gross is None or saving.net is None:
         return f"no saving can be stated, since {target} is that of the untrained model"
     axis = AXIS_WORDS[saving.axis]
@@ -86,7 +89,7 @@ def _saved(saving: Saving, comparison: Comparison) -> str:
         more = _whole(-saving.gross.mean) if saving.gross.mean < 0 else None
         gross = f"{more} more" if more else f"{_whole(saving.gross.mean)} less"
         return (
-            f"selection did not pay: {target} took {gross} of the {axis} before selection, "
+            f"{observed}selection did not pay: {target} took {gross} of the {axis} before selection, "
             f"{_whole(-saving.net.mean)} more with it"
         )
     verb, gross, net = _verb(saving, comparison), _with_spread(saving.gross), _with_spread(saving.net)

@@ -128,7 +128,15 @@ def skeleton(architecture: dict[str, Any]) -> Any:
     from transformers import AutoModelForCausalLM
 
     with torch.device("meta"):
-        return AutoModelForCausalLM.from_config(build_config(architecture), dtype=torch.float32)
+        return AutoModelForCausalLM.from_config(_with_ends(build_config(architecture)), dtype=torch.float32)
+
+
+def _with_ends(config: Any) -> Any:
+    """The configuration with end tokens inside its vocabulary, of which transformers warns."""
+    for name in ("bos_token_id", "eos_token_id", "pad_token_id"):
+        if (getattr(config, name, None) or 0) >= config.vocab_size:
+            setattr(config, name, 0)
+    return config
 
 
 def architecture_of(model: str, revision: str | None, declared: dict[str, Any] | None) -> dict[str, Any]:
@@ -139,7 +147,9 @@ def architecture_of(model: str, revision: str | None, declared: dict[str, Any] |
     from transformers import AutoConfig
 
     try:
-        return dict(AutoConfig.from_pretrained(model, revision=revision).to_dict())
+        # With a declared architecture at hand the hub is not asked: out of reach, it takes half a minute to say so.
+        local = declared is not None
+        return dict(AutoConfig.from_pretrained(model, revision=revision, local_files_only=local).to_dict())
     except (OSError, ValueError) as error:
         if declared is None:
             raise _no_model(model, error) from error

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from winnow.budget import selected_size
 from winnow.errors import ArtifactError, DataError, RecipeError
+from winnow.ledger import metered
 from winnow.parts import RepresentPart, SelectPart
 from winnow.recipe import RepresentationRecipe
 from winnow.records import Context, Cost, Outcome, Stored
@@ -169,7 +170,7 @@ def select(part: SelectPart, inputs: Mapping[str, Stored], context: Context) -> 
     pq.write_table(pa.table({"id": ids, "rank": np.arange(len(chosen))}), context.folder / SELECTION)
     write_json(context.folder / SELECTION_SUMMARY, summary)
     numbers = {key: summary[key] for key in ("size", "pool_size", "mean_tokens", "pool_mean_tokens", "mmd_ratio")}
-    features = inputs["features"].artifact.costs["represent"].flops if "features" in inputs else 0.0
+    features = metered(inputs["features"].artifact, ("represent",)).flops if "features" in inputs else 0.0
     # The summary is no output: an audit that comes later does not make a selection another one.
     return Outcome(
         (SELECTION,), (SELECTION_SUMMARY,), numbers | {"charged_flops": flops + features}, costs={"select": cost}

@@ -7,23 +7,30 @@ from pathlib import Path
 from typing import Any
 
 from winnow.errors import ArtifactError
-from winnow.recipe import Recipe
+from winnow.recipe import BaseRecipe, Recipe, TrainingRecipe
 from winnow.store import read_json
 
 STUDY = "study.json"
-NO_CHECKPOINTS = {"pretrain": {"training": {"checkpoint_every_seconds"}}}
-"""How often a run is saved changes no result."""
 
 
 def identity(recipe: Recipe) -> dict[str, Any]:
     """The parts of a recipe that a study folder cannot change."""
     return {
         "pool": recipe.pool.model_dump(mode="json", exclude_defaults=True),
-        "base": recipe.base.model_dump(mode="json", exclude_defaults=True, exclude=NO_CHECKPOINTS),
+        "base": _base(recipe.base).model_dump(mode="json", exclude_defaults=True),
         "training": recipe.training.model_dump(mode="json", exclude={"checkpoint_every_seconds"}),
         "budget": recipe.budget.model_dump(mode="json", exclude_defaults=True),
         "primary": recipe.study.primary.model_dump(mode="json"),
     } | _stages(recipe)
+
+
+def _base(base: BaseRecipe) -> BaseRecipe:
+    """Without how often it is saved, which changes no result."""
+    if base.pretrain is None:
+        return base
+    usual = {"checkpoint_every_seconds": TrainingRecipe().checkpoint_every_seconds}
+    training = base.pretrain.training.model_copy(update=usual)
+    return base.model_copy(update={"pretrain": base.pretrain.model_copy(update={"training": training})})
 
 
 def _stages(recipe: Recipe) -> dict[str, Any]:

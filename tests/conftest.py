@@ -1,0 +1,27 @@
+"""What all tests share: quiet libraries, one thread, the smallest recipe, finished once a session."""
+
+import pytest
+from tests_support import SMALLEST
+
+from winnow.quiet import quiet_libraries
+
+quiet_libraries()
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    """Tests share two cores with each other and with whatever else runs."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def finished_study(tmp_path_factory):
+    """The study folder of recipes/smallest.yaml, run once; do not change it."""
+    from winnow.pipeline import run
+    from winnow.recipe_file import load_recipe
+
+    folder = tmp_path_factory.mktemp("studies") / "smallest"
+    run(load_recipe(SMALLEST), out=folder)
+    return folder

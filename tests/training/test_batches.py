@@ -1,0 +1,66 @@
+import numpy as np
+import pytest
+from toys import toy_rows
+
+from winnow.budget import Allowance, plan_visits
+from winnow.training.batches import EpochBatches
+
+
+@pytest.fixture
+def make_batches():
+    def build(visits, *, count=20, global_batch=8, micro=3, seed=0):
+        rows = toy_rows(count)
+        plan = plan_visits(
+            rows.lengths, rows.lengths.astype(float), allowed=Allowance("visits", visits),
+            global_batch_size=global_batch, seed=seed,
+        )  # fmt: skip
+        return EpochBatches(rows, plan, global_batch_size=global_batch, micro_batch_size=micro, seed=seed)
+
+    return build
+
+
+def visits_of(batches):
+    return np.concatenate([batches.members(step) for step in range(batches.plan.steps)])
+
+
+def test_every_epoch_visits_every_example_once(make_batches):
+    visits = visits_of(make_batches(60)).reshape(3, 20)
+    assert (np.sort(visits, axis=1) == np.arange(20)).all()
+    assert not (visits[0] == visits[1]).all()
+
+
+@pytest.mark.parametrize("visits", [1, 8, 9, 43])
+def test_the_last_batch_ends_at_the_plan(make_batches, visits):
+    batches = make_batches(visits)
+    sizes = [len(batches.members(step)) for step in range(batches.plan.steps)]
+    assert sum(sizes) == visits and set(sizes[:-1]) <= {8} and 1 <= sizes[-1] <= 8
+
+
+def test_micro_batches_cover_the_global_batch_sorted_by_length(make_batches):
+    batches = make_batches(40)
+    micro = batches.micro_batches(1)
+    rows = [row for batch in micro for row in batch.rows]
+    lengths = batches.rows.lengths
+    assert [len(batch.rows) for batch in micro] == [3, 3, 2]
+    assert sorted(rows) == sorted(batches.members(1).tolist())
+    assert lengths[rows].tolist() == sorted(lengths[rows].tolist())
+    assert all(batch.ids.shape[1] == lengths[batch.rows].max() for batch in micro)
+    assert sum(batch.real_tokens for batch in micro) == lengths[rows].sum()
+
+
+def test_a_step_does_not_hang_on_the_steps_before_it(make_batches):
+    walked, jumped = make_batches(100), make_batches(100)
+    last = [walked.members(step) for step in range(13)][12]
+    assert jumped.members(12).tolist() == last.tolist()
+    assert jumped.members(2).tolist() == walked.members(2).tolist()
+
+
+def test_the_seed_makes_the_order(make_batches):
+    assert visits_of(make_batches(20, seed=1)).tolist() == visits_of(make_batches(20, seed=1)).tolist()
+    assert visits_of(make_batches(20, seed=1)).tolist() != visits_of(make_batches(20, seed=2)).tolist()
+
+
+def test_the_plan_counts_what_is_visited(make_batches):
+    batches = make_batches(47)
+    assert batches.plan.tokens == batches.rows.lengths[visits_of(batches)].sum()
+    assert batches.plan.flops == pytest.approx(float(batches.plan.tokens))

@@ -1,0 +1,158 @@
+import copy
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from toys import toy_rows, whole_batch
+
+from winnow.errors import TrainingError
+
+FLOAT64 = {"dtype": torch.float64, "precision": "float64"}
+
+
+class Notes:
+    """Progress that calls a function after every step."""
+
+    def __init__(self, then):
+        self.then = then
+
+    def update(self, done, total, note=""):
+        self.then(int(done))
+
+
+def trajectory(run_job, job, name):
+    states = []
+    run_job(job, name, progress=Notes(lambda step: states.append(copy.deepcopy(job.model.state_dict()))))
+    return states
+
+
+@pytest.mark.parametrize("micro", [1, 3, 5])
+def test_accumulated_is_the_large_batch_all_the_way(make_job, run_job, micro):
+    whole = trajectory(run_job, make_job(micro=8, **FLOAT64), "whole")
+    cut = trajectory(run_job, make_job(micro=micro, **FLOAT64), "cut")
+    assert len(whole) == len(cut) == 6
+    for first, second in zip(whole, cut, strict=True):
+        assert max((first[name] - second[name]).abs().max().item() for name in first) < 1e-9
+
+
+def test_steps_equal_a_plain_loop_in_transformers_words(make_job, run_job):
+    """AdamW, linear decay, clipping, mean over the targets of the batch; the loss as the model itself gives it."""
+    job = make_job(("visits", 80), micro=8, weight_decay=0.1, learning_rate=3e-3)
+    model, start = job.model, copy.deepcopy(job.model).train()
+    tally, _ = run_job(job)
+    decayed = [p for p in start.parameters() if p.ndim >= 2]
+    plain = [p for p in start.parameters() if p.ndim < 2]
+    optimizer = torch.optim.AdamW([{"params": decayed, "weight_decay": 0.1}, {"params": plain}], 3e-3, weight_decay=0.0)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 - step / 10)
+    losses = []
+    for step in range(10):
+        batch = whole_batch(job.batches.rows.take(job.batches.members(step)))
+        loss = start(input_ids=batch.ids, labels=torch.where(batch.is_target, batch.ids, -100)).loss
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(start.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        optimizer.zero_grad()
+        losses.append(loss.item())
+    assert [point["loss"] for point in tally.steps] == pytest.approx(losses, abs=1e-6)
+    assert losses[-1] < losses[0] - 0.1
+    for ours, theirs in zip(model.parameters(), start.parameters(), strict=True):
+        assert ours.detach().numpy() == pytest.approx(theirs.detach().numpy(), abs=2e-5)
+
+
+@pytest.mark.parametrize("unit", ["visits", "tokens", "flops"])
+def test_a_run_stops_exactly_at_its_budget(make_job, run_job, unit):
+    whole = make_job(("visits", 20))
+    amount = {"visits": 33, "tokens": 1.7 * whole.batches.plan.tokens, "flops": 1.7 * whole.batches.plan.flops}[unit]
+    job = make_job((unit, amount))
+    tally, wasted = run_job(job)
+    plan, rows = job.batches.plan, job.batches.rows
+    spent = {"visits": tally.visits, "tokens": tally.spent.tokens, "flops": tally.spent.flops}
+    assert spent == {"visits": plan.visits, "tokens": plan.tokens, "flops": pytest.approx(plan.flops)}
+    following = rows.lengths[job.batches._visit(plan.visits)]
+    more = {"visits": 1, "tokens": following, "flops": job.flops.train(following)}[unit]
+    assert spent[unit] <= amount < spent[unit] + more
+    assert tally.step == plan.steps and wasted.tokens == 0
+
+
+def test_what_is_spent_is_counted_with_and_without_padding(make_job, run_job):
+    job = make_job(("visits", 20), micro=3)
+    tally, _ = run_job(job)
+    batches = [batch for step in range(3) for batch in job.batches.micro_batches(step)]
+    rows, spent = job.batches.rows, tally.spent
+    assert spent.tokens == rows.lengths.sum()
+    assert spent.padded_tokens == sum(batch.ids.numel() for batch in batches) > spent.tokens
+    assert spent.flops == pytest.approx(job.flops.train(rows.lengths).sum())
+    assert spent.flops_6n == pytest.approx(job.flops.six_n(spent.tokens))
+    heads = sum(int(batch.is_target.sum()) for batch in batches)
+    padded = sum(float(job.flops.train(batch.ids.shape[1])) * len(batch.ids) for batch in batches)
+    assert spent.executed_flops == pytest.approx(padded - job.flops.train.head * (spent.padded_tokens - heads))
+
+
+def test_a_loss_that_is_no_number_names_step_and_examples(make_job, run_job):
+    job = make_job(micro=4)
+
+    def poison(step):
+        if step == 2:
+            next(iter(job.model.parameters())).data.fill_(float("nan"))
+
+    with pytest.raises(TrainingError, match=r"the loss is nan at step 3, on examples row\d+, .*lower training.learn"):
+        run_job(job, progress=Notes(poison))
+
+
+def test_evaluations_at_the_start_every_n_steps_and_at_the_end(make_job, run_job, scripted_probe):
+    saved = []
+    job = make_job(every_steps=2, saved=saved, global_batch=9)
+    tally, _ = run_job(job, probe=scripted_probe([5.0, 3.0, 3.0, 4.0]))
+    assert job.batches.plan.steps == 5
+    assert [at["step"] for at in tally.evaluations] == [0, 2, 4, 5]
+    assert [at["visits"] for at in tally.evaluations] == [0, 18, 36, 44]
+    assert tally.evaluations[0]["flops"] == 0 and tally.evaluations[-1]["flops"] == tally.spent.flops
+    assert [at["evaluation_seconds"] for at in tally.evaluations] == [0.5, 1.0, 1.5, 2.0]
+    assert (tally.evaluating.flops, tally.evaluating.tokens) == (20.0, 8)
+
+
+@pytest.mark.parametrize(("best_by", "expected"), [("validation", (2, 3.0)), ("test", (0, 5.0))])
+def test_best_is_the_lowest_loss_and_the_earliest_of_ties(make_job, run_job, scripted_probe, best_by, expected):
+    saved = []
+    job = make_job(every_steps=2, saved=saved, best_by=best_by)
+    tally, _ = run_job(job, probe=scripted_probe([5.0, 3.0, 3.0, 4.0]))
+    assert (tally.best_step, tally.best_value) == expected
+    assert saved == (["best", "best", "last"] if best_by == "validation" else ["best", "last"])
+
+
+def test_without_a_probe_only_the_last_weights_are_kept(make_job, run_job):
+    saved = []
+    tally, _ = run_job(make_job(saved=saved))
+    assert saved == ["last"] and tally.evaluations == []
+
+
+def test_an_evaluation_that_is_no_number_is_never_the_best(make_job, run_job, scripted_probe):
+    tally, _ = run_job(make_job(every_steps=3), probe=scripted_probe([float("nan"), 2.0, float("nan")]))
+    assert (tally.best_step, tally.best_value) == (3, 2.0)
+
+
+def test_logged_points_are_means_that_cover_every_step(make_job, run_job, monkeypatch):
+    monkeypatch.setattr("winnow.training.loop.LOGGED_POINTS", 3)
+    every = run_job(make_job(("visits", 56)), "every")[0]
+    points = every.steps
+    assert [point["step"] for point in points] == [2, 4, 6, 7]
+    assert points[-1]["flops"] == every.spent.flops and not every.pending
+    monkeypatch.setattr("winnow.training.loop.LOGGED_POINTS", 400)
+    losses = [point["loss"] for point in run_job(make_job(("visits", 56)), "all")[0].steps]
+    assert [p["loss"] for p in points] == pytest.approx([np.mean(losses[i : i + 2]) for i in (0, 2, 4, 6)])
+
+
+def test_only_the_adapter_is_trained(make_job, run_job, weights_of):
+    job = make_job(method="lora")
+    before = weights_of(job)
+    run_job(job)
+    changed = {name for name, weight in weights_of(job).items() if not torch.equal(weight, before[name])}
+    assert changed == {name for name in before if "lora_" in name}
+
+
+def test_long_rows_cost_more_than_their_share(make_job):
+    short, long = (make_job(rows=toy_rows(8, shortest=n, longest=n)).batches.plan for n in (10, 20))
+    assert long.flops > 2 * short.flops and long.tokens == 2 * short.tokens
+    assert dataclasses.asdict(long)["examples"] == 8
