@@ -15,6 +15,14 @@ from winnow.recipe import (
     TrainingRecipe,
 )
 
+NOT_ASKED = {"training": {"checkpoint_every_seconds", "start"}}
+"""Fields of a part that say how to go about it, not what is asked; the start itself is an input."""
+
+
+def asked(part: Frozen) -> dict[str, Any]:
+    """What of a part goes into a fingerprint."""
+    return part.model_dump(mode="json", exclude=NOT_ASKED)
+
 
 class GeneratePart(Frozen):
     """Make one source with the built-in generator."""

@@ -20,7 +20,7 @@ from filelock import FileLock
 
 from winnow.errors import BudgetError, RecipeError, nearest
 from winnow.findings import Findings
-from winnow.parts import SelectPart
+from winnow.parts import SelectPart, asked
 from winnow.recipe import Frozen, Recipe, SourceRecipe
 from winnow.records import Artifact, Context, Outcome, Probe, Progress, Silent, Stage, Stored
 from winnow.store import Store, hash_file, hash_json, hash_tree
@@ -282,7 +282,7 @@ def fingerprint_of(stage: Stage, inputs: Mapping[str, Stored]) -> str:
         {
             "kind": stage.kind,
             "version": KINDS[stage.kind][2],
-            "part": stage.part.model_dump(mode="json"),
+            "part": asked(stage.part),
             "inputs": {role: stored.artifact.digest for role, stored in inputs.items()},
             "data": _data_digests(stage.part),
             "device": _device() if stage.kind in ("train", "represent", "evaluate") else None,

@@ -107,7 +107,7 @@ def _base_stages(recipe: Recipe) -> list[Stage]:
 def _pretraining(recipe: Recipe, pretrain: PretrainRecipe) -> TrainPart:
     return TrainPart(
         objective="pretraining",
-        training=_plain(pretrain.training),
+        training=pretrain.training,
         global_batch_size=_batch(recipe, pretrain.training),
         architecture=pretrain.architecture,
         context_tokens=pretrain.context_tokens,
@@ -125,11 +125,6 @@ def _spending(recipe: Recipe, budget: BudgetRecipe) -> dict[str, Any]:
         "dollars_per_hour": recipe.machine.dollars_per_hour if budget.unit == "dollars" else 0.0,
         "charge_selection": budget.unit in CHARGES_SELECTION,
     }
-
-
-def _plain(training: TrainingRecipe) -> TrainingRecipe:
-    """Without what does not change the result."""
-    return training.model_copy(update={"checkpoint_every_seconds": 60.0, "start": "base"})
 
 
 def _batch(recipe: Recipe, training: TrainingRecipe) -> int:
@@ -156,7 +151,7 @@ def _own_stages(recipe: Recipe) -> list[Stage]:
             before = f"{nearest(own.start, known)}; before it stand {', '.join(known)}"
             raise RecipeError(f"stage {own.name!r} starts from {own.start!r}{before}")
         part = TrainPart(
-            objective="sft", training=_plain(own.training), global_batch_size=_batch(recipe, own.training),
+            objective="sft", training=own.training, global_batch_size=_batch(recipe, own.training),
             sources=own.sources, seed=own.seed, **_spending(recipe, own.budget),
         )  # fmt: skip
         inputs = {"data": "pool", "start": own.start, "tokenizer": _tokenizer(recipe)}
@@ -204,7 +199,7 @@ def selection_stage(recipe: Recipe, arm: Arm, seed: int, traits: Mapping[str, Tr
 def _run_stages(recipe: Recipe, arm: Arm, seed: int, traits: Mapping[str, Traits]) -> list[Stage]:
     run = f"train.{arm.name}.s{seed}"
     part = TrainPart(
-        objective="sft", training=_plain(recipe.training), global_batch_size=_batch(recipe, recipe.training),
+        objective="sft", training=recipe.training, global_batch_size=_batch(recipe, recipe.training),
         every_steps=recipe.evaluation.every_steps, best_by=recipe.evaluation.best_by, seed=seed,
         **_spending(recipe, recipe.budget),
     )  # fmt: skip

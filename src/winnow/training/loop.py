@@ -52,7 +52,7 @@ def train(job: Job, folder: Path, progress: Progress, probe: Probe | None) -> tu
     optimizer, losses = _optimizer(job), Losses(job.model, autocast=_autocast(job))
     torch.manual_seed(job.seed)
     tally, journal = _resume(job, optimizer, places), Journal(folder)
-    journal.resume(tally.spent)
+    journal.resume(tally.spent + tally.evaluating)
     if not tally.evaluations:
         _evaluate(job, tally, probe)
     saved_at = time.perf_counter()
@@ -64,11 +64,12 @@ def train(job: Job, folder: Path, progress: Progress, probe: Probe | None) -> tu
         loss = _step(job, optimizer, losses, micro_batches, rate, at=tally.step)
         cost = _cost(job, losses, micro_batches, time.perf_counter() - started)
         tally.count_step(visits=sum(len(b.rows) for b in micro_batches), cost=cost, loss=loss)
-        journal.note(tally.spent)
+        journal.note(tally.spent + tally.evaluating)
         if tally.step % max(1, steps // LOGGED_POINTS) == 0 or tally.step == steps:
             tally.log(rate)
         if tally.step == steps or (job.every_steps and tally.step % job.every_steps == 0):
             _evaluate(job, tally, probe)
+            journal.note(tally.spent + tally.evaluating)
             job.model.train()
         if tally.step < steps and time.perf_counter() - saved_at >= job.recipe.checkpoint_every_seconds:
             checkpoints.write(places, _checkpoint(job, optimizer, tally))
