@@ -1,8 +1,8 @@
 """What all tests share: quiet libraries, one thread, the smallest recipe, finished once a session."""
 
 import pytest
-from tests_support import SMALLEST
 
+from tests_support import SMALLEST
 from winnow.quiet import quiet_libraries
 
 quiet_libraries()

@@ -9,8 +9,8 @@ import sys
 import time
 
 import pytest
-from tests_support import SMALLEST
 
+from tests_support import SMALLEST
 from winnow.store import read_json
 
 pytestmark = pytest.mark.long
@@ -44,7 +44,9 @@ def checkpoints(folder):
 def charged(folder):
     """FLOPs and tokens that each run is charged; seconds differ from run to run."""
     records = {path.name: read_json(path) for path in sorted(folder.glob("training_records.*.json"))}
-    return {name: (r["costs"]["train"]["flops"], r["costs"]["train"]["tokens"], r["plan"]) for name, r in records.items()}
+    return {
+        name: (r["costs"]["train"]["flops"], r["costs"]["train"]["tokens"], r["plan"]) for name, r in records.items()
+    }
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +107,9 @@ def test_no_worker_outlives_a_killed_parent(tmp_path):
 def test_a_really_full_disk_is_one_line_and_loses_nothing(tmp_path):
     small = tmp_path / "small"
     small.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(small)], capture_output=True, check=False)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(small)], capture_output=True, check=False
+    )
     if mounted.returncode != 0:
         pytest.skip("needs the right to mount a small file system")
     try:

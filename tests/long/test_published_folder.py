@@ -6,8 +6,8 @@ import subprocess
 import sys
 
 import pytest
-from tests_support import ROOT, SMALLEST
 
+from tests_support import ROOT, SMALLEST
 from winnow.pipeline import run
 from winnow.recipe_file import load_recipe
 
@@ -31,7 +31,9 @@ def test_the_cards_snippet_works_where_all_weights_were_trained(tmp_path):
     folder = tmp_path / "full"
     run(load_recipe(SMALLEST, ["training.method=full"]), out=folder)
     code = snippet((folder / "README.md").read_text())
-    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, timeout=300, check=False
+    )
     assert done.returncode == 0, done.stderr
 
 
@@ -39,7 +41,9 @@ def test_the_readmes_snippet_runs(tmp_path):
     code = snippet((ROOT / "README.md").read_text())
     shutil.copytree(ROOT / "recipes", tmp_path / "recipes")
     shutil.copy(SMALLEST, tmp_path / "recipes" / "quickstart.yaml")
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=600, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=600, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert "against full" in done.stdout
 
@@ -52,7 +56,9 @@ def test_the_page_shows_verdict_and_figures_in_a_browser(finished_study, tmp_pat
              "--disable-background-networking", "--disable-component-update", "--disable-sync",
              f"--user-data-dir={tmp_path / 'profile'}"]  # fmt: skip
     page = (finished_study / "report.html").absolute().as_uri()
-    dom = subprocess.run([browser, *flags, "--dump-dom", page], capture_output=True, text=True, timeout=120, check=True).stdout
+    dom = subprocess.run(
+        [browser, *flags, "--dump-dom", page], capture_output=True, text=True, timeout=120, check=True
+    ).stdout
     assert "herding_0.25 against full" in dom
     shot = tmp_path / "page.png"
     subprocess.run([browser, *flags, f"--screenshot={shot}", "--window-size=1200,2000", page],

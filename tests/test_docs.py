@@ -1,0 +1,50 @@
+"""The docs say what the code does."""
+
+import importlib.util
+import re
+
+import pytest
+
+import winnow
+from tests_support import ROOT
+
+
+def load_tool(name):
+    spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_recipe_reference_is_up_to_date():
+    made = load_tool("recipe_reference").reference()
+    assert (ROOT / "docs" / "recipe.md").read_text() == made, "run python tools/recipe_reference.py"
+
+
+def test_every_key_of_a_recipe_is_explained():
+    bare = [line for line in (ROOT / "docs" / "recipe.md").read_text().splitlines() if line.rstrip().endswith("|  |")]
+    assert bare == []
+
+
+@pytest.mark.parametrize("page", ["README.md", *(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md"))])
+def test_links_between_pages_lead_somewhere(page):
+    place = ROOT / page
+    for target in re.findall(r"\]\((?!http|#)([^)#]+)", place.read_text()):
+        assert (place.parent / target).exists(), target
+
+
+def test_public_names_load():
+    for name in winnow.__all__:
+        assert getattr(winnow, name) is not None
+    with pytest.raises(AttributeError):
+        winnow.nothing  # noqa: B018
+
+
+def test_all_commands_of_the_readme_exist():
+    from winnow.cli import app
+
+    known = {command.name or command.callback.__name__ for command in app.registered_commands}
+
+    text = (ROOT / "README.md").read_text()
+    assert all(f"winnow {name}" in text or f"`{name}" in text for name in known)
+    assert known == {"plan", "run", "pool", "select", "train", "evaluate", "report"}
