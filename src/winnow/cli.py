@@ -17,8 +17,8 @@ import typer
 from winnow.errors import WinnowError
 
 if TYPE_CHECKING:
-    from winnow.pipeline import Walk
     from winnow.recipe import Recipe
+    from winnow.walk import Walk
 
 app = typer.Typer(
     help="Select data, train small language models at equal compute, and prove what it saved.",

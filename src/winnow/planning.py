@@ -19,12 +19,13 @@ from winnow.errors import BudgetError
 from winnow.ledger import dollars
 from winnow.models import loading
 from winnow.models.flops import FlopModel, flop_model
-from winnow.pipeline import Watch, checked, selector_traits, store_beside, study_folder, walk_stages, wanted
+from winnow.pipeline import checked, selector_traits, store_beside, study_folder
 from winnow.recipe import MachineRecipe, Recipe
 from winnow.study.arms import Arm, build_arms, global_batch_size
 from winnow.study.graph import COMMON, expand
 from winnow.study.identity import known_study
 from winnow.training.calibration import measure
+from winnow.walk import Watch, walk_stages, wanted
 
 SELECTION_SHARE = 0.2
 """Above this share of the budget, selection draws a warning."""

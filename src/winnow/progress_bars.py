@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from winnow.pipeline import Watch
 from winnow.records import Progress as StageProgress
+from winnow.walk import Watch
 
 QUIET_SECONDS = 15.0
 """Between two lines of progress where standard error is no terminal."""

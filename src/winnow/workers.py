@@ -13,10 +13,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from winnow.pipeline import Watch, selector_traits, store_beside, walk_stages, wanted
+from winnow.pipeline import selector_traits, store_beside
 from winnow.recipe import Recipe
 from winnow.store import Store
 from winnow.study.graph import expand
+from winnow.walk import Watch, walk_stages, wanted
 
 MOST = 8
 

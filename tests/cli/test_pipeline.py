@@ -8,8 +8,9 @@ import pytest
 
 from tests_support import ROOT, SMALLEST
 from winnow.errors import ArtifactError, BudgetError, RecipeError
-from winnow.pipeline import Watch, advance, dry_run, report, run
+from winnow.pipeline import advance, dry_run, report, run
 from winnow.recipe_file import load_recipe
+from winnow.walk import Watch
 
 pytestmark = pytest.mark.slow
 
@@ -117,7 +118,7 @@ def test_one_run_can_be_addressed_alone(tmp_path):
 
 
 def test_a_stage_of_its_own_starts_from_the_base_and_arms_from_it(tmp_path):
-    stage = "[{name: warm, budget: {examples: 32}, training: {method: lora, learning_rate: 1e-3, per_device_batch_size: 16}}]"
+    stage = "[{name: warm, budget: {examples: 32}, training: {method: lora, per_device_batch_size: 16}}]"
     recipe = load_recipe(SMALLEST, [f"stages={stage}", "training.start=warm"])
     walk = advance(recipe, "train", out=tmp_path / "chain", arm="random_0.25")
     warm = walk.done["warm"]

@@ -1,7 +1,7 @@
 import pytest
 
 from winnow.errors import RecipeError
-from winnow.pipeline import fingerprint_of
+from winnow.fingerprints import fingerprint_of
 from winnow.records import Artifact, Cost, Stored
 
 PROBLEMS = {"licence": "MIT", "problems": {"examples": 50}}
@@ -25,7 +25,7 @@ def fingerprints(graph, tmp_path):
         for name, stage in graph.stages.items()
     }
     return {
-        name: fingerprint_of(stage, {role: stored[other] for role, other in stage.inputs.items()})
+        name: fingerprint_of(stage, {role: stored[other] for role, other in stage.inputs.items()}, 1)
         for name, stage in graph.stages.items()
     }
 

@@ -1,0 +1,60 @@
+"""What identifies an artifact: all that was asked, and nothing of where or by whom it was made."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from winnow.parts import SelectPart, asked
+from winnow.recipe import Frozen, SourceRecipe
+from winnow.records import Stage, Stored
+from winnow.store import hash_file, hash_json, hash_tree
+
+
+def fingerprint_of(stage: Stage, inputs: Mapping[str, Stored], version: int) -> str:
+    """Of what is asked: part, contents of the inputs, data read, stage version, kind of device."""
+    return hash_json(
+        {
+            "kind": stage.kind,
+            "version": version,
+            "part": asked(stage.part),
+            "inputs": {role: stored.artifact.digest for role, stored in inputs.items()},
+            "data": _data_digests(stage.part),
+            "device": _device() if stage.kind in ("train", "represent", "evaluate") else None,
+        }
+    )[:24]
+
+
+def _data_digests(part: Frozen) -> dict[str, Any]:
+    """Hashes of all files that a part reads."""
+    from winnow.pool.sources import source_digests
+
+    sources = [value for value in _values(part) if isinstance(value, SourceRecipe) and value.path is not None]
+    return {source.name: source_digests(source) for source in sources} | _model_digests(part) | _user_files(part)
+
+
+def _user_files(part: Frozen) -> dict[str, Any]:
+    """Hashes of the files that a selector's options name."""
+    from winnow.selection.registry import data_files
+
+    if not isinstance(part, SelectPart):
+        return {}
+    return {path.name: hash_file(path) for path in data_files(part.selector, part.options) if path.is_file()}
+
+
+def _values(part: Any) -> Iterator[Any]:
+    yield part
+    inner = [getattr(part, key) for key in type(part).model_fields] if isinstance(part, Frozen) else part
+    if isinstance(part, Frozen | tuple):
+        for value in inner:
+            yield from _values(value)
+
+
+def _model_digests(part: Frozen) -> dict[str, Any]:
+    folder = Path(getattr(part, "model", "") or "/nowhere").expanduser()
+    return {"model": hash_tree(folder, [p.name for p in sorted(folder.iterdir())])} if folder.is_dir() else {}
+
+
+def _device() -> str:
+    from winnow.models.loading import best_device
+
+    return best_device().type

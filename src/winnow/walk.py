@@ -1,0 +1,178 @@
+"""Walk over a graph of stages: find each artifact or make it, skipping what another process is making."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from winnow.errors import BudgetError, RecipeError, nearest
+from winnow.fingerprints import fingerprint_of
+from winnow.recipe import Recipe
+from winnow.records import Artifact, Context, Outcome, Probe, Progress, Silent, Stage, Stored
+from winnow.store import Store, hash_json, hash_tree
+from winnow.study.graph import Graph
+
+StageFunction = Callable[[Any, Mapping[str, Stored], Context], Outcome]
+
+KINDS = {
+    "generate": ("winnow.generation.stages", "generate", 1),
+    "tests": ("winnow.pool.stages", "make_tests", 1),
+    "corpus": ("winnow.pool.stages", "make_corpus", 1),
+    "tokenizer": ("winnow.pool.stages", "make_tokenizer", 1),
+    "pool": ("winnow.pool.stages", "make_pool", 1),
+    "model": ("winnow.training.pointing", "point_at_model", 1),
+    "represent": ("winnow.selection.stages", "represent", 1),
+    "select": ("winnow.selection.stages", "select", 1),
+    "train": ("winnow.training.stages", "train_model", 1),
+    "evaluate": ("winnow.evaluation.stages", "evaluate", 1),
+}
+"""Kind of stage -> module, function, version. Raise the version when the same question gets another answer."""
+
+WAIT_SECONDS = 0.5
+
+
+@dataclass
+class Walk:
+    """How far a walk over a graph has come."""
+
+    done: dict[str, Stored] = field(default_factory=dict)
+    not_affordable: dict[str, str] = field(default_factory=dict)
+    """Arm -> why."""
+    made: list[str] = field(default_factory=list)
+    """Stages that this process itself made."""
+
+
+def wanted(
+    graph: Graph, *, until: tuple[str, ...] | None = None, arm: str | None = None, seed: int | None = None
+) -> list[str]:
+    """Names of the stages to make, in order: those of some kinds, arms or seeds, and all that they rest on.
+
+    Raises RecipeError for an arm or seed that the study does not have.
+    """
+    known = [each.name for each in graph.arms]
+    if arm is not None and arm not in known:
+        raise RecipeError(f"--arm {arm} is no arm{nearest(arm, known)}; this study has {', '.join(known)}")
+    if seed is not None and seed not in graph.seeds:
+        raise RecipeError(f"--seed {seed} is not in study.seeds {list(graph.seeds)}; add it to the recipe")
+    ends = [
+        stage
+        for stage in graph.stages.values()
+        if (until is None or stage.kind in until)
+        and (arm is None or stage.arm in (None, arm))
+        and (seed is None or stage.seed in (None, seed))
+    ]
+    needed: set[str] = set()
+    todo = [stage.name for stage in ends]
+    while todo:
+        name = todo.pop()
+        if name not in needed:
+            needed.add(name)
+            todo += graph.stages[name].inputs.values()
+    return [name for name in graph.stages if name in needed]
+
+
+class Watch:
+    """Who is told what happens; the command line shows bars."""
+
+    @contextmanager
+    def stage(self, name: str, kind: str) -> Iterator[Progress]:
+        """A stage is being made."""
+        yield Silent()
+
+    def finished(self, done: int, total: int, waiting: bool) -> None:
+        """So many of the stages are there; `waiting` while another process makes what is left."""
+
+
+def walk_stages(graph: Graph, recipe: Recipe, store: Store, names: list[str], watch: Watch) -> Walk:
+    """Make all named stages, in order; where another process holds one, go on with others and come back."""
+    walk = Walk()
+    while pending := [name for name in names if not _is_settled(graph.stages[name], walk)]:
+        for name in pending:
+            _attempt(graph.stages[name], graph, recipe, store, walk, watch)
+            watch.finished(len(walk.done), len(names), waiting=False)
+        if not any(_is_settled(graph.stages[name], walk) for name in pending):
+            watch.finished(len(walk.done), len(names), waiting=True)
+            time.sleep(WAIT_SECONDS)
+    return walk
+
+
+def _is_settled(stage: Stage, walk: Walk) -> bool:
+    """Whether the stage is there, or its arm cannot pay for it."""
+    return stage.name in walk.done or (stage.arm in walk.not_affordable and stage.kind in ("train", "evaluate"))
+
+
+def _attempt(stage: Stage, graph: Graph, recipe: Recipe, store: Store, walk: Walk, watch: Watch) -> None:
+    """Find the stage's artifact or make it, if its inputs are there and no other process is making it."""
+    if any(name not in walk.done for name in stage.inputs.values()):
+        return
+    inputs = {role: walk.done[name] for role, name in stage.inputs.items()}
+    fingerprint = fingerprint_of(stage, inputs, KINDS[stage.kind][2])
+    found = store.find(stage.kind, fingerprint)
+    if found is None:
+        with store.lease(stage.kind, fingerprint) as is_mine:
+            if not is_mine:
+                return
+            found = store.find(stage.kind, fingerprint) or _make(stage, inputs, fingerprint, recipe, store, walk, watch)
+    if found is not None:
+        walk.done[stage.name] = found
+
+
+def _make(
+    stage: Stage, inputs: dict[str, Stored], fingerprint: str, recipe: Recipe, store: Store, walk: Walk, watch: Watch
+) -> Stored | None:
+    module, function, _ = KINDS[stage.kind]
+    make: StageFunction = getattr(import_module(module), function)
+    folder = store.draft(stage.kind, fingerprint)
+    with watch.stage(stage.name, stage.kind) as progress:
+        probe = _probe_maker(recipe, inputs, walk) if stage.kind == "train" and stage.arm is not None else None
+        try:
+            outcome = make(stage.part, inputs, Context(folder, progress, probe))
+        except BudgetError as error:
+            if stage.arm is None or not str(error).startswith("not affordable"):
+                raise
+            walk.not_affordable[stage.arm] = str(error)
+            return None
+    walk.made.append(stage.name)
+    return store.commit(stage.kind, fingerprint, _artifact(stage, inputs, fingerprint, folder, outcome))
+
+
+def _artifact(stage: Stage, inputs: dict[str, Stored], fingerprint: str, folder: Path, outcome: Outcome) -> Artifact:
+    outputs = hash_tree(folder, outcome.outputs)
+    return Artifact(
+        name=stage.name,
+        kind=stage.kind,
+        fingerprint=fingerprint,
+        digest=hash_json(outputs),
+        inputs={role: stored.artifact.fingerprint for role, stored in inputs.items()},
+        costs=outcome.costs,
+        wasted=outcome.wasted,
+        numbers=outcome.numbers,
+        files=outputs | hash_tree(folder, outcome.logs),
+    )
+
+
+def _probe_maker(recipe: Recipe, inputs: Mapping[str, Stored], walk: Walk) -> Callable[[Any], Probe]:
+    """How a run evaluates on the way: on its validation split and on samples of the evaluation sets."""
+
+    def make(model: Any) -> Probe:
+        from winnow.evaluation.probe import probe_for
+
+        tests, tokenizer = walk.done["tests"], inputs["tokenizer"]
+        return probe_for(model, recipe.evaluation, pool=inputs["data"], tests=tests, tokenizer=tokenizer)
+
+    return make
+
+
+def missing(graph: Graph, store: Store) -> list[str]:
+    """Names of the stages that are not there, as far as can be told without making their inputs."""
+    done: dict[str, Stored] = {}
+    for stage in graph.stages.values():
+        if all(name in done for name in stage.inputs.values()):
+            inputs = {role: done[name] for role, name in stage.inputs.items()}
+            found = store.find(stage.kind, fingerprint_of(stage, inputs, KINDS[stage.kind][2]))
+            if found is not None:
+                done[stage.name] = found
+    return [name for name in graph.stages if name not in done]
