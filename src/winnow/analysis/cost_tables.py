@@ -161,6 +161,7 @@ def ledger_stages(study: Study) -> Table:
     price = study.dollars_per_hour
     rows = tuple(
         {"stage": name, "kind": stage.artifact.kind, "arm": stage.arm, "seed": _text(stage.seed)}
+        | _counts("spent", total(stage.artifact.costs.values()))
         | _costs("spent", total(stage.artifact.costs.values()), price)
         | _costs("wasted", stage.artifact.wasted, price)
         for name, stage in study.stages.items()
@@ -182,9 +183,16 @@ def _ledger_row(study: Study, arm: str) -> Row:
     price, charge = study.dollars_per_hour, arm_charge(study, arm)
     return {
         "arm": arm, "seeds": len(study.runs_of(arm)),
-        **_costs("charged", charge.whole, price), **_costs("amortised", charge.amortised, price),
+        **_counts("charged", charge.whole), **_costs("charged", charge.whole, price), **_costs("amortised", charge.amortised, price),
         **_costs("evaluation", evaluation_cost(study, arm), price),
         **_costs("wasted", total(run.wasted for run in study.runs_of(arm).values()), price),
+    }  # fmt: skip
+
+
+def _counts(column: str, cost: Cost) -> Row:
+    return {
+        f"{column}_tokens": cost.tokens, f"{column}_executed_exaflops": cost.executed_flops / EXA,
+        f"{column}_6n_exaflops": cost.flops_6n / EXA,
     }  # fmt: skip
 
 
