@@ -6,6 +6,7 @@ from typing import Any
 
 from winnow.analysis.study_folder import Study
 from winnow.analysis.tables import averaged_score
+from winnow.budget import CHARGES_SELECTION
 from winnow.findings import ArmFacts, DelayedGain
 from winnow.printing import fixed, percent
 
@@ -48,9 +49,15 @@ def _compute(study: Study) -> Iterator[str]:
     if not means or min(means.values()) >= (1 - UNEQUAL) * max(means.values()):
         return
     low, high = min(means, key=means.__getitem__), max(means, key=means.__getitem__)
+    share, unit = percent(means[low] / means[high], 0), study.recipe.budget.unit
+    if unit in CHARGES_SELECTION:
+        yield (
+            f"Arms spend the same {unit}, selection included: {low} trained with {share} of the training FLOPs of "
+            f"{high}, since what its selection took (or a last batch that no longer fitted) was not left for training."
+        )
+        return
     yield (
-        f"Arms are equal in {study.recipe.budget.unit.replace('_', ' ')}, not in FLOPs: {low} used "
-        f"{percent(means[low] / means[high], 0)} of the training FLOPs of {high}."
+        f"Arms are equal in {unit.replace('_', ' ')}, not in FLOPs: {low} used {share} of the training FLOPs of {high}."
     )
 
 
