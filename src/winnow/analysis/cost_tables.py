@@ -183,7 +183,8 @@ def _ledger_row(study: Study, arm: str) -> Row:
     price, charge = study.dollars_per_hour, arm_charge(study, arm)
     return {
         "arm": arm, "seeds": len(study.runs_of(arm)),
-        **_counts("charged", charge.whole), **_costs("charged", charge.whole, price), **_costs("amortised", charge.amortised, price),
+        **_counts("charged", charge.whole), **_costs("charged", charge.whole, price),
+        **_costs("amortised", charge.amortised, price),
         **_costs("evaluation", evaluation_cost(study, arm), price),
         **_costs("wasted", total(run.wasted for run in study.runs_of(arm).values()), price),
     }  # fmt: skip
