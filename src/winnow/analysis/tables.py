@@ -21,6 +21,14 @@ def with_bounds(column: str, values: Sequence[float | None], confidence: float) 
     return {column: estimate.mean, f"{column}_low": estimate.low, f"{column}_high": estimate.high}
 
 
+def within_unit(row: Row, column: str) -> Row:
+    """The row with the interval of a share cut to what a share can be."""
+    low, high = row[f"{column}_low"], row[f"{column}_high"]
+    if low is None or high is None:
+        return row
+    return row | {f"{column}_low": max(0.0, low), f"{column}_high": min(1.0, high)}
+
+
 def adapters(study: Study, arms: Sequence[ArmFacts]) -> Table:
     """One row per published checkpoint."""
     rows = []
@@ -51,7 +59,7 @@ def evaluation(study: Study, arms: Sequence[ArmFacts]) -> Table:
             finals = list(study.finals_of(arm.name, checkpoint).values())
             rows += _evaluation_rows(arm.name, checkpoint, finals, study.recipe.study.confidence)
     note = (
-        "Mean over seeds with its interval; stderr is over items, mean of the seeds. Random level: guessing; "
+        "Mean over seeds with its interval (a share's is cut to 0 to 100 %); stderr is over items, mean of the seeds. Random level: guessing; "
         "constant level: always the most frequent answer. Micro: over items; macro: over sets."
     )
     return Table("evaluation", "Evaluation", tuple(rows), note)
@@ -65,7 +73,9 @@ def _evaluation_rows(arm: str, checkpoint: str, finals: Sequence[Final], confide
         yield {
             "arm": arm, "checkpoint": checkpoint, "set": name, "items": scores[0].items, "seeds": len(finals),
             **with_bounds("loss", [score.loss for score in scores], confidence),
-            **with_bounds("exact_match", [score.exact_match for score in scores], confidence),
+            **within_unit(
+                with_bounds("exact_match", [score.exact_match for score in scores], confidence), "exact_match"
+            ),
             "exact_match_stderr": _mean([score.stderr for score in scores]),
             "random_level": scores[0].random_level, "constant_level": scores[0].constant_level,
         }  # fmt: skip
