@@ -59,8 +59,9 @@ def evaluation(study: Study, arms: Sequence[ArmFacts]) -> Table:
             finals = list(study.finals_of(arm.name, checkpoint).values())
             rows += _evaluation_rows(arm.name, checkpoint, finals, study.recipe.study.confidence)
     note = (
-        "Mean over seeds with its interval (a share's is cut to 0 to 100 %); stderr is over items, mean of the seeds. Random level: guessing; "
-        "constant level: always the most frequent answer. Micro: over items; macro: over sets."
+        "Mean over seeds with its interval (a share's is cut to 0 to 100 %); stderr is over items, mean of the "
+        "seeds. Random level: guessing; constant level: always the most frequent answer. Micro: over items; macro: "
+        "over sets."
     )
     return Table("evaluation", "Evaluation", tuple(rows), note)
 
