@@ -8,6 +8,7 @@ and exit code 1 (2 for usage); `--debug` shows the traceback. Heavy imports stan
 import dataclasses
 import errno
 import json
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -221,8 +222,17 @@ def _print_json(tree: Any) -> None:
     print(json.dumps(tree, indent=1, ensure_ascii=False, default=str))
 
 
+class Interrupted(BaseException):
+    """Ctrl-C. Not a KeyboardInterrupt, which typer would turn into an exit without a word."""
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise Interrupted
+
+
 def main() -> None:
     """Run the command line; the edge where errors become one line."""
+    signal.signal(signal.SIGINT, _interrupt)
     debug = "--debug" in sys.argv
     arguments = [word for word in sys.argv[1:] if word != "--debug"]
     from winnow.quiet import quiet_libraries
@@ -232,7 +242,7 @@ def main() -> None:
         app(arguments, standalone_mode=True)
     except WinnowError as error:
         _leave(str(error), error.exit_code, debug)
-    except KeyboardInterrupt:
+    except Interrupted:
         _leave("stopped; run the same command again to go on from the last checkpoint", 1, debug)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
@@ -242,6 +252,7 @@ def main() -> None:
 
 
 def _leave(message: str, code: int, debug: bool) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     if debug:
         raise  # noqa: PLE0704  called while an exception is being handled
     print(f"winnow: {' '.join(message.split())}", file=sys.stderr)

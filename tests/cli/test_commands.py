@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -14,8 +15,12 @@ from winnow import cli
 def winnow(monkeypatch, capsys, *arguments):
     """Run the command in this process; gives back exit code, standard output and standard error."""
     monkeypatch.setattr(sys, "argv", ["winnow", *map(str, arguments)])
-    with pytest.raises(SystemExit) as left:
-        cli.main()
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        with pytest.raises(SystemExit) as left:
+            cli.main()
+    finally:
+        signal.signal(signal.SIGINT, handler)
     out, err = capsys.readouterr()
     return left.value.code or 0, out, err
 

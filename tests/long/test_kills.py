@@ -15,7 +15,8 @@ from winnow.store import read_json
 
 pytestmark = pytest.mark.long
 
-LONGER = ["--set", "budget.pool_epochs=8", "--set", "training.checkpoint_every_seconds=0.2",
+LONGER = ["--set", "budget.pool_epochs=40", "--set", "training.checkpoint_every_seconds=0.5",
+          "--set", "evaluation.every_steps=40",
           "--set", "selection.arms=[full, random]", "--set", "selection.controls=false",
           "--set", "study.primary.arm=random_0.25"]  # fmt: skip
 
@@ -56,18 +57,36 @@ def undisturbed(tmp_path_factory):
     return folder
 
 
+def steps_begun(folder):
+    """Lines in the journals of runs that are being trained: how far they are."""
+    journals = (folder.parent / ".store" / "train").glob("*.partial/spent.jsonl")
+    return sum(journal.read_bytes().count(b"\n") for journal in journals)
+
+
+def wait_for_steps(process, folder, more):
+    """Wait until training has gone `more` steps further, or the process has ended."""
+    goal = None
+    for _ in range(3000):
+        begun = steps_begun(folder)
+        goal = begun + more if goal is None and begun else goal
+        if process.poll() is not None or (goal is not None and begun >= goal):
+            return
+        time.sleep(0.02)
+
+
 def test_killed_again_and_again_ends_in_the_same_bits(undisturbed, tmp_path):
     folder, rng, kills = tmp_path / "study", random.Random(0), 0
-    for _ in range(5):
+    for _ in range(6):
         process = start(folder, "--workers", "1")
-        time.sleep(rng.uniform(6, 14))
+        wait_for_steps(process, folder, rng.randint(1, 200))
         if process.poll() is None:
             kills += 1
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         assert not [p for p in folder.rglob("*") if ".partial" in p.name and not p.name.startswith(".")]
     finish(folder, "--workers", "1")
-    assert kills >= 2
+    assert kills >= 3
+    assert sum(read_json(path)["wasted"]["flops"] for path in folder.glob("training_records.*.json")) > 0
     assert checkpoints(folder) == checkpoints(undisturbed)
     assert charged(folder) == charged(undisturbed)
 
@@ -82,7 +101,7 @@ def test_two_workers_make_the_same_bits_as_one(undisturbed, tmp_path):
 def test_ctrl_c_is_one_line_and_the_next_run_goes_on(undisturbed, tmp_path):
     folder = tmp_path / "study"
     process = start(folder, "--workers", "2")
-    time.sleep(12)
+    wait_for_steps(process, folder, 20)
     os.killpg(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 1
