@@ -57,15 +57,19 @@ def run_name(arm: str, seed: int, first_seed: int) -> str:
 
 def revision() -> str:
     """The git revision of winnow's own code, with `+` where it is modified; its version outside a checkout."""
-    here = Path(__file__).parent
     try:
-        described = subprocess.run(
-            ["git", "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*"],
-            cwd=here, capture_output=True, text=True, timeout=10, check=True,
-        )  # fmt: skip
-        return described.stdout.strip()
+        _git(
+            "ls-files", "--error-unmatch", Path(__file__).name
+        )  # installed inside another checkout is not our revision
+        return _git("describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*")
     except (OSError, subprocess.SubprocessError):
         return f"winnow-lm {metadata.version('winnow-lm')}"
+
+
+def _git(*arguments: str) -> str:
+    here = Path(__file__).parent
+    done = subprocess.run(["git", *arguments], cwd=here, capture_output=True, text=True, timeout=10, check=True)
+    return done.stdout.strip()
 
 
 def _yaml(recipe: Recipe) -> str:
