@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# GPU users: make setup TORCH="torch --index-url https://download.pytorch.org/whl/cu130"
+# GPU users: make setup TORCH="torch==2.13.0 --index-url URL", URL from PyTorch's install page for your CUDA
 TORCH ?= torch==2.13.0
 STAMP := $(VENV)/.installed
 
