@@ -11,6 +11,8 @@ from winnow.records import Artifact, Cost
 
 CHARGED_METERS = ("train", "represent", "select", "generate")
 SELECTION_METERS = ("represent", "select")
+NOT_CHARGED = ("audit", "reference")
+"""Roles of inputs whose cost is not the arm's own: features that only the summary reads, a control's reference."""
 
 
 def dollars(seconds: float, dollars_per_hour: float) -> float:
@@ -32,17 +34,6 @@ def total(costs: Iterable[Cost]) -> Cost:
 def metered(artifact: Artifact, meters: Iterable[str]) -> Cost:
     """What one artifact used under these meters."""
     return total(cost for meter, cost in artifact.costs.items() if meter in meters)
-
-
-def selection_cost(name: str, artifacts: Mapping[str, Artifact], inputs: Mapping[str, Mapping[str, str]]) -> Cost:
-    """What the selection behind stage `name` cost: representation and selectors, found along the edges."""
-    return total(
-        metered(artifacts[stage], SELECTION_METERS) for stage in charged_stages(name, inputs) if stage in artifacts
-    )
-
-
-NOT_CHARGED = ("audit", "reference")
-"""Roles of inputs whose cost is not the arm's own: features that only the summary reads, a control's reference."""
 
 
 def charged_stages(

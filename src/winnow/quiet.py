@@ -11,9 +11,9 @@ def quiet_libraries() -> None:
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
-    # One thread for the linear algebra of numpy: two workers with two each take three times the CPU time of one.
+    # One thread for the linear algebra of numpy: beside a busy core two took three times the CPU time of one.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    # Waiting threads sleep instead of spinning: on a shared machine spinning costs four times the CPU time.
+    # Waiting threads sleep instead of spinning: beside a busy process spinning took twice the CPU time.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("GOMP_SPINCOUNT", "0")
     logging.getLogger("transformers").setLevel(logging.ERROR)

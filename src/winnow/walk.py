@@ -41,8 +41,6 @@ class Walk:
     done: dict[str, Stored] = field(default_factory=dict)
     not_affordable: dict[str, str] = field(default_factory=dict)
     """Arm -> why."""
-    made: list[str] = field(default_factory=list)
-    """Stages that this process itself made."""
 
 
 def wanted(
@@ -135,7 +133,6 @@ def _make(
                 raise
             walk.not_affordable[stage.arm] = str(error)
             return None
-    walk.made.append(stage.name)
     return store.commit(stage.kind, fingerprint, _artifact(stage, inputs, fingerprint, folder, outcome))
 
 

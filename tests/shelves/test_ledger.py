@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from winnow.ledger import SELECTION_METERS, dollars, metered, round_half_up, selection_cost, total
+from winnow.ledger import SELECTION_METERS, charged_stages, dollars, metered, round_half_up, total
 from winnow.records import Artifact, Cost
 
 
@@ -31,6 +31,11 @@ INPUTS = {
     "train.random": {"data": "pool", "selection": "select.random", "start": "base"},
     "train.matched": {"data": "pool", "selection": "select.matched", "start": "base"},
 }
+
+
+def selection_cost(run, stages, inputs):
+    """As analysis sums it: the meters of selection over all stages that the run is charged for."""
+    return total(metered(stages[s], SELECTION_METERS) for s in charged_stages(run, inputs) if s in stages)
 
 
 @pytest.mark.parametrize(("run", "seconds"), [
