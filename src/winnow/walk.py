@@ -19,10 +19,10 @@ StageFunction = Callable[[Any, Mapping[str, Stored], Context], Outcome]
 
 KINDS = {
     "generate": ("winnow.generation.stages", "generate", 1),
-    "tests": ("winnow.pool.stages", "make_tests", 1),
-    "corpus": ("winnow.pool.stages", "make_corpus", 1),
+    "tests": ("winnow.pool.stages", "make_tests", 2),
+    "corpus": ("winnow.pool.stages", "make_corpus", 2),
     "tokenizer": ("winnow.pool.stages", "make_tokenizer", 1),
-    "pool": ("winnow.pool.stages", "make_pool", 1),
+    "pool": ("winnow.pool.stages", "make_pool", 2),
     "model": ("winnow.training.pointing", "point_at_model", 1),
     "represent": ("winnow.selection.stages", "represent", 1),
     "select": ("winnow.selection.stages", "select", 1),

@@ -177,6 +177,14 @@ def test_multiple_choice_has_a_random_level(stored, tmp_path):
     assert found["dropped_by_reason"] == {"an answer that is none of the options": 1}
 
 
+def test_what_limit_leaves_out_of_an_evaluation_set_is_removed_all_the_same(run_pool, source):
+    tests = [(question, "#### 1") for question in ("Tom has 1 eggs?", "Ann has 2 nuts?", "Ben has 3 cups?")]
+    limited = run_pool([source("train", ROWS)], [source("test", tests, limit=1)], name="limited")
+    whole = run_pool([source("train", ROWS)], [source("test", tests)], name="whole")
+    assert limited[1].numbers["removed_overlaps_total"] == whole[1].numbers["removed_overlaps_total"] == 3
+    assert (limited[0].folder / "train.parquet").read_bytes() == (whole[0].folder / "train.parquet").read_bytes()
+
+
 @pytest.fixture
 def corpus(stored, source, generated, tmp_path):
     (tmp_path / "book.txt").write_text("Once upon a time.")

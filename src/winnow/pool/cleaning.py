@@ -6,10 +6,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+import pyarrow as pa
+
 from winnow.text.examples import Example
 from winnow.text.questions import question_key
 
 Item = TypeVar("Item")
+KEY_SCHEMA = pa.schema([("set", pa.string()), ("key", pa.string())])
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,20 @@ def keys_by_set(tests: Iterable[Example]) -> dict[str, set[str]]:
     for example in tests:
         keys.setdefault(example.source, set()).add(question_key(example.question))
     return {name: found - {""} for name, found in keys.items()}
+
+
+def keys_table(keys: Mapping[str, set[str]]) -> pa.Table:
+    """The keys as a table, sorted."""
+    rows = sorted((name, key) for name, found in keys.items() for key in found)
+    return pa.table([[name for name, _ in rows], [key for _, key in rows]], schema=KEY_SCHEMA)
+
+
+def keys_from_table(table: pa.Table) -> dict[str, set[str]]:
+    """The keys that `keys_table` wrote."""
+    keys: dict[str, set[str]] = {}
+    for name, key in zip(*(column.to_pylist() for column in table.columns), strict=True):
+        keys.setdefault(name, set()).add(key)
+    return keys
 
 
 def remove_overlaps(examples: Iterable[Example], keys: Mapping[str, set[str]]) -> Cleaned:

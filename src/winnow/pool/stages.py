@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from winnow.errors import DataError, RecipeError
 from winnow.parts import CorpusPart, PoolPart, TestsPart, TokenizerPart
-from winnow.pool.cleaning import keys_by_set, remove_overlaps, sample, without
+from winnow.pool.cleaning import keys_by_set, keys_from_table, keys_table, remove_overlaps, sample, without
 from winnow.pool.encoding import Tokenised, pool_table, tokenise
 from winnow.pool.loading import is_text, load_documents, load_examples
 from winnow.pool.splits import choose_target, split_validation
@@ -22,10 +22,10 @@ from winnow.pool.statistics import SourceTally, Splits, pool_statistics, tests_s
 from winnow.recipe import PoolRecipe, SourceRecipe
 from winnow.records import Context, Cost, Outcome, Stored
 from winnow.store import write_json
-from winnow.text.examples import Example, read_examples, to_table, write_table
+from winnow.text.examples import Example, to_table, write_table
 from winnow.text.tokenizers import TOKENIZER, tokenizer_of, train_tokenizer
 
-TESTS, DOCUMENTS, STATISTICS = "tests.parquet", "documents.parquet", "statistics.json"
+TESTS, KEYS, DOCUMENTS, STATISTICS = "tests.parquet", "keys.parquet", "documents.parquet", "statistics.json"
 TRAIN, VALIDATION, TARGET = "train.parquet", "validation.parquet", "target.parquet"
 DOCUMENT_SCHEMA = pa.schema([("id", pa.string()), ("source", pa.string()), ("text", pa.string())])
 FIXED_SEED = 0
@@ -35,20 +35,31 @@ Inputs = Mapping[str, Stored]
 
 
 def make_tests(part: TestsPart, inputs: Inputs, context: Context) -> Outcome:
-    """Leaves the evaluation sets, one after the other, each sorted by id, and their statistics."""
+    """Leaves the evaluation sets, one after the other, each sorted by id, their statistics, and their questions' keys.
+
+    The keys are of all questions, also those that `limit` leaves out: what may be trained on must not depend on how
+    many items are scored.
+    """
     started = time.perf_counter()
     check_names(part.sets, "evaluation.sets")
-    sets = []
+    sets, keys = [], dict[str, set[str]]()
     for number, source in enumerate(part.sets):
         context.progress.update(number, len(part.sets), source.name)
         loaded = load_examples(source, inputs, completion=part.completion)
+        keys |= keys_by_set(loaded.examples)
         sets.append(replace(loaded, examples=draw(loaded.examples, source.limit, FIXED_SEED)))
     examples = [example for loaded in sets for example in loaded.examples]
     write_table(to_table(examples), context.folder / TESTS)
-    statistics = tests_statistics(sets, keys_by_set(examples))
+    write_table(keys_table(keys), context.folder / KEYS)
+    statistics = tests_statistics(sets, keys)
     write_json(context.folder / STATISTICS, statistics)
     numbers = {"items": len(examples), "sets": {name: row["items"] for name, row in statistics["sets"].items()}}
-    return Outcome((TESTS, STATISTICS), numbers=numbers, costs=cost_since(started, "tests"))
+    return Outcome((TESTS, KEYS, STATISTICS), numbers=numbers, costs=cost_since(started, "tests"))
+
+
+def kept_keys(inputs: Inputs) -> dict[str, set[str]]:
+    """Evaluation set -> keys of all its questions."""
+    return keys_from_table(pq.read_table(inputs["tests"].folder / KEYS))
 
 
 def make_corpus(part: CorpusPart, inputs: Inputs, context: Context) -> Outcome:
@@ -58,7 +69,7 @@ def make_corpus(part: CorpusPart, inputs: Inputs, context: Context) -> Outcome:
     """
     started = time.perf_counter()
     check_names(part.sources, "base.pretrain.sources")
-    keys = keys_by_set(read_examples(inputs["tests"].folder / TESTS))
+    keys = kept_keys(inputs)
     documents, removed = [], Counter[str]()
     for number, source in enumerate(part.sources):
         context.progress.update(number, len(part.sources), source.name)
@@ -111,7 +122,7 @@ def make_pool(part: PoolPart, inputs: Inputs, context: Context) -> Outcome:
     """
     started = time.perf_counter()
     recipe, tokenizer = part.pool, tokenizer_of(inputs["tokenizer"])
-    keys = keys_by_set(read_examples(inputs["tests"].folder / TESTS))
+    keys = kept_keys(inputs)
     tallies, drawn = read_pool(recipe, inputs, keys, context)
     context.progress.update(len(tallies), len(tallies) + 1, "tokens")
     pool = tokenise(drawn, tokenizer, recipe)
