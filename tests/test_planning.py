@@ -18,7 +18,10 @@ TREE = {
         "architecture": ARCHITECTURE, "sources": [PASSAGES], "budget": {"tokens": 1000}, "context_tokens": 64,
         "tokenizer": {"vocab_size": 300},
     }},
-    "selection": {"arms": ["full", "herding"], "controls": False, "representation": {"features": 16}},
+    "selection": {
+        "arms": ["full", "herding"], "controls": False,
+        "representations": {"hidden_states": {"fourier": {"features": 16}}},
+    },
     "training": {"method": "full", "per_device_batch_size": 8},
     "budget": {"pool_epochs": 10},
     "evaluation": {"sets": [PROBLEMS | {"name": "test"}]},

@@ -7,7 +7,9 @@ from typing import Any, Literal
 
 from winnow.recipe import (
     BudgetRecipe,
+    FourierRecipe,
     Frozen,
+    LoraRecipe,
     PoolRecipe,
     RepresentationRecipe,
     SourceRecipe,
@@ -15,7 +17,7 @@ from winnow.recipe import (
     TrainingRecipe,
 )
 
-NOT_ASKED = {"training": {"checkpoint_every_seconds", "start"}}
+NOT_ASKED = {"training": {"checkpoint_every_seconds", "start"}, "representation": {"fourier", "model"}}
 """Fields of a part that say how to go about it, not what is asked; the start itself is an input."""
 
 
@@ -89,20 +91,29 @@ class TrainPart(Frozen):
 
 
 class RepresentPart(Frozen):
-    """A feature row per pool example. Inputs: `pool`, `model`."""
+    """Vectors, counts or a score for each pool example.
+
+    Inputs: `pool`; where a model is needed `model`, and `tokenizer` if the pool's tokens are not the model's own;
+    `warm_up.<stage>` for training that was done for this alone.
+    """
 
     representation: RepresentationRecipe
+    lora: LoraRecipe | None = None
+    """The adapter, for gradients."""
     threads: int = 1
 
 
 class SelectPart(Frozen):
-    """Choose rows. Inputs: `pool`, `features`?, `reference`? (for a control)."""
+    """Choose rows. Inputs: `pool`, `vectors`?, `counts`?, `scores`?, `audit`?, `reference`? (for a control)."""
 
     selector: str
     options: dict[str, Any] = {}
     fraction: float | None = None
     """Null for selectors that bring their own size."""
     target: bool = False
+    sized_by: Literal["examples", "tokens"] = "examples"
+    fourier: FourierRecipe | None = None
+    """The map from vectors to features, where the selector needs features and they are not the vectors themselves."""
     resample: float = 1.0
     """Share of the pool that is drawn as candidates, by the seed."""
     seed: int | None = None

@@ -116,6 +116,15 @@ def selector_traits() -> dict[str, Any]:
     return traits()
 
 
+def selection_flops(selector: str, options: dict[str, Any], **sizes: int) -> float:
+    """FLOPs of one selection of these sizes, its representation not counted."""
+    from winnow.selection import registry
+
+    if registry.traits()[selector].is_control:
+        return 0.0
+    return registry.find_selector(selector).flops(options=registry.check(selector, options), **sizes)
+
+
 def with_measured_speed(recipe: Recipe, folder: Path) -> Recipe:
     """The recipe with a machine speed where its budget needs one: the study's own, else measured now, once."""
     if recipe.machine.flops_per_second is not None or recipe.budget.unit not in ("seconds", "dollars"):

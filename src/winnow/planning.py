@@ -19,9 +19,9 @@ from winnow.errors import BudgetError
 from winnow.ledger import dollars
 from winnow.models import loading
 from winnow.models.flops import FlopModel, flop_model
-from winnow.pipeline import checked, selector_traits, store_beside, study_folder
-from winnow.recipe import MachineRecipe, Recipe
-from winnow.study.arms import Arm, build_arms, global_batch_size
+from winnow.pipeline import checked, selection_flops, selector_traits, store_beside, study_folder
+from winnow.recipe import GIVES, GradientsRecipe, MachineRecipe, Recipe, RepresentationRecipe
+from winnow.study.arms import Arm, build_arms, global_batch_size, representation_of
 from winnow.study.graph import COMMON, expand
 from winnow.study.identity import known_study
 from winnow.training.calibration import measure
@@ -181,14 +181,33 @@ def _visits(allowed: Allowance, mean_tokens: float, mean_flops: float) -> int:
 
 
 def _selection_flops(arm: Arm, recipe: Recipe, costs: FlopModel, pool: _Pool, examples: int) -> float:
-    """One forward pass over the pool, the features, and one product with all rows a pick."""
-    if not selector_traits()[arm.selector].needs_features:
-        return 0.0
-    shape = recipe.selection.representation
-    rows = len(pool.lengths)
-    features = 2.0 * rows * shape.dimensions * shape.features / 2
-    picks = 2.0 * rows * shape.features * min(examples, 32 * np.log(max(2, examples)))
-    return float(costs.forward(pool.lengths).sum() + features + picks)
+    """What the arm's representations and its selector take, as far as the base model's size tells."""
+    names = dict.fromkeys(name for name in (arm.representation, arm.score) if name)
+    asked = [representation_of(recipe, name) for name in names]
+    passes = sum(_passes(each, costs, pool.lengths) for each in asked)
+    width = next((_width(each, arm) for each in asked if GIVES[each.kind] == "vectors"), 0)
+    target = recipe.pool.target
+    return passes + selection_flops(
+        arm.selector, dict(arm.options), pool_examples=len(pool.lengths), width=width, size=examples,
+        target_examples=sum((target.per_source or {}).values()) if target and arm.target else 0,
+    )  # fmt: skip
+
+
+def _passes(asked: RepresentationRecipe, costs: FlopModel, lengths: NDArray[np.int64]) -> float:
+    """Forward passes over the pool; a gradient is counted as a training step of the arms, a proxy as the base model."""
+    if isinstance(asked, GradientsRecipe):
+        return float(costs.train(lengths).sum())
+    return float(costs.forward(lengths).sum()) * {"hidden_states": 1, "loss": 1, "embeddings": 1, "ifd": 2}.get(
+        asked.kind, 0
+    )
+
+
+def _width(asked: RepresentationRecipe, arm: Arm) -> int:
+    """Numbers per example that the selector works with."""
+    fourier = getattr(asked, "fourier", None)
+    if "features" in arm.needs and fourier is not None:
+        return int(fourier.features)
+    return int(getattr(asked, "dimensions", None) or getattr(asked, "projection", None) or 0)
 
 
 def _memory(model: Any, recipe: Recipe, costs: FlopModel, longest: int) -> int:

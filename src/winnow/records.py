@@ -148,5 +148,33 @@ class Traits:
     is_control: bool = False
     is_random: bool = False
     """Two seeds give two selections."""
-    needs_features: bool = False
+    needs: tuple[str, ...] = ()
+    """What it sees beside ids, sources and lengths: `vectors`, `features`, `scores`, `counts`."""
     takes_fraction: bool = True
+    is_nested: bool = True
+    """A smaller selection is a part of a larger one."""
+    target: str = "none"
+    """`none`, `optional` (`target: true` in its arm) or `required`."""
+    representation: str = "hidden_states"
+    """Where its vectors, features or counts come from if its arm names nothing else."""
+    score: str = "loss"
+    """Where its scores come from if its arm names nothing else."""
+    wraps: bool = False
+    """Its option `order` names another selector, `order_options` that one's options; it needs what that one needs."""
+    adds_target: bool = False
+    """A control that also takes the target sample's rows."""
+
+    @property
+    def needs_representation(self) -> bool:
+        """Whether it sees more than ids, sources, lengths and scores."""
+        return bool({"vectors", "features", "counts"} & set(self.needs))
+
+
+def inner_of(traits: Traits, options: Mapping[str, Any], known: Mapping[str, Traits]) -> Traits:
+    """The selector that a wrapping one calls, else the selector itself."""
+    return known.get(str(options.get("order", "random")), traits) if traits.wraps else traits
+
+
+def needs_of(traits: Traits, options: Mapping[str, Any], known: Mapping[str, Traits]) -> tuple[str, ...]:
+    """What a selector with these options sees, the inner selector's needs included."""
+    return tuple(dict.fromkeys((*traits.needs, *inner_of(traits, options, known).needs)))

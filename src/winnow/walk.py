@@ -24,8 +24,8 @@ KINDS = {
     "tokenizer": ("winnow.pool.stages", "make_tokenizer", 1),
     "pool": ("winnow.pool.stages", "make_pool", 2),
     "model": ("winnow.training.pointing", "point_at_model", 1),
-    "represent": ("winnow.selection.stages", "represent", 1),
-    "select": ("winnow.selection.stages", "select", 1),
+    "represent": ("winnow.selection.represent", "represent", 2),
+    "select": ("winnow.selection.stages", "select", 2),
     "train": ("winnow.training.stages", "train_model", 1),
     "evaluate": ("winnow.evaluation.stages", "evaluate", 1),
 }

@@ -3,7 +3,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from winnow.selection.choose import choose, match
+from tests_support import chosen_rows
+from winnow.selection.choose import match
 from winnow.selection.draws import draw_counts, occurrences
 
 
@@ -16,19 +17,19 @@ def test_occurrences_count_earlier_rows_of_the_group():
 
 
 def test_random_rows_are_spread_over_the_pool(pool):
-    hits = sum(np.bincount(choose("random", pool, size=20, seed=seed), minlength=200) for seed in range(400))
+    hits = sum(np.bincount(chosen_rows("random", pool, size=20, seed=seed), minlength=200) for seed in range(400))
     assert abs(hits - 40).max() < 6 * np.sqrt(40)
 
 
 def test_equal_shares_are_equal_and_the_rest_is_shared_when_a_source_runs_out(pool):
-    assert set(count(pool, choose("equal_shares", pool, size=30)).values()) == {10}
-    assert sorted(count(pool, choose("equal_shares", pool, size=31)).values()) == [10, 10, 11]
-    assert count(pool, choose("equal_shares", pool, size=100)) == {"a": 40, "b": 40, "c": 20}
-    assert count(pool, choose("equal_shares", pool, size=190)) == {"a": 110, "b": 60, "c": 20}
+    assert set(count(pool, chosen_rows("equal_shares", pool, size=30)).values()) == {10}
+    assert sorted(count(pool, chosen_rows("equal_shares", pool, size=31)).values()) == [10, 10, 11]
+    assert count(pool, chosen_rows("equal_shares", pool, size=100)) == {"a": 40, "b": 40, "c": 20}
+    assert count(pool, chosen_rows("equal_shares", pool, size=190)) == {"a": 110, "b": 60, "c": 20}
 
 
 def test_the_odd_row_of_equal_shares_does_not_always_fall_to_one_source(pool):
-    first = {pool.sources[choose("equal_shares", pool, size=1, seed=seed)[0]] for seed in range(20)}
+    first = {pool.sources[chosen_rows("equal_shares", pool, size=1, seed=seed)[0]] for seed in range(20)}
     assert first == {"a", "b", "c"}
 
 
@@ -40,14 +41,14 @@ def test_source_matched_has_the_references_counts_but_other_rows(pool):
 
 
 def test_source_matched_is_nested_where_the_reference_is(pool):
-    reference = choose("random", pool, size=80)
+    reference = chosen_rows("random", pool, size=80)
     small, large = (match("source_matched", reference[:size], pool, seed=2) for size in (20, 80))
     assert set(small) < set(large)
 
 
 def test_draws_of_one_seed_differ_by_name(pool):
     """A source-matched random of a random arm must not be that arm again."""
-    reference = choose("random", pool, size=60, seed=0)
+    reference = chosen_rows("random", pool, size=60, seed=0)
     overlap = len(set(reference) & set(match("source_matched", reference, pool, seed=0)))
     assert overlap < 35
 

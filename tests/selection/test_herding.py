@@ -3,10 +3,10 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from winnow.selection.choose import choose
+from tests_support import chosen_rows
 from winnow.selection.features import expected_squared_mmd_of_random, fit_fourier_features, fresh_mmd_ratio, squared_mmd
 from winnow.selection.herding import HerdingOptions, Windows, flops, looked_at, shuffle_by_id
-from winnow.selection.views import FeatureView, PoolView
+from winnow.selection.views import PoolView, Seen, TargetSample
 
 
 def clusters(size, dimensions=8, seed=0):
@@ -22,7 +22,15 @@ def features_of(points, features=256):
 
 def herd(rows, size, *, target=None, **options):
     pool = PoolView([f"{row:06d}" for row in range(len(rows))], np.full(len(rows), "a"), np.ones(len(rows), dtype=int))
-    return choose("herding", pool, size=size, features=FeatureView(rows, target), options=options)
+    return chosen_rows(
+        "herding",
+        pool,
+        size=size,
+        seen=Seen(
+            features=rows, target=None if target is None else TargetSample(np.repeat("a", len(target)), features=target)
+        ),
+        options=options,
+    )
 
 
 def kernel_greedy(rows, size, target=None):
@@ -110,7 +118,7 @@ def test_looked_at_narrows_and_tells_the_flops():
     assert looked_at(3, 1000, auto).tolist() == [1000] * 3
     assert looked_at(1000, 1000, stochastic)[[0, 3, 7, 999]].tolist() == [1000, 1000, 500, 32]
     assert looked_at(1001, 1_000_000, auto)[[199, 200, 1000]].tolist() == [1_000_000, 19_901, 3_997]
-    assert flops(pool_examples=1000, num_features=64, size=3, options=auto) == 2 * 64 * 3000
+    assert flops(pool_examples=1000, width=64, size=3, target_examples=0, options=auto) == 2 * 64 * 3000
 
 
 def test_windows_go_over_all_rows_before_they_come_back():

@@ -4,7 +4,7 @@ import torch
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
 from winnow.errors import DataError, RecipeError
-from winnow.recipe import RepresentationRecipe
+from winnow.recipe import HiddenStatesRecipe
 from winnow.selection.hidden_states import fixed_batches, pooled_hidden_states
 
 GPT2 = GPT2Config(vocab_size=50, n_embd=16, n_layer=2, n_head=2, n_positions=32)
@@ -33,7 +33,7 @@ def make_rows(count=13):
 @pytest.mark.parametrize("layer", [-1, 1])
 def test_a_batch_gives_what_each_row_gives_alone(kind, pooling, layer):
     model, rows = make(kind), make_rows()
-    states = pooled_hidden_states(model, rows, RepresentationRecipe(pooling=pooling, layer=layer, batch_size=4))
+    states = pooled_hidden_states(model, rows, HiddenStatesRecipe(pooling=pooling, layer=layer, batch_size=4))
     assert states.shape == (13, 16) and states.dtype == np.float32
     for row, state in zip(rows, states, strict=True):
         with torch.no_grad():
@@ -50,14 +50,14 @@ def test_batches_hang_on_length_and_place_alone():
 def test_the_head_is_not_run_and_progress_is_told():
     model, told = make(), []
     model.lm_head.forward = lambda *_: pytest.fail("the head was run")
-    pooled_hidden_states(model, make_rows(), RepresentationRecipe(batch_size=6), lambda *done: told.append(done))
+    pooled_hidden_states(model, make_rows(), HiddenStatesRecipe(batch_size=6), lambda *done: told.append(done))
     assert told == [(6, 13), (12, 13), (13, 13)]
 
 
 def test_what_cannot_be_represented_is_refused():
     with pytest.raises(DataError, match=r"1 examples have no tokens \(first: row 1\)"):
-        pooled_hidden_states(make(), [[1], []], RepresentationRecipe())
+        pooled_hidden_states(make(), [[1], []], HiddenStatesRecipe())
     with pytest.raises(RecipeError, match="layer is 7; this model has layers -3 to 2"):
-        pooled_hidden_states(make(), [[1]], RepresentationRecipe(layer=7))
+        pooled_hidden_states(make(), [[1]], HiddenStatesRecipe(layer=7))
     with pytest.raises(DataError, match="no examples"):
-        pooled_hidden_states(make(), [], RepresentationRecipe())
+        pooled_hidden_states(make(), [], HiddenStatesRecipe())

@@ -4,9 +4,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests_support import chosen_rows
 from winnow.errors import DataError
 from winnow.selection import registry
-from winnow.selection.choose import choose
 
 NAMES = ["row007", "row003", "row150"]
 
@@ -28,7 +28,7 @@ def write(path):
 @pytest.mark.parametrize("suffix", [".txt", ".json", ".jsonl", ".csv", ".parquet"])
 def test_ids_keep_the_order_of_the_file(tmp_path, pool, suffix):
     path = write(tmp_path / f"chosen{suffix}")
-    assert [pool.ids[row] for row in choose("ids", pool, options={"path": str(path)})] == NAMES
+    assert [pool.ids[row] for row in chosen_rows("ids", pool, options={"path": str(path)})] == NAMES
     assert registry.data_files("ids", {"path": str(path)}) == (path,)
 
 
@@ -52,4 +52,4 @@ def test_files_that_do_not_fit_are_refused(tmp_path, pool, name, text, problem):
     if text is not None:
         path.write_text(text)
     with pytest.raises(DataError, match=problem):
-        choose("ids", pool, options={"path": str(path)})
+        chosen_rows("ids", pool, options={"path": str(path)})

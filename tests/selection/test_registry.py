@@ -22,7 +22,7 @@ def test_traits_of_the_built_in_ones():
     assert set(registry.BUILT_IN) <= set(traits)
     assert [name for name, each in traits.items() if each.is_control] == ["length_matched", "source_matched"]
     assert [name for name, each in traits.items() if not each.takes_fraction] == ["full", "ids"]
-    assert [name for name, each in traits.items() if each.needs_features] == ["herding"]
+    assert [name for name, each in traits.items() if each.needs] == ["herding"]
 
 
 def test_a_name_can_be_taken_once(own_registry):
@@ -58,13 +58,13 @@ def test_another_package_joins_by_entry_point(own_registry, monkeypatch, tmp_pat
     (tmp_path / "winnow_first.py").write_text(
         "import numpy as np\nfrom winnow.selection.registry import selector\n"
         "@selector('first', summary='The first rows.')\n"
-        "def order(pool, *, size, features, options, rng): return np.arange(size)\n"
+        "def order(pool, *, size, seen, options, rng): return np.arange(size)\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     entry = EntryPoint("first", "winnow_first", registry.GROUP)
     monkeypatch.setattr(registry, "entry_points", lambda group: [entry])
     monkeypatch.setattr(registry, "_joined", [])
-    assert [pool.ids[row] for row in choose("first", pool, size=2)] == ["row000", "row001"]
+    assert [pool.ids[row] for row in choose("first", pool, size=2).rows] == ["row000", "row001"]
 
 
 def test_a_package_that_cannot_be_loaded_is_named(own_registry, monkeypatch):

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -11,11 +12,13 @@ from winnow.errors import ArtifactError, DataError, RecipeError
 from winnow.models import loading
 from winnow.models.flops import flop_model
 from winnow.parts import RepresentPart, SelectPart
-from winnow.recipe import RepresentationRecipe
+from winnow.recipe import FourierRecipe, HiddenStatesRecipe
 from winnow.records import Artifact, Context, Cost, Stored
-from winnow.selection.stages import represent, select
+from winnow.selection.represent import represent
+from winnow.selection.stages import select
 
-REPRESENTATION = RepresentationRecipe(dimensions=4, features=64, batch_size=16)
+FOURIER = FourierRecipe(features=64)
+REPRESENTATION = HiddenStatesRecipe(dimensions=4, fourier=FOURIER, batch_size=16)
 
 
 def stored(folder):
@@ -51,14 +54,15 @@ def run(tmp_path, pool, monkeypatch):
     def run_stage(name, part, **inputs):
         made = stored(tmp_path / name)
         stage = represent if isinstance(part, RepresentPart) else select
-        return made, stage(part, {"pool": pool, "model": pool} | inputs, Context(made.folder))
+        outcome = stage(part, {"pool": pool, "model": pool} | inputs, Context(made.folder))
+        return replace(made, artifact=replace(made.artifact, numbers=outcome.numbers)), outcome
 
     return run_stage
 
 
 @pytest.fixture
-def features(run):
-    return run("features", RepresentPart(representation=REPRESENTATION))[0]
+def vectors(run):
+    return run("vectors", RepresentPart(representation=REPRESENTATION))[0]
 
 
 def ids_in(folder):
@@ -70,10 +74,10 @@ def summary_in(folder):
 
 
 def test_represent_leaves_features_and_says_what_they_cost(run):
-    made, outcome = run("features", RepresentPart(representation=REPRESENTATION))
-    assert outcome.outputs == ("features.npy", "target_features.npy", "whitened.npy")
+    made, outcome = run("vectors", RepresentPart(representation=REPRESENTATION))
+    assert outcome.outputs == ("vectors.npy", "target_vectors.npy")
     rows = {name: np.load(made.folder / name) for name in outcome.outputs}
-    assert [rows[name].shape for name in outcome.outputs] == [(80, 64), (10, 64), (80, 4)]
+    assert [rows[name].shape for name in outcome.outputs] == [(80, 4), (10, 4)]
     assert all(each.dtype == np.float32 for each in rows.values())
     cost = outcome.costs["represent"]
     rows = [row for table in (examples(80, 1), examples(10, 2)) for row in table.to_pylist()]
@@ -83,24 +87,24 @@ def test_represent_leaves_features_and_says_what_they_cost(run):
     assert cost.seconds > 0
 
 
-def test_features_follow_the_pools_rows_to_the_bit(run, pool, features):
-    before = np.load(features.folder / "features.npy")
+def test_features_follow_the_pools_rows_to_the_bit(run, pool, vectors):
+    before = np.load(vectors.folder / "vectors.npy")
     order = np.random.default_rng(0).permutation(80)
     pq.write_table(pq.read_table(pool.folder / "train.parquet").take(order), pool.folder / "train.parquet")
     again, _ = run("again", RepresentPart(representation=REPRESENTATION))
-    assert np.array_equal(np.load(again.folder / "features.npy"), before[order])
+    assert np.array_equal(np.load(again.folder / "vectors.npy"), before[order])
 
 
-def test_a_selection_has_the_agreed_files(run, features):
-    made, outcome = run("herding", SelectPart(selector="herding", fraction=0.25), features=features)
+def test_a_selection_has_the_agreed_files(run, vectors):
+    made, outcome = run("herding", SelectPart(selector="herding", fourier=FOURIER, fraction=0.25), vectors=vectors)
     table = pq.read_table(made.folder / "selection.parquet")
     assert table.column_names == ["id", "rank"] and table["rank"].to_pylist() == list(range(20))
     summary = summary_in(made)
-    keys = "selector fraction size pool_size seed composition mean_tokens pool_mean_tokens mmd_ratio"
+    keys = "selector fraction size pool_size added seed composition mean_tokens pool_mean_tokens mmd_ratio"
     assert " ".join(summary) == keys
     assert (summary["selector"], summary["size"], summary["pool_size"], summary["seed"]) == ("herding", 20, 80, None)
     assert 0 < summary["mmd_ratio"] < 0.8
-    assert outcome.costs["select"].flops == 2 * 64 * 80 * 20
+    assert outcome.costs["select"].flops == 2 * 64 * 80 * 20 + 80 * 64 * 4
     assert (outcome.outputs, outcome.logs) == (("selection.parquet",), ("selection.json",))
 
 
@@ -117,38 +121,38 @@ def test_the_composition_adds_up(run):
     assert summary["mean_tokens"] == pytest.approx(np.mean(tokens))
 
 
-def test_full_takes_everything(run, features):
-    made, _ = run("full", SelectPart(selector="full"), features=features)
+def test_full_takes_everything(run, vectors):
+    made, _ = run("full", SelectPart(selector="full"), vectors=vectors)
     assert ids_in(made) == sorted(examples(80, 1)["id"].to_pylist())
     assert summary_in(made)["fraction"] == 1 and summary_in(made)["mmd_ratio"] is None
 
 
-def test_a_targeted_selection_goes_towards_the_target(run, features):
+def test_a_targeted_selection_goes_towards_the_target(run, vectors):
     chosen = {}
     for target in (False, True):
-        part = SelectPart(selector="herding", fraction=0.2, target=target)
-        made, _ = run(f"herding{target}", part, features=features)
+        part = SelectPart(selector="herding", fourier=FOURIER, fraction=0.2, target=target)
+        made, _ = run(f"herding{target}", part, vectors=vectors)
         chosen[target] = ids_in(made)
     assert chosen[True] != chosen[False]
-    rows, aim = (np.load(features.folder / name) for name in ("features.npy", "target_features.npy"))
+    rows, aim = (np.load(vectors.folder / name) for name in ("vectors.npy", "target_vectors.npy"))
     place = {name: row for row, name in enumerate(examples(80, 1)["id"].to_pylist())}
     gap = {t: np.linalg.norm(rows[[place[n] for n in names]].mean(0) - aim.mean(0)) for t, names in chosen.items()}
     assert gap[True] < gap[False]
 
 
-def test_a_control_matches_its_reference(run, features):
-    reference, _ = run("herding", SelectPart(selector="herding", fraction=0.25), features=features)
+def test_a_control_matches_its_reference(run, vectors):
+    reference, _ = run("herding", SelectPart(selector="herding", fourier=FOURIER, fraction=0.25), vectors=vectors)
     made, _ = run("matched", SelectPart(selector="source_matched", fraction=0.25, seed=3), reference=reference)
     counts = [[row["selected_examples"] for row in summary_in(each)["composition"]] for each in (reference, made)]
     assert counts[0] == counts[1] and set(ids_in(made)) != set(ids_in(reference))
 
 
-def test_a_resampled_pool_is_the_same_for_all_arms_of_a_seed(run, features):
-    part = SelectPart(selector="herding", fraction=0.5, resample=0.5, seed=1)
-    chosen = set(ids_in(run("herding", part, features=features)[0]))
+def test_a_resampled_pool_is_the_same_for_all_arms_of_a_seed(run, vectors):
+    part = SelectPart(selector="herding", fourier=FOURIER, fraction=0.5, resample=0.5, seed=1)
+    chosen = set(ids_in(run("herding", part, vectors=vectors)[0]))
     assert chosen == set(ids_in(run("random", part.model_copy(update={"selector": "random"}))[0]))
     other = part.model_copy(update={"seed": 2})
-    assert chosen != set(ids_in(run("other", other, features=features)[0]))
+    assert chosen != set(ids_in(run("other", other, vectors=vectors)[0]))
 
 
 @pytest.mark.parametrize(
@@ -168,13 +172,13 @@ def test_what_does_not_fit_is_refused(run, part, error, problem):
         run("bad", SelectPart(**part))
 
 
-def test_inputs_that_do_not_fit_each_other_are_refused(run, features, pool):
-    (features.folder / "target_features.npy").unlink()
-    with pytest.raises(RecipeError, match="the pool has none"):
-        run("bad", SelectPart(selector="herding", fraction=0.1, target=True), features=features)
-    np.save(features.folder / "features.npy", np.zeros((3, 4), np.float32))
-    with pytest.raises(ArtifactError, match="has 3 rows, the pool 80"):
-        run("bad", SelectPart(selector="herding", fraction=0.1), features=features)
+def test_inputs_that_do_not_fit_each_other_are_refused(run, vectors, pool):
+    (vectors.folder / "target_vectors.npy").unlink()
+    with pytest.raises(RecipeError, match="a pool without a target"):
+        run("bad", SelectPart(selector="herding", fourier=FOURIER, fraction=0.1, target=True), vectors=vectors)
+    np.save(vectors.folder / "vectors.npy", np.zeros((3, 4), np.float32))
+    with pytest.raises(ArtifactError, match="has 3 rows, the pool more"):
+        run("bad", SelectPart(selector="herding", fourier=FOURIER, fraction=0.1), vectors=vectors)
     reference, _ = run("random", SelectPart(selector="random", fraction=0.5, seed=0))
     with pytest.raises(DataError, match="are no candidates"):
         run("bad", SelectPart(selector="source_matched", resample=0.5, seed=1), reference=reference)

@@ -90,10 +90,10 @@ def test_resampling_the_pool_gives_every_seed_a_selection_of_its_own(make_graph)
 
 def test_features_are_an_input_of_who_needs_them_and_audited_by_the_rest(make_graph):
     stages = make_graph(selection=SELECTION).stages
-    assert stages["select.herding_0.1"].inputs == {"pool": "pool", "features": "features"}
-    assert stages["select.random_0.1.s0"].inputs == {"pool": "pool", "audit": "features"}
+    assert stages["select.herding_0.1"].inputs == {"pool": "pool", "vectors": "represent.hidden_states"}
+    assert stages["select.random_0.1.s0"].inputs == {"pool": "pool", "audit": "represent.hidden_states"}
     plain = make_graph(selection={"arms": ["random"], "controls": False}).stages
-    assert "features" not in plain
+    assert "represent.hidden_states" not in plain
     assert plain["select.random_0.1.s0"].inputs == {"pool": "pool"}
 
 
@@ -165,7 +165,7 @@ def test_more_arms_seeds_and_sets_leave_the_old_stages_as_they_are(make_graph, t
 @pytest.mark.parametrize(("sections", "changed"), [
     ({"training": {"learning_rate": 1e-3}}, "train.full.s0"),
     ({"budget": {"tokens": 7}}, "train.full.s0"),
-    ({"selection": SELECTION | {"representation": {"dimensions": 5}}}, "features"),
+    ({"selection": SELECTION | {"representations": {"hidden_states": {"dimensions": 5}}}}, "represent.hidden_states"),
     ({"evaluation": {"sets": [PROBLEMS | {"name": "b"}]}}, "tests"),
     ({"study": {"resample_pool": 0.5}}, "select.random_0.1.s0"),
 ])  # fmt: skip

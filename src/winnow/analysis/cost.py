@@ -36,8 +36,14 @@ def amount_at(evaluation: Evaluation, axis: str, dollars_per_hour: float) -> flo
 
 
 def selection_charge(study: Study, arm: str, seed: int) -> Charge:
-    """What the selection behind one run cost: representation and selectors."""
-    return _charge(study, stages_below(study, train_stage(study, arm, seed).artifact.name), SELECTION_METERS)
+    """What the selection behind one run cost: representation, selectors, and training that was done for them alone."""
+    inputs = train_stage(study, arm, seed).inputs_by_name
+    if "selection" not in inputs:
+        return Charge(Cost(), Cost())
+    shared = {below for role, at in inputs.items() if role != "selection" for below in stages_below(study, at)}
+    return _charge(
+        study, [at for at in stages_below(study, inputs["selection"]) if at not in shared], ("train", *SELECTION_METERS)
+    )
 
 
 def arm_charge(study: Study, arm: str) -> Charge:

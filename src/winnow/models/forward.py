@@ -26,10 +26,22 @@ class Batch:
     rows: list[int]
     """Which examples these are."""
     real_tokens: int
+    weights: Tensor | None = None
+    """[batch], float64: how much each row's targets count; null where all count alike."""
 
     def to(self, device: torch.device) -> "Batch":
         """The batch on another device."""
-        return Batch(self.ids.to(device), self.is_target.to(device), self.rows, self.real_tokens)
+        weights = None if self.weights is None else self.weights.to(device)
+        return Batch(self.ids.to(device), self.is_target.to(device), self.rows, self.real_tokens, weights)
+
+    def target_weights(self) -> Tensor | None:
+        """[targets], in the order of `Losses.of_targets`; null where all count alike."""
+        return None if self.weights is None else self.weights[self.is_target[:, 1:].nonzero()[:, 0]]
+
+    def total_weight(self) -> float:
+        """Number of targets, each counted by its row's weight."""
+        weights = self.target_weights()
+        return float(self.is_target[:, 1:].sum() if weights is None else weights.sum())
 
 
 class Losses:

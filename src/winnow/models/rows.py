@@ -1,7 +1,7 @@
 """Token rows: ids, and from which position on they are targets; and the rectangles that are made of them."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -23,6 +23,8 @@ class TokenRows:
     """[rows + 1]; row i is ids[offsets[i]:offsets[i + 1]]."""
     target_from: NDArray[np.int64]
     """[rows]; tokens from this position on are targets. Position 0 never is one."""
+    weights: NDArray[np.float64] | None = None
+    """[rows]; how much each row's targets count in training; null where all count alike."""
 
     @property
     def lengths(self) -> NDArray[np.int64]:
@@ -35,11 +37,9 @@ class TokenRows:
 
     def take(self, indices: Sequence[int] | NDArray[np.int64]) -> "TokenRows":
         """These rows, in this order."""
-        return rows_of(
-            [self.names[i] for i in indices],
-            [self.row(i) for i in indices],
-            self.target_from[np.asarray(indices, dtype=np.int64)],
-        )
+        at = np.asarray(indices, dtype=np.int64)
+        taken = rows_of([self.names[i] for i in at], [self.row(i) for i in at], self.target_from[at])
+        return replace(taken, weights=None if self.weights is None else self.weights[at])
 
 
 def sft_rows(examples: pa.Table, *, loss_on: str) -> TokenRows:
@@ -83,7 +83,8 @@ def pad(rows: TokenRows, members: NDArray[np.int64]) -> Batch:
     for at, (member, length) in enumerate(zip(members, lengths, strict=True)):
         ids[at, :length] = rows.row(int(member))
         is_target[at, rows.target_from[member] : length] = True
-    return Batch(torch.from_numpy(ids), torch.from_numpy(is_target), members.tolist(), int(lengths.sum()))
+    weights = None if rows.weights is None else torch.from_numpy(rows.weights[members])
+    return Batch(torch.from_numpy(ids), torch.from_numpy(is_target), members.tolist(), int(lengths.sum()), weights)
 
 
 def rows_of(names: list[str], rows: list[NDArray[np.int32]], starts: NDArray[np.int64]) -> TokenRows:

@@ -8,13 +8,11 @@ import numpy as np
 
 from winnow.selection.draws import occurrences
 from winnow.selection.registry import NoOptions, selector
-from winnow.selection.views import FeatureView, IntArray, PoolView
+from winnow.selection.views import IntArray, PoolView, Seen
 
 
 @selector("equal_shares", summary="Random rows, equally many of every source.", is_random=True)
-def order(
-    pool: PoolView, *, size: int, features: FeatureView | None, options: NoOptions, rng: np.random.Generator
-) -> IntArray:
+def order(pool: PoolView, *, size: int, seen: Seen, options: NoOptions, rng: np.random.Generator) -> IntArray:
     """All rows: first one of each source, then a second of each, and so on."""
     names, source = np.unique(pool.sources, return_inverse=True)
     shuffled = rng.permutation(len(pool))

@@ -19,7 +19,7 @@ from pydantic import Field
 
 from winnow.recipe import Frozen
 from winnow.selection.registry import selector
-from winnow.selection.views import FeatureView, FloatArray, IntArray, PoolView
+from winnow.selection.views import FloatArray, IntArray, PoolView, Seen
 
 EXACT_ROWS = 2e8
 """Rows looked at before `auto` narrows down: about a minute of one CPU thread with 1,024 features."""
@@ -39,26 +39,26 @@ class HerdingOptions(Frozen):
     """Width of the stochastic window; 1 takes half the time of 4 and chooses slightly worse."""
 
 
-def flops(*, pool_examples: int, num_features: int, size: int, options: HerdingOptions) -> float:
+def flops(*, pool_examples: int, width: int, size: int, target_examples: int, options: HerdingOptions) -> float:
     """A multiplication and an addition for every feature of every row looked at."""
-    return 2.0 * num_features * float(looked_at(size, pool_examples, options).sum())
+    return 2.0 * width * float(looked_at(size, pool_examples, options).sum())
 
 
 @selector(
     "herding",
     summary="Rows whose mean feature matches the pool's, or the target's, greedily.",
     options=HerdingOptions,
-    needs_features=True,
+    needs=("features",),
+    target="optional",
     flops=flops,
 )
-def order(
-    pool: PoolView, *, size: int, features: FeatureView | None, options: HerdingOptions, rng: np.random.Generator
-) -> IntArray:
+def order(pool: PoolView, *, size: int, seen: Seen, options: HerdingOptions, rng: np.random.Generator) -> IntArray:
     """`size` rows, in the order in which the greedy takes them."""
-    assert features is not None
-    aim = features.rows if features.target is None else features.target
+    assert seen.features is not None
+    aim = seen.features if seen.target is None else seen.target.features
+    assert aim is not None
     looked = looked_at(size, len(pool), options)
-    return herd(features.rows, aim.mean(axis=0, dtype=np.float64), looked=looked, shuffled=shuffle_by_id(pool.ids))
+    return herd(seen.features, aim.mean(axis=0, dtype=np.float64), looked=looked, shuffled=shuffle_by_id(pool.ids))
 
 
 def looked_at(size: int, pool_examples: int, options: HerdingOptions) -> IntArray:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from winnow.errors import DataError, RecipeError
-from winnow.recipe import RepresentationRecipe
+from winnow.recipe import HiddenStatesRecipe
 from winnow.selection.views import FloatArray, IntArray
 
 OnBatch = Callable[[int, int], None]
@@ -23,7 +23,7 @@ def silent(done: int, total: int) -> None:
 
 
 def pooled_hidden_states(
-    model: Any, rows: Sequence[Sequence[int]], recipe: RepresentationRecipe, on_batch: OnBatch = silent
+    model: Any, rows: Sequence[Sequence[int]], recipe: HiddenStatesRecipe, on_batch: OnBatch = silent
 ) -> FloatArray:
     """The pooled states of `rows` (token ids, sorted by example id), [rows, hidden], float32.
 

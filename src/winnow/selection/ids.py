@@ -14,7 +14,7 @@ import numpy as np
 from winnow.errors import DataError
 from winnow.recipe import Frozen
 from winnow.selection.registry import selector
-from winnow.selection.views import FeatureView, IntArray, PoolView
+from winnow.selection.views import IntArray, PoolView, Seen
 
 
 class IdsOptions(Frozen):
@@ -30,9 +30,7 @@ def files(options: IdsOptions) -> tuple[Path, ...]:
 
 
 @selector("ids", summary="Rows named in a file.", options=IdsOptions, takes_fraction=False, files=files)
-def order(
-    pool: PoolView, *, size: int, features: FeatureView | None, options: IdsOptions, rng: np.random.Generator
-) -> IntArray:
+def order(pool: PoolView, *, size: int, seen: Seen, options: IdsOptions, rng: np.random.Generator) -> IntArray:
     """The named rows. Raises DataError for ids that are unknown, stand twice, or are not there at all."""
     named = read_ids(Path(options.path))
     row_of = {name: row for row, name in enumerate(pool.ids)}

@@ -23,7 +23,9 @@ class LengthMatchedOptions(Frozen):
 
 
 @control("length_matched", summary="Random rows with another arm's token lengths.", options=LengthMatchedOptions)
-def draw(reference: IntArray, pool: PoolView, *, options: LengthMatchedOptions, rng: np.random.Generator) -> IntArray:
+def draw(
+    reference: IntArray, pool: PoolView, *, size: int, options: LengthMatchedOptions, rng: np.random.Generator
+) -> IntArray:
     """As many random rows of each bin of length as the reference has; rows beyond its extremes are never drawn."""
     lengths = pool.tokens[reference]
     cuts = np.linspace(0, 1, options.bins + 1)

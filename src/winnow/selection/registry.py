@@ -6,7 +6,7 @@ a control takes another arm's selection and draws rows that share one trait with
     class FirstOptions(Frozen): ...
 
     @selector("first", summary="The first rows by id.", options=FirstOptions)
-    def order(pool, *, size, features, options, rng):
+    def order(pool, *, size, seen, options, rng):
         return np.arange(size)
 
 Other packages join by an entry point in the group `winnow.selectors` that names the module.
@@ -17,17 +17,18 @@ from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 import numpy as np
 from pydantic import ValidationError
 
 from winnow.errors import RecipeError, nearest
 from winnow.recipe import Frozen
-from winnow.records import Traits
-from winnow.selection.views import FeatureView, IntArray, PoolView
+from winnow.records import Traits, needs_of
+from winnow.selection.views import Chosen, IntArray, PoolView, Seen
 
 GROUP = "winnow.selectors"
+Need = Literal["vectors", "features", "scores", "counts"]
 BUILT_IN = ("full", "random", "equal_shares", "herding", "ids", "source_matched", "length_matched")
 
 
@@ -39,11 +40,12 @@ class OrderFunction(Protocol):
     """What a selector is."""
 
     def __call__(
-        self, pool: PoolView, *, size: int, features: FeatureView | None, options: Any, rng: np.random.Generator
-    ) -> IntArray:
+        self, pool: PoolView, *, size: int, seen: Seen, options: Any, rng: np.random.Generator
+    ) -> IntArray | Chosen:
         """At least `size` distinct rows, best first. The rows come sorted by id, so the lower one wins a tie.
 
-        A selector that takes no fraction ignores `size` and gives the rows it wants.
+        `seen` holds what the selector said that it needs. A selector that takes no fraction ignores `size` and gives
+        the rows it wants. One that weighs its rows gives exactly `size`.
         """
         ...
 
@@ -51,20 +53,28 @@ class OrderFunction(Protocol):
 class DrawFunction(Protocol):
     """What a control is."""
 
-    def __call__(self, reference: IntArray, pool: PoolView, *, options: Any, rng: np.random.Generator) -> IntArray:
-        """As many distinct rows as `reference` has, which holds row numbers in ascending order."""
+    def __call__(
+        self, reference: IntArray, pool: PoolView, *, size: int, options: Any, rng: np.random.Generator
+    ) -> IntArray:
+        """`size` distinct rows; `reference` holds row numbers in ascending order.
+
+        `size` is the reference's, less the target sample for a control that adds it.
+        """
         ...
 
 
 class FlopsFunction(Protocol):
     """What tells a selector's cost, before it runs or after."""
 
-    def __call__(self, *, pool_examples: int, num_features: int, size: int, options: Any) -> float:
-        """FLOPs of one selection, counted from its sizes."""
+    def __call__(self, *, pool_examples: int, width: int, size: int, target_examples: int, options: Any) -> float:
+        """FLOPs of one selection, counted from its sizes.
+
+        `width` is that of the features, or else of the vectors.
+        """
         ...
 
 
-def no_flops(*, pool_examples: int, num_features: int, size: int, options: Any) -> float:
+def no_flops(*, pool_examples: int, width: int, size: int, target_examples: int, options: Any) -> float:
     """Nothing worth counting."""
     return 0.0
 
@@ -107,14 +117,25 @@ def selector(
     *,
     summary: str,
     options: type[Frozen] = NoOptions,
-    needs_features: bool = False,
+    needs: tuple[Need, ...] = (),
+    target: Literal["none", "optional", "required"] = "none",
+    representation: str = "hidden_states",
+    score: str = "loss",
     is_random: bool = False,
+    is_nested: bool = True,
     takes_fraction: bool = True,
+    wraps: bool = False,
     flops: FlopsFunction = no_flops,
     files: Callable[[Any], tuple[Path, ...]] = no_files,
 ) -> Callable[[Order], Order]:
-    """Register the decorated function as a selector; `files` tells which files its options name."""
-    traits = Traits(name, summary, False, is_random, needs_features, takes_fraction)
+    """Register the decorated function as a selector; `records.Traits` says what the arguments mean.
+
+    `flops` counts what a selection costs, `files` tells which files its options name.
+    """
+    traits = Traits(
+        name, summary, is_random=is_random, needs=needs, takes_fraction=takes_fraction,
+        is_nested=is_nested and takes_fraction, target=target, representation=representation, score=score, wraps=wraps,
+    )  # fmt: skip
 
     def register(function: Order) -> Order:
         _register(Selector(traits, function, options, flops, files))
@@ -123,11 +144,14 @@ def selector(
     return register
 
 
-def control(name: str, *, summary: str, options: type[Frozen] = NoOptions) -> Callable[[Draw], Draw]:
-    """Register the decorated function as a control."""
+def control(
+    name: str, *, summary: str, options: type[Frozen] = NoOptions, adds_target: bool = False
+) -> Callable[[Draw], Draw]:
+    """Register the decorated function as a control; the rows of the target sample are added to what it draws."""
+    traits = Traits(name, summary, is_control=True, is_random=True, is_nested=False, adds_target=adds_target)
 
     def register(function: Draw) -> Draw:
-        _register(Control(Traits(name, summary, is_control=True, is_random=True), function, options))
+        _register(Control(traits, function, options))
         return function
 
     return register
@@ -168,6 +192,12 @@ def data_files(name: str, options: Mapping[str, Any]) -> tuple[Path, ...]:
     """Files of the user's that a selection reads: their contents belong into its fingerprint."""
     found = _find(name)
     return found.files(check(name, options)) if isinstance(found, Selector) else ()
+
+
+def needs(name: str, options: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a selector sees, its inner selector's needs included."""
+    found = find_selector(name).traits
+    return needs_of(found, options, traits()) if found.wraps else found.needs
 
 
 def _explain(name: str, model: type[Frozen], problem: Any) -> str:

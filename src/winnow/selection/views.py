@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from winnow.errors import DataError
 
@@ -30,13 +32,58 @@ class PoolView:
 
 
 @dataclass(frozen=True, slots=True)
-class FeatureView:
-    """Feature vectors of the candidates, and of a target sample where the selection is to go towards one."""
+class TargetSample:
+    """A sample of what the selection is for.
 
-    rows: FloatArray
-    """[pool, features]"""
-    target: FloatArray | None = None
-    """[target, features]; null where the pool itself is the aim."""
+    It is made from the pool stage's target split or a file of the user's, both cleaned of evaluation data; there is
+    no way to make one from an evaluation set: see `winnow.selection.targets`.
+    """
+
+    sources: NDArray[np.str_]
+    """[target]"""
+    vectors: FloatArray | None = None
+    """[target, dimensions]"""
+    features: FloatArray | None = None
+    """[target, features]"""
+    scores: NDArray[np.float64] | None = None
+    """[target]"""
+    counts: csr_array | None = None
+    """[target, buckets]"""
+
+    def __len__(self) -> int:
+        return len(self.sources)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a selector sees of the candidates beside ids, sources and lengths; null what it did not ask for."""
+
+    vectors: FloatArray | None = None
+    """[pool, dimensions], float32: whitened hidden states, projected gradients, sentence embeddings."""
+    features: FloatArray | None = None
+    """[pool, features], float32: random Fourier features of the vectors, for kernel methods; |row| = 1."""
+    scores: NDArray[np.float64] | None = None
+    """[pool]: a number per row, such as its loss."""
+    counts: csr_array | None = None
+    """[pool, buckets], float32: hashed n-grams."""
+    target: TargetSample | None = None
+    """Null where the pool itself is the aim."""
+
+    def take(self, rows: IntArray) -> "Seen":
+        """The same of these rows, in this order; the target stays as it is."""
+        parts: dict[str, Any] = {name: getattr(self, name) for name in ("vectors", "features", "scores", "counts")}
+        taken = {name: None if part is None else part[rows] for name, part in parts.items()}
+        return Seen(**taken, target=self.target)
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What a selector gives that weighs its rows; others give the rows alone."""
+
+    rows: IntArray
+    """Best first."""
+    weights: NDArray[np.float64] | None = None
+    """[rows], positive, mean 1: how much each counts in training; null where all count alike."""
 
 
 def id_order(ids: Sequence[str]) -> IntArray:
@@ -52,9 +99,10 @@ def id_order(ids: Sequence[str]) -> IntArray:
     return order
 
 
-def check_finite(rows: FloatArray, what: str) -> None:
-    """Raise DataError where a row holds NaN or an infinity."""
-    bad = np.flatnonzero(~np.isfinite(rows.sum(axis=1, dtype=np.float64)))
+def check_finite(rows: Any, what: str) -> None:
+    """Raise DataError where a row holds NaN or an infinity; rows may be vectors, numbers or sparse counts."""
+    sums = rows if rows.ndim == 1 else rows.sum(axis=1, dtype=np.float64)
+    bad = np.flatnonzero(~np.isfinite(sums))
     if len(bad):
         raise DataError(
             f"{what} of {len(bad)} of {len(rows)} rows hold NaN or infinity (first: row {bad[0]}); "

@@ -6,8 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from winnow.errors import RecipeError, nearest
-from winnow.recipe import ArmRecipe, Recipe
-from winnow.records import Traits
+from winnow.recipe import DEFAULT_REPRESENTATIONS, GIVES, ArmRecipe, Recipe, RepresentationRecipe
+from winnow.records import Traits, inner_of, needs_of
+
+SEEN_AS: dict[str, tuple[str, ...]] = {"representation": ("vectors", "features", "counts"), "score": ("scores",)}
+"""Key of an arm -> what a selector may get of the representation that it names."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,12 @@ class Arm:
     options: Mapping[str, Any] = field(default_factory=dict)
     is_added: bool = False
     """Not in the recipe, but needed for a fair study."""
+    needs: tuple[str, ...] = ()
+    """What the selector sees: `vectors`, `features`, `scores`, `counts`."""
+    representation: str | None = None
+    """Where its vectors, features or counts come from."""
+    score: str | None = None
+    """Where its scores come from."""
 
 
 def build_arms(recipe: Recipe, traits: Mapping[str, Traits]) -> list[Arm]:
@@ -33,7 +42,7 @@ def build_arms(recipe: Recipe, traits: Mapping[str, Traits]) -> list[Arm]:
     two arms of one name, or no arm at all.
     """
     selection = recipe.selection
-    asked = [ArmRecipe(selector=arm) if isinstance(arm, str) else arm for arm in selection.arms]
+    asked = [_aimed(ArmRecipe(selector=arm) if isinstance(arm, str) else arm, traits) for arm in selection.arms]
     added = _missing_controls(asked, traits) if selection.controls else []
     entries = [(arm, False) for arm in asked] + [(arm, True) for arm in added]
     for arm, _ in entries:
@@ -46,13 +55,23 @@ def build_arms(recipe: Recipe, traits: Mapping[str, Traits]) -> list[Arm]:
     return arms
 
 
+def _aimed(arm: ArmRecipe, traits: Mapping[str, Traits]) -> ArmRecipe:
+    """The arm with its name, and with the target that its selector cannot do without."""
+    if arm.selector not in traits:
+        return arm
+    named = arm.model_copy(update={"name": base_name(arm)})
+    is_aimed = inner_of(traits[arm.selector], arm.options, traits).target == "required"
+    return named.model_copy(update={"target": True}) if is_aimed else named
+
+
 def base_name(arm: ArmRecipe) -> str:
     """Name of an arm without its fraction."""
     if arm.name is not None:
         return arm.name
     if arm.of is not None:
         return f"{arm.selector}_{arm.of}"
-    return f"{arm.selector}_target" if arm.target else arm.selector
+    parts = (arm.selector, "target" if arm.target else None, arm.representation, arm.score)
+    return "_".join(part for part in parts if part)
 
 
 def arm_name(base: str, fraction: float | None) -> str:
@@ -76,16 +95,47 @@ def _check(arm: ArmRecipe, recipe: Recipe, traits: Mapping[str, Traits]) -> None
         known = sorted(traits)
         raise RecipeError(f"unknown selector {arm.selector!r}{nearest(arm.selector, known)}; known: {', '.join(known)}")
     if traits[arm.selector].is_control != (arm.of is not None):
-        needs = (
+        wrong = (
             "needs `of:`, the arm that it is the control of" if arm.of is None else "is no control and takes no `of:`"
         )
-        raise RecipeError(f"selection arm {arm.selector!r} {needs}")
+        raise RecipeError(f"selection arm {arm.selector!r} {wrong}")
     if arm.fractions and not traits[arm.selector].takes_fraction:
         raise RecipeError(f"selection arm {base_name(arm)!r} takes no fraction; remove `fractions:`")
-    if arm.target and not traits[arm.selector].needs_features:
+    seen = inner_of(traits[arm.selector], arm.options, traits)
+    if arm.target and seen.target == "none" and traits[arm.selector].target == "none":
         raise RecipeError(f"selection arm {arm.selector!r} cannot aim at a target; remove `target: true`")
-    if arm.target and recipe.pool.target is None:
+    wants_target = arm.target or traits[arm.selector].adds_target
+    if wants_target and recipe.pool.target is None:
         raise RecipeError(f"selection arm {base_name(arm)!r} has a target, but pool.target sets none aside; add it")
+    needs = needs_of(traits[arm.selector], arm.options, traits)
+    for key, used in SEEN_AS.items():
+        name = getattr(arm, key)
+        if name is not None and not set(used) & set(needs):
+            raise RecipeError(f"selection arm {base_name(arm)!r} has no use for a {key}; remove `{key}: {name}`")
+
+
+def representation_of(recipe: Recipe, name: str) -> RepresentationRecipe:
+    """The representation of this name, declared or there by default. Raises RecipeError."""
+    known: dict[str, RepresentationRecipe] = DEFAULT_REPRESENTATIONS | recipe.selection.representations
+    if name not in known:
+        raise RecipeError(f"there is no representation {name!r}{nearest(name, known)}; known: {', '.join(known)}")
+    return known[name]
+
+
+def _sees(arm: ArmRecipe, recipe: Recipe, traits: Mapping[str, Traits]) -> tuple[str | None, str | None]:
+    """Names of the representation and of the score of an arm, each checked to give what is needed."""
+    outer = traits[arm.selector]
+    seen, needs = inner_of(outer, arm.options, traits), needs_of(outer, arm.options, traits)
+    found: list[str | None] = []
+    for key, parts in SEEN_AS.items():
+        wanted = next((part for part in parts if part in needs), None)
+        owner = outer if set(parts) & set(outer.needs) else seen
+        name = getattr(arm, key) or getattr(owner, key)
+        found.append(name if wanted else None)
+        gives = GIVES[representation_of(recipe, name).kind] if wanted else None
+        if gives is not None and gives != ("vectors" if wanted == "features" else wanted):
+            raise RecipeError(f"selection arm {base_name(arm)!r} needs {wanted}; {key} {name!r} gives {gives}")
+    return found[0], found[1]
 
 
 def _at_fractions(
@@ -106,10 +156,12 @@ def _at_fractions(
         raise RecipeError(
             f"selection arm {base!r} is the control of {arm.of!r}, a control itself; name a selector's arm"
         )
+    needs = needs_of(traits[arm.selector], arm.options, traits)
+    representation, score = _sees(arm, recipe, traits)
     return [
         Arm(
             arm_name(base, fraction), arm.selector, fraction, arm.target,
-            arm_name(arm.of, fraction) if arm.of else None, arm.options, is_added,
+            arm_name(arm.of, fraction) if arm.of else None, arm.options, is_added, needs, representation, score,
         )
         for fraction in fractions
     ]  # fmt: skip

@@ -22,9 +22,19 @@ from winnow.parts import (
     TokenizerPart,
     TrainPart,
 )
-from winnow.recipe import BudgetRecipe, PretrainRecipe, Recipe, SourceRecipe, TrainingRecipe
-from winnow.records import Stage, Traits
-from winnow.study.arms import Arm, build_arms, global_batch_size
+from winnow.recipe import (
+    GIVES,
+    BudgetRecipe,
+    FourierRecipe,
+    GradientsRecipe,
+    PretrainRecipe,
+    Recipe,
+    SourceRecipe,
+    StageRecipe,
+    TrainingRecipe,
+)
+from winnow.records import Stage, Traits, inner_of
+from winnow.study.arms import Arm, build_arms, global_batch_size, representation_of
 
 COMMON = "generate", "tests", "corpus", "tokenizer", "model", "pool"
 """Kinds of stages that are made before anything is trained or scored."""
@@ -43,9 +53,7 @@ def expand(recipe: Recipe, traits: Mapping[str, Traits]) -> Graph:
     """The stages of a whole study. Raises RecipeError where the recipe contradicts itself."""
     arms = build_arms(recipe, traits)
     stages = [*_data_stages(recipe), *_base_stages(recipe), _pool_stage(recipe), *_own_stages(recipe)]
-    if any(traits[arm.selector].needs_features for arm in arms):
-        part = RepresentPart(representation=recipe.selection.representation, threads=recipe.training.threads)
-        stages.append(Stage("features", "represent", part, {"pool": "pool", "model": "base"}))
+    stages += _representation_stages(recipe, arms)
     stages += _selection_stages(recipe, arms, traits)
     stages.append(_evaluation_stage(recipe, "evaluate.zero_shot", recipe.training.start, ("last",)))
     for seed in recipe.study.seeds:
@@ -163,24 +171,86 @@ def _own_stages(recipe: Recipe) -> list[Stage]:
     return stages
 
 
+def _representation_stages(recipe: Recipe, arms: list[Arm]) -> list[Stage]:
+    """A stage for each representation that an arm uses, once, after one that points at its model if it is another."""
+    names = dict.fromkeys(name for arm in arms for name in (arm.representation, arm.score) if name)
+    return [stage for name in names for stage in _representation(recipe, name)]
+
+
+def _representation(recipe: Recipe, name: str) -> list[Stage]:
+    asked = representation_of(recipe, name)
+    lora = (asked.lora or recipe.training.lora) if isinstance(asked, GradientsRecipe) else None
+    part = RepresentPart(representation=asked, lora=lora, threads=recipe.training.threads)
+    proxy = getattr(asked, "model", None)
+    if proxy is None:
+        return [Stage(represent_stage(name), "represent", part, {"pool": "pool"})]
+    own = {stage.name: stage for stage in recipe.stages}
+    inputs, extra = {"pool": "pool", "model": proxy}, []
+    if proxy != "base" and proxy not in own:
+        inputs |= {"model": f"proxy.{name}", "tokenizer": f"proxy.{name}"}
+        extra = [Stage(f"proxy.{name}", "model", ModelPart(model=proxy))]
+    shared = _ancestry(recipe.training.start, own)
+    inputs |= {f"warm_up.{stage}": stage for stage in _ancestry(proxy, own) if stage not in shared}
+    return [*extra, Stage(represent_stage(name), "represent", part, inputs)]
+
+
+def _ancestry(name: str, own: Mapping[str, StageRecipe]) -> list[str]:
+    """The recipe's own stages that a checkpoint rests on, itself among them."""
+    found: list[str] = []
+    while name in own and name not in found:
+        found.append(name)
+        name = own[name].start
+    return found
+
+
+def represent_stage(name: str) -> str:
+    """Name of the stage that makes a representation."""
+    return f"represent.{name}"
+
+
+def audit_of(arms: list[Arm], recipe: Recipe) -> str | None:
+    """The representation in which all selections of a study are compared with the pool; null where none has vectors."""
+    used = [arm.representation for arm in arms if arm.representation]
+    vectors = [name for name in used if GIVES[representation_of(recipe, name).kind] == "vectors"]
+    return "hidden_states" if "hidden_states" in vectors else next(iter(vectors), None)
+
+
+def _seen_by(arm: Arm, audit: str | None) -> dict[str, str]:
+    """Inputs of a selection: what it sees, and what its summary alone sees."""
+    inputs = {"pool": "pool"}
+    if arm.representation:
+        inputs["counts" if "counts" in arm.needs else "vectors"] = represent_stage(arm.representation)
+    if arm.score:
+        inputs["scores"] = represent_stage(arm.score)
+    if audit and represent_stage(audit) != inputs.get("vectors"):
+        inputs["audit"] = represent_stage(audit)
+    return inputs
+
+
 def _selection_stages(recipe: Recipe, arms: list[Arm], traits: Mapping[str, Traits]) -> list[Stage]:
     stages: dict[str, Stage] = {}
-    has_features = any(traits[arm.selector].needs_features for arm in arms)
+    audit = audit_of(arms, recipe)
     for seed in recipe.study.seeds:
         for arm in arms:
             name = selection_stage(recipe, arm, seed, traits)
-            inputs = {"pool": "pool"}
-            if has_features:
-                inputs["features" if traits[arm.selector].needs_features else "audit"] = "features"
+            inputs = _seen_by(arm, audit)
             if arm.of is not None:
                 reference = next(other for other in arms if other.name == arm.of)
                 inputs["reference"] = selection_stage(recipe, reference, seed, traits)
             part = SelectPart(
                 selector=arm.selector, options=dict(arm.options), fraction=arm.fraction, target=arm.target,
+                sized_by=recipe.selection.sized_by, fourier=_fourier(recipe, arm),
                 resample=_resample(recipe, arm), seed=seed if _is_random(recipe, arm, traits) else None,
             )  # fmt: skip
             stages.setdefault(name, Stage(name, "select", part, inputs, arm.name, part.seed))
     return list(stages.values())
+
+
+def _fourier(recipe: Recipe, arm: Arm) -> FourierRecipe | None:
+    if "features" not in arm.needs or arm.representation is None:
+        return None
+    found: FourierRecipe | None = getattr(representation_of(recipe, arm.representation), "fourier", None)
+    return found
 
 
 def _resample(recipe: Recipe, arm: Arm) -> float:
@@ -188,7 +258,8 @@ def _resample(recipe: Recipe, arm: Arm) -> float:
 
 
 def _is_random(recipe: Recipe, arm: Arm, traits: Mapping[str, Traits]) -> bool:
-    return traits[arm.selector].is_random or arm.of is not None or _resample(recipe, arm) < 1
+    inner = inner_of(traits[arm.selector], arm.options, traits)
+    return traits[arm.selector].is_random or inner.is_random or arm.of is not None or _resample(recipe, arm) < 1
 
 
 def selection_stage(recipe: Recipe, arm: Arm, seed: int, traits: Mapping[str, Traits]) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from winnow.errors import TrainingError
 from winnow.models.flops import FlopModel
@@ -85,11 +86,11 @@ def _step(
     """One optimizer update on one global batch; gives back its mean loss per target token."""
     for group in optimizer.param_groups:
         group["lr"] = rate
-    targets = sum(int(batch.is_target[:, 1:].sum()) for batch in micro_batches)
+    weight = sum(batch.total_weight() for batch in micro_batches)
     total = 0.0
     for batch in micro_batches:
-        # Normalised by the targets of the whole global batch, so that the cut into micro-batches does not matter.
-        loss = losses.of_targets(batch.to(losses.device)).sum() / targets
+        # Normalised by the weight of the whole global batch, so that the cut into micro-batches does not matter.
+        loss = _weighed_sum(losses, batch.to(losses.device)) / weight
         loss.backward()
         total += float(loss.detach())
     if not total < float("inf"):
@@ -103,6 +104,12 @@ def _step(
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
     return total
+
+
+def _weighed_sum(losses: Losses, batch: Batch) -> Tensor:
+    """The losses of a batch's targets, each times its row's weight."""
+    found, weights = losses.of_targets(batch), batch.target_weights()
+    return found.sum() if weights is None else (found * weights.to(found.dtype)).sum()
 
 
 def _cost(job: Job, losses: Losses, micro_batches: list[Batch], seconds: float) -> Cost:

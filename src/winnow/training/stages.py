@@ -3,8 +3,12 @@
 import dataclasses
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import torch
 
@@ -83,14 +87,26 @@ def _rows(part: TrainPart, inputs: Mapping[str, Stored], tokenizer: Any) -> Toke
         encoded = encode_texts(tokenizer, texts)
         return packed_rows(encoded, context_tokens=part.context_tokens, eos_id=eos_id(tokenizer))
     table = pq.read_table(data / "train.parquet")
+    if "selection" in inputs:
+        return _selected_rows(part, inputs, table)
     if part.sources is not None:
         table = table.filter([source in part.sources for source in table["source"].to_pylist()])
-    rows = sft_rows(table, loss_on=part.training.loss_on)
-    if "selection" not in inputs:
-        return rows
-    chosen = set(pq.read_table(inputs["selection"].folder / "selection.parquet")["id"].to_pylist())
-    # In the pool's order, not by rank: two selections of the same rows train to the same bits.
-    return rows.take([index for index, name in enumerate(rows.names) if name in chosen])
+    return sft_rows(table, loss_on=part.training.loss_on)
+
+
+def _selected_rows(part: TrainPart, inputs: Mapping[str, Stored], pool: pa.Table) -> TokenRows:
+    """The chosen rows of the pool, and of its target sample where a control adds that; with weights if there are any.
+
+    In the pool's order, not by rank: two selections of the same rows train to the same bits.
+    """
+    selection = pq.read_table(inputs["selection"].folder / "selection.parquet")
+    names = selection["id"].to_pylist()
+    weights = selection["weight"].to_pylist() if "weight" in selection.column_names else None
+    if not set(names) <= set(pool["id"].to_pylist()):
+        pool = pa.concat_tables([pool, pq.read_table(inputs["data"].folder / "target.parquet")])
+    chosen = dict(zip(names, weights or [1.0] * len(names), strict=True))
+    rows = sft_rows(pool.filter(pc.is_in(pool["id"], pa.array(names))), loss_on=part.training.loss_on)
+    return replace(rows, weights=np.array([chosen[name] for name in rows.names])) if weights else rows
 
 
 def _plan(part: TrainPart, inputs: Mapping[str, Stored], rows: TokenRows, flops: FlopModel) -> VisitPlan:
