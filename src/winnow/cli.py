@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from winnow import stopping
 from winnow.errors import WinnowError
 
 if TYPE_CHECKING:
@@ -233,6 +234,7 @@ def _interrupt(number: int, frame: object) -> None:
 def main() -> None:
     """Run the command line; the edge where errors become one line."""
     signal.signal(signal.SIGINT, _interrupt)
+    stopping.listen()
     debug = "--debug" in sys.argv
     arguments = [word for word in sys.argv[1:] if word != "--debug"]
     from winnow.quiet import quiet_libraries
@@ -244,6 +246,8 @@ def main() -> None:
         _leave(str(error), error.exit_code, debug)
     except Interrupted:
         _leave("stopped; run the same command again to go on from the last checkpoint", 1, debug)
+    except stopping.Stopped:
+        _leave("asked to stop; run the same command again to go on from here", stopping.EXIT_CODE, debug)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
             raise

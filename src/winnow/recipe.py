@@ -132,6 +132,33 @@ class TargetRecipe(Frozen):
         return self
 
 
+class PlantRecipe(Frozen):
+    """Noise put into training rows on purpose, in the places of others; validation and target stay clean."""
+
+    wrong_answers: Share = 0.0
+    """Share of the training rows whose final answer becomes another one of its source, or another option."""
+    copies: Share = 0.0
+    """Share that become exact copies of a few others."""
+    copied_rows: Count = 50
+    """How many rows are copied."""
+    off_topic: Share = 0.0
+    """Share that become questions of another kind."""
+    off_topic_source: SourceRecipe | None = None
+    """Where those come from: files or a hub data set with questions and answers."""
+    seed: Seed = 0
+    """Decides which rows; the same rows for all arms and seeds of a study."""
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.wrong_answers + self.copies + self.off_topic > 0.95:
+            raise ValueError("pool.plant changes more than 95 % of the rows; lower its shares")
+        if (self.off_topic > 0) != (self.off_topic_source is not None):
+            raise ValueError("pool.plant needs both off_topic and off_topic_source, or neither")
+        if self.off_topic_source is not None and self.off_topic_source.path is None:
+            raise ValueError("pool.plant.off_topic_source is generated; give files or a hub data set")
+        return self
+
+
 class PoolRecipe(Frozen):
     """All candidates for training."""
 
@@ -151,6 +178,8 @@ class PoolRecipe(Frozen):
     """Train on the worked answer followed by the final one, or on the final answer alone."""
     target: TargetRecipe | None = None
     """Sample for targeted selectors."""
+    plant: PlantRecipe | None = None
+    """Noise put into the training rows, for studies of what selection makes of it."""
     seed: Seed = 0
     """Seed of sampling and splitting."""
 
@@ -236,9 +265,13 @@ class TrainingRecipe(Frozen):
     """The adapter, for method `lora`."""
     start: Name = "base"
     """Stage whose checkpoint the runs start from: `base` or one of `stages`."""
+    freeze: tuple[str, ...] = ()
+    """Weights whose name matches one of these regular expressions are not trained (method `full`)."""
+    optimizer: Literal["adamw", "sgd", "adafactor", "lion", "muon"] = "adamw"
+    """`muon` takes the matrices inside the layers, AdamW the rest; `lion` needs the extra `optimizers`."""
     learning_rate: Positive = 2e-4
-    """Peak learning rate of AdamW."""
-    schedule: Literal["constant", "linear", "cosine", "warmup_stable_decay"] = "linear"
+    """Peak learning rate."""
+    schedule: Literal["constant", "linear", "cosine", "inverse_sqrt", "warmup_stable_decay"] = "linear"
     """Learning rate over the steps."""
     warmup_fraction: Share = 0.0
     """Share of the steps with linear warm-up."""
@@ -247,9 +280,9 @@ class TrainingRecipe(Frozen):
     final_learning_rate_fraction: Share = 0.0
     """Learning rate at the end over the peak (linear, cosine, warmup_stable_decay)."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
-    """AdamW's decoupled weight decay."""
+    """Decoupled weight decay of matrices."""
     betas: tuple[float, float] = (0.9, 0.999)
-    """AdamW's averaging."""
+    """Averaging of AdamW and Lion; the first is SGD's momentum."""
     max_grad_norm: Positive | None = 1.0
     """Gradients are clipped to this norm; null for none."""
     per_device_batch_size: Count = 40

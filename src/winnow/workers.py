@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from winnow import stopping
 from winnow.pipeline import selector_traits, store_beside
 from winnow.recipe import Recipe
 from winnow.store import Store
@@ -87,4 +88,8 @@ if __name__ == "__main__":
 
     quiet_libraries()
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    work(*sys.argv[1:])
+    stopping.listen()
+    try:
+        work(*sys.argv[1:])
+    except stopping.Stopped:
+        sys.exit(stopping.EXIT_CODE)

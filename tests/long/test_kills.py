@@ -112,6 +112,20 @@ def test_ctrl_c_is_one_line_and_the_next_run_goes_on(undisturbed, tmp_path):
     assert checkpoints(folder) == checkpoints(undisturbed)
 
 
+def test_asked_to_stop_it_saves_and_leaves_with_a_code_of_its_own(undisturbed, tmp_path):
+    folder = tmp_path / "study"
+    process = start(folder, "--workers", "2")
+    wait_for_steps(process, folder, 20)
+    asked = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 75 and time.monotonic() - asked < 30
+    assert err.strip().splitlines()[-1].startswith("winnow: asked to stop; run the same command again")
+    assert "Traceback" not in err
+    finish(folder, "--workers", "1")
+    assert checkpoints(folder) == checkpoints(undisturbed)
+
+
 def test_no_worker_outlives_a_killed_parent(tmp_path):
     process = start(tmp_path / "study", "--workers", "2")
     time.sleep(8)

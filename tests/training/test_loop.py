@@ -156,3 +156,16 @@ def test_long_rows_cost_more_than_their_share(make_job):
     short, long = (make_job(rows=toy_rows(8, shortest=n, longest=n)).batches.plan for n in (10, 20))
     assert long.flops > 2 * short.flops and long.tokens == 2 * short.tokens
     assert dataclasses.asdict(long)["examples"] == 8
+
+
+@pytest.mark.parametrize("micro", [1, 4])
+def test_a_row_of_weight_two_counts_like_two_rows(make_job, run_job, micro):
+    rows = toy_rows(6)
+    weighed = dataclasses.replace(rows, weights=np.array([2.0, 1, 1, 1, 1, 1]))
+    twice = rows.take([0, *range(6)])
+    one = make_job(("visits", 6), global_batch=6, micro=micro, rows=weighed, **FLOAT64)
+    other = make_job(("visits", 7), global_batch=7, micro=micro, rows=twice, **FLOAT64)
+    plain = make_job(("visits", 6), global_batch=6, micro=micro, rows=rows, **FLOAT64)
+    states = [trajectory(run_job, job, name)[0] for job, name in ((one, "one"), (other, "two"), (plain, "plain"))]
+    gaps = [max((states[0][name] - state[name]).abs().max().item() for name in state) for state in states[1:]]
+    assert gaps[0] < 1e-9 < gaps[1]

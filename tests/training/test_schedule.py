@@ -35,7 +35,7 @@ def test_warmup_stable_decay_falls_along_a_line_at_the_end():
     assert set(rates("warmup_stable_decay", decay_fraction=0.0)) == {2.0}
 
 
-@pytest.mark.parametrize("schedule", ["constant", "linear", "cosine", "warmup_stable_decay"])
+@pytest.mark.parametrize("schedule", ["constant", "linear", "cosine", "inverse_sqrt", "warmup_stable_decay"])
 def test_warmup_rises_along_a_line_to_the_peak(schedule):
     found = rates(schedule, warmup_fraction=0.1)
     assert found[:10] == pytest.approx([2.0 * (step + 1) / 11 for step in range(10)])
@@ -43,8 +43,13 @@ def test_warmup_rises_along_a_line_to_the_peak(schedule):
     assert all(rate > 0 for rate in found)
 
 
-@pytest.mark.parametrize("schedule", ["constant", "linear", "cosine", "warmup_stable_decay"])
+@pytest.mark.parametrize("schedule", ["constant", "linear", "cosine", "inverse_sqrt", "warmup_stable_decay"])
 @pytest.mark.parametrize("warmup", [0.0, 0.5, 1.0])
 def test_a_single_step_has_a_rate(schedule, warmup):
     recipe = TrainingRecipe(learning_rate=2.0, schedule=schedule, warmup_fraction=warmup)
     assert 0 < learning_rate_at(0, 1, recipe) <= 2.0
+
+
+def test_inverse_square_root_halves_the_rate_when_the_steps_are_four_times_as_many():
+    found = rates("inverse_sqrt", warmup_fraction=0.1)
+    assert found[10] == pytest.approx(2.0) and found[43] == pytest.approx(1.0)

@@ -7,8 +7,9 @@ artifact that it started from, so that an adapter finds its base wherever the st
 
 import copy
 import json
+import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -182,6 +183,26 @@ def adapt(model: Any, lora: LoraRecipe, *, seed: int) -> Any:
     except ValueError as error:
         names = sorted({name.rsplit(".", 1)[-1] for name, m in model.named_modules() if hasattr(m, "weight")})
         raise RecipeError(f"training.lora.target_modules is {targets}; this model has {', '.join(names)}") from error
+
+
+def freeze(model: nn.Module, patterns: Sequence[str]) -> None:
+    """Stop training the weights whose name one of the regular expressions finds.
+
+    Raises RecipeError where an expression is none or finds nothing, or nothing is left to train.
+    """
+    named = list(model.named_parameters())
+    for pattern in patterns:
+        try:
+            found = [weight for name, weight in named if re.search(pattern, name)]
+        except re.error as error:
+            raise RecipeError(f"training.freeze {pattern!r} is no regular expression: {error}") from error
+        if not found:
+            names = ", ".join(name for name, _ in named[:3])
+            raise RecipeError(f"training.freeze {pattern!r} matches no weight; this model has {names} ...")
+        for weight in found:
+            weight.requires_grad_(False)
+    if not any(weight.requires_grad for _, weight in named):
+        raise RecipeError(f"training.freeze {list(patterns)} leaves nothing to train; name fewer weights")
 
 
 def _has_transposed_weights(model: Any) -> bool:

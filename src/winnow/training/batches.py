@@ -29,12 +29,12 @@ class EpochBatches:
         last = min(first + self.global_batch_size, self.plan.visits)
         return np.array([self._visit(number) for number in range(first, last)], dtype=np.int64)
 
-    def micro_batches(self, step: int) -> list[Batch]:
-        """The step's rows, sorted by length and cut into micro-batches padded on the right."""
+    def micro_batches(self, step: int, size: int | None = None) -> list[Batch]:
+        """The step's rows, sorted by length and cut into micro-batches of `size` (the run's own), padded on the right."""
         members = self.members(step)
         by_length = members[np.lexsort((members, self.rows.lengths[members]))]
-        cuts = range(0, len(by_length), self.micro_batch_size)
-        return [pad(self.rows, by_length[cut : cut + self.micro_batch_size]) for cut in cuts]
+        width = size or self.micro_batch_size
+        return [pad(self.rows, by_length[cut : cut + width]) for cut in range(0, len(by_length), width)]
 
     def _visit(self, number: int) -> int:
         epoch, position = divmod(number, self.plan.examples)

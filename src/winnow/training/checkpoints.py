@@ -57,10 +57,16 @@ def write(folder: Path, checkpoint: Checkpoint) -> None:
 
 def newest(folder: Path) -> Checkpoint | None:
     """The newest valid checkpoint below `folder`, or None; warns, naming the file, about damaged ones."""
+    place = newest_place(folder)
+    return None if place is None else _read(place)
+
+
+def newest_place(folder: Path) -> Path | None:
+    """Where the newest valid checkpoint below `folder` is; warns, naming the file, about damaged ones."""
     for place in reversed(_complete(folder)):
         damage = _damage(place)
         if damage is None:
-            return _read(place)
+            return place
         warnings.warn(f"checkpoint {place.name} is damaged ({damage}); using an older one", stacklevel=2)
     return None
 

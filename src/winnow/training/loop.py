@@ -5,6 +5,7 @@ keeps the best and the last weights, and, killed anywhere, goes on to the same b
 """
 
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from winnow import stopping
 from winnow.errors import TrainingError
 from winnow.models.flops import FlopModel
 from winnow.models.forward import Batch, Losses
@@ -21,9 +23,12 @@ from winnow.recipe import TrainingRecipe
 from winnow.records import Cost, Probe, Progress
 from winnow.training import checkpoints
 from winnow.training.batches import EpochBatches
+from winnow.training.memory import is_out_of_memory
+from winnow.training.optimizers import Together, build_optimizer, trained
 from winnow.training.schedule import learning_rate_at
 from winnow.training.tally import LOGGED_POINTS, Journal, Tally
 
+Optimizer = torch.optim.Optimizer | Together
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float64": None}
 
 
@@ -46,11 +51,17 @@ class Job:
 def train(job: Job, folder: Path, progress: Progress, probe: Probe | None) -> tuple[Tally, Cost]:
     """Train to the end of the plan; gives back the run's records and what was wasted.
 
-    Raises TrainingError where the loss is no number.
+    Raises TrainingError where the loss is no number or one example does not fit into memory, Stopped at the end of a
+    step, its checkpoint written, where the process was asked to stop.
     """
+    with stopping.deferred():
+        return _train(job, folder, progress, probe)
+
+
+def _train(job: Job, folder: Path, progress: Progress, probe: Probe | None) -> tuple[Tally, Cost]:
     steps, places = job.batches.plan.steps, folder / "checkpoints"
     places.mkdir(parents=True, exist_ok=True)
-    optimizer, losses = _optimizer(job), Losses(job.model, autocast=_autocast(job))
+    optimizer, losses = build_optimizer(job.model, job.recipe), Losses(job.model, autocast=_autocast(job))
     torch.manual_seed(job.seed)
     tally, journal = _resume(job, optimizer, places), Journal(folder)
     journal.resume(tally.spent + tally.evaluating)
@@ -61,8 +72,7 @@ def train(job: Job, folder: Path, progress: Progress, probe: Probe | None) -> tu
     while tally.step < steps:
         started = time.perf_counter()
         rate = learning_rate_at(tally.step, steps, job.recipe)
-        micro_batches = job.batches.micro_batches(tally.step)
-        loss = _step(job, optimizer, losses, micro_batches, rate, at=tally.step)
+        loss, micro_batches = _step_that_fits(job, optimizer, losses, rate, tally, places)
         cost = _cost(job, losses, micro_batches, time.perf_counter() - started)
         tally.count_step(visits=sum(len(b.rows) for b in micro_batches), cost=cost, loss=loss)
         journal.note(tally.spent + tally.evaluating)
@@ -72,18 +82,62 @@ def train(job: Job, folder: Path, progress: Progress, probe: Probe | None) -> tu
             _evaluate(job, tally, probe)
             journal.note(tally.spent + tally.evaluating)
             job.model.train()
-        if tally.step < steps and time.perf_counter() - saved_at >= job.recipe.checkpoint_every_seconds:
+        is_due = stopping.asked() or time.perf_counter() - saved_at >= job.recipe.checkpoint_every_seconds
+        if tally.step < steps and is_due:
             checkpoints.write(places, _checkpoint(job, optimizer, tally))
             saved_at = time.perf_counter()
+        if tally.step < steps and stopping.asked():
+            raise stopping.Stopped
         progress.update(tally.step, steps, f"loss {loss:.3f}")
     job.save("last")
     return tally, journal.wasted()
 
 
-def _step(
-    job: Job, optimizer: torch.optim.Optimizer, losses: Losses, micro_batches: list[Batch], rate: float, *, at: int
-) -> float:
-    """One optimizer update on one global batch; gives back its mean loss per target token."""
+def _step_that_fits(
+    job: Job, optimizer: Optimizer, losses: Losses, rate: float, tally: Tally, places: Path
+) -> tuple[float, list[Batch]]:
+    """One step; where memory runs out, the same step again in micro-batches of half the size, from now on."""
+    random_state = _random_state()
+    while True:
+        micro_batches = job.batches.micro_batches(tally.step, tally.micro_batch_size)
+        try:
+            loss = _step(job, optimizer, losses, micro_batches, rate)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            tally.micro_batch_size = _half(max(len(batch.rows) for batch in micro_batches), micro_batches)
+        else:
+            if not loss < float("inf"):
+                raise _no_number(job, loss, micro_batches, tally.step, places)
+            _update(job, optimizer)
+            return loss, micro_batches
+        # Outside the handler, whose traceback holds on to the tensors of the failed attempt.
+        optimizer.zero_grad(set_to_none=True)
+        torch.cuda.empty_cache()
+        _set_random_state(random_state)
+        warnings.warn(f"out of memory: going on with micro-batches of {tally.micro_batch_size}", stacklevel=2)
+
+
+def _half(rows: int, micro_batches: list[Batch]) -> int:
+    if rows == 1:
+        longest = max(batch.ids.shape[1] for batch in micro_batches)
+        raise TrainingError(
+            f"out of memory with one example of {longest} tokens; lower pool.max_tokens or choose a smaller model"
+        )
+    return rows // 2
+
+
+def _no_number(job: Job, loss: float, micro_batches: list[Batch], at: int, places: Path) -> TrainingError:
+    rows = [job.batches.rows.names[row] for batch in micro_batches for row in batch.rows]
+    good = checkpoints.newest_place(places)
+    return TrainingError(
+        f"the loss is {loss} at step {at + 1}, on examples {', '.join(rows[:5])} ...; lower training.learning_rate or "
+        f"look at these examples; the last good checkpoint is {good if good else 'the start: none was written yet'}"
+    )
+
+
+def _step(job: Job, optimizer: Optimizer, losses: Losses, micro_batches: list[Batch], rate: float) -> float:
+    """Gradients of one global batch; gives back its mean loss per target token."""
     for group in optimizer.param_groups:
         group["lr"] = rate
     weight = sum(batch.total_weight() for batch in micro_batches)
@@ -93,17 +147,14 @@ def _step(
         loss = _weighed_sum(losses, batch.to(losses.device)) / weight
         loss.backward()
         total += float(loss.detach())
-    if not total < float("inf"):
-        rows = [job.batches.rows.names[row] for batch in micro_batches for row in batch.rows]
-        raise TrainingError(
-            f"the loss is {total} at step {at + 1}, on examples {', '.join(rows[:5])} ...; "
-            "lower training.learning_rate or look at these examples"
-        )
+    return total
+
+
+def _update(job: Job, optimizer: Optimizer) -> None:
     if job.recipe.max_grad_norm is not None:
         torch.nn.utils.clip_grad_norm_(trained(job.model), job.recipe.max_grad_norm)
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
-    return total
 
 
 def _weighed_sum(losses: Losses, batch: Batch) -> Tensor:
@@ -146,21 +197,6 @@ def _evaluate(job: Job, tally: Tally, probe: Probe | None) -> None:
         job.save("best")
 
 
-def trained(model: Any) -> list[torch.nn.Parameter]:
-    """The weights that are trained."""
-    return [parameter for parameter in model.parameters() if parameter.requires_grad]
-
-
-def _optimizer(job: Job) -> torch.optim.Optimizer:
-    """AdamW (Loshchilov and Hutter 2019); biases and norms are not decayed."""
-    weights = trained(job.model)
-    groups = [
-        {"params": [w for w in weights if w.ndim >= 2], "weight_decay": job.recipe.weight_decay},
-        {"params": [w for w in weights if w.ndim < 2], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW([group for group in groups if group["params"]], lr=0.0, betas=job.recipe.betas, fused=True)
-
-
 def _autocast(job: Job) -> torch.dtype | None:
     if job.recipe.precision != "auto":
         return PRECISIONS[job.recipe.precision]
@@ -168,16 +204,24 @@ def _autocast(job: Job) -> torch.dtype | None:
     return torch.bfloat16 if on_gpu and torch.cuda.is_bf16_supported() else None
 
 
-def _checkpoint(job: Job, optimizer: torch.optim.Optimizer, tally: Tally) -> checkpoints.Checkpoint:
-    random_state = {"cpu": torch.get_rng_state()}
-    if torch.cuda.is_available():
-        random_state["cuda"] = torch.cuda.get_rng_state()
+def _random_state() -> dict[str, Tensor]:
+    on_gpu = {"cuda": torch.cuda.get_rng_state()} if torch.cuda.is_available() else {}
+    return {"cpu": torch.get_rng_state()} | on_gpu
+
+
+def _set_random_state(state: dict[str, Tensor]) -> None:
+    torch.set_rng_state(state["cpu"])
+    if "cuda" in state:
+        torch.cuda.set_rng_state(state["cuda"])
+
+
+def _checkpoint(job: Job, optimizer: Optimizer, tally: Tally) -> checkpoints.Checkpoint:
     return checkpoints.Checkpoint(
-        tally.step, trainable_state(job.model), optimizer.state_dict(), random_state, tally.to_json()
+        tally.step, trainable_state(job.model), optimizer.state_dict(), _random_state(), tally.to_json()
     )
 
 
-def _resume(job: Job, optimizer: torch.optim.Optimizer, places: Path) -> Tally:
+def _resume(job: Job, optimizer: Optimizer, places: Path) -> Tally:
     """The state of the newest valid checkpoint, put into model, optimizer and generators; else a fresh start."""
     found = checkpoints.newest(places)
     if found is None:
@@ -186,7 +230,5 @@ def _resume(job: Job, optimizer: torch.optim.Optimizer, places: Path) -> Tally:
         for name, weight in trainable_state(job.model).items():
             weight.copy_(found.weights[name])
     optimizer.load_state_dict(found.optimizer)
-    torch.set_rng_state(found.random_state["cpu"])
-    if "cuda" in found.random_state:
-        torch.cuda.set_rng_state(found.random_state["cuda"])
+    _set_random_state(found.random_state)
     return Tally.from_json(found.counts)

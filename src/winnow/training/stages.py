@@ -74,6 +74,7 @@ def _model(part: TrainPart, inputs: Mapping[str, Stored], tokenizer: Any) -> Any
         model = loading.build_model(
             part.architecture, seed=part.seed, vocab_size=len(tokenizer), eos_id=eos_id(tokenizer)
         ).to(loading.best_device())
+    loading.freeze(model, part.training.freeze)
     if part.training.method == "lora":
         model = loading.adapt(model, part.training.lora, seed=part.seed)
     return model.double() if part.training.precision == "float64" else model

@@ -27,6 +27,8 @@ class Tally:
     best_value: float = float("inf")
     pending: list[float] = field(default_factory=list)
     """Losses since the last logged point."""
+    micro_batch_size: int | None = None
+    """Smaller than the recipe's where memory ran out."""
 
     def count_step(self, *, visits: int, cost: Cost, loss: float) -> None:
         """One optimizer step is done."""

@@ -1,0 +1,113 @@
+"""What a run does when memory runs out, when it is asked to stop, when its loss is no number."""
+
+import os
+import signal
+
+import pytest
+import torch
+
+from winnow import stopping
+from winnow.errors import TrainingError
+from winnow.models.forward import Losses
+from winnow.training import checkpoints
+
+FLOAT64 = {"dtype": torch.float64, "precision": "float64"}
+
+
+class CallAt:
+    """Progress that calls a function when a step is done."""
+
+    def __init__(self, step, function):
+        self.step, self.function = step, function
+
+    def update(self, done, total, note=""):
+        if done == self.step:
+            self.function()
+
+
+@pytest.fixture
+def memory_for(monkeypatch):
+    """Let memory run out in batches of more rows than this."""
+
+    def limit(rows, error):
+        whole = Losses.of_targets
+
+        def of_targets(self, batch):
+            if len(batch.ids) > rows:
+                raise error
+            return whole(self, batch)
+
+        monkeypatch.setattr(Losses, "of_targets", of_targets)
+
+    return limit
+
+
+@pytest.fixture
+def listening():
+    before = signal.getsignal(signal.SIGTERM)
+    stopping.listen()
+    yield
+    signal.signal(signal.SIGTERM, before)
+    stopping._Request.asked = False
+
+
+OUT_OF_MEMORY = [
+    torch.OutOfMemoryError("CUDA out of memory"),
+    RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+    MemoryError(),
+]
+
+
+@pytest.mark.parametrize("error", OUT_OF_MEMORY)
+def test_out_of_memory_halves_the_micro_batch_and_trains_the_same(make_job, run_job, weights_of, memory_for, error):
+    whole = make_job(micro=8, **FLOAT64)
+    run_job(whole, "whole")
+    memory_for(3, error)
+    job = make_job(micro=8, **FLOAT64)
+    with pytest.warns(UserWarning, match="out of memory: going on with micro-batches of [42]"):
+        tally, _ = run_job(job, "cut")
+    assert tally.micro_batch_size == 2
+    expected = weights_of(whole)
+    assert max((weight - expected[name]).abs().max().item() for name, weight in weights_of(job).items()) < 1e-9
+
+
+def test_another_error_is_not_taken_for_it(make_job, run_job, memory_for):
+    memory_for(3, RuntimeError("shapes do not match"))
+    with pytest.raises(RuntimeError, match="shapes do not match"):
+        run_job(make_job(micro=8))
+
+
+@pytest.mark.filterwarnings("ignore:out of memory")
+def test_one_example_that_does_not_fit_is_an_error(make_job, run_job, memory_for):
+    memory_for(0, torch.OutOfMemoryError("CUDA out of memory"))
+    with pytest.raises(TrainingError, match=r"out of memory with one example of \d+ tokens; lower pool.max_tokens"):
+        run_job(make_job(micro=4))
+
+
+def test_asked_to_stop_it_saves_the_step_it_is_in_and_goes_on_to_the_same_bits(
+    make_job, run_job, weights_of, same_bits, tmp_path, listening
+):
+    whole = make_job(method="lora")
+    run_job(whole, "whole")
+    stopped = make_job(method="lora")
+    # The signal arrives while step 3 is being made known; the step after it is the last.
+    with pytest.raises(stopping.Stopped):
+        run_job(stopped, progress=CallAt(3, lambda: os.kill(os.getpid(), signal.SIGTERM)))
+    assert checkpoints.newest(tmp_path / "run" / "checkpoints").step == 4
+    stopping._Request.asked = False
+    again = make_job(method="lora")
+    _, wasted = run_job(again)
+    assert same_bits(weights_of(again), weights_of(whole)) and wasted.flops == 0
+
+
+def test_outside_of_training_a_request_stops_at_once(listening):
+    with pytest.raises(stopping.Stopped):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_a_loss_that_is_no_number_names_the_last_good_checkpoint(make_job, run_job, tmp_path):
+    job = make_job(checkpoint_every_seconds=0.0)
+    first = next(iter(job.model.parameters())).data
+    with pytest.raises(TrainingError, match="the last good checkpoint is .*step_0000000002"):
+        run_job(job, progress=CallAt(2, lambda: first.fill_(float("nan"))))
+    assert checkpoints.newest(tmp_path / "run" / "checkpoints").weights
