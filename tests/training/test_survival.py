@@ -30,14 +30,14 @@ def memory_for(monkeypatch):
     """Let memory run out in batches of more rows than this."""
 
     def limit(rows, error):
-        whole = Losses.of_targets
+        whole = Losses.scaled_sum
 
-        def of_targets(self, batch):
+        def scaled_sum(self, batch, total_weight):
             if len(batch.ids) > rows:
                 raise error
-            return whole(self, batch)
+            return whole(self, batch, total_weight)
 
-        monkeypatch.setattr(Losses, "of_targets", of_targets)
+        monkeypatch.setattr(Losses, "scaled_sum", scaled_sum)
 
     return limit
 

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from winnow.models.cross_entropy import scaled_cross_entropy
+
 LARGE = 1000.0
 """Makes logits of a few hundredths larger than any cap in use (Gemma 2: 30)."""
 
@@ -53,6 +55,7 @@ class Losses:
         self.autocast = autocast
         self.device = next(model.parameters()).device
         self.is_sparse = self._head_is_plain()
+        self.is_blockwise = self.is_sparse and type(self.plain.get_output_embeddings()) is torch.nn.Linear
 
     def of_targets(self, batch: Batch) -> Tensor:
         """Cross-entropy of each target token in nats, float32 (float64 models: float64), row by row.
@@ -63,6 +66,26 @@ class Losses:
             logits = self._target_logits(batch)
         exact = logits if logits.dtype == torch.float64 else logits.float()
         return functional.cross_entropy(exact, batch.ids[:, 1:][batch.is_target[:, 1:]], reduction="none")
+
+    def scaled_sum(self, batch: Batch, total_weight: float) -> Tensor:
+        """Sum over the targets of weight x loss / `total_weight`, ready for a backward pass.
+
+        Where the head allows it the logits are made and used a block at a time, so that memory does not grow with
+        targets x vocabulary.
+        """
+        weights = batch.target_weights()
+        if not self.is_blockwise:
+            losses = self.of_targets(batch)
+            return (losses if weights is None else losses * weights.to(losses.dtype)).sum() / total_weight
+        targets = batch.is_target[:, 1:]
+        with self._casting():
+            hidden = self._target_states(batch)
+            scales = torch.full((len(hidden),), 1 / total_weight, dtype=torch.float64, device=self.device)
+            head = self.plain.get_output_embeddings()
+            return scaled_cross_entropy(
+                hidden, head.weight, head.bias, batch.ids[:, 1:][targets],
+                scales if weights is None else scales * weights,
+            )  # fmt: skip
 
     def of_rows(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Sum of the losses and number of targets of every row, [batch] each, float64 and int64."""
@@ -76,9 +99,13 @@ class Losses:
         if not self.is_sparse:
             logits: Tensor = self.model(input_ids=batch.ids, use_cache=False).logits
             return logits[:, :-1][targets]
-        hidden = self.plain.base_model(input_ids=batch.ids, use_cache=False).last_hidden_state
-        head: Tensor = self.plain.get_output_embeddings()(hidden[:, :-1][targets])
+        head: Tensor = self.plain.get_output_embeddings()(self._target_states(batch))
         return head
+
+    def _target_states(self, batch: Batch) -> Tensor:
+        """[targets, width]: the last hidden states of the positions that predict a target."""
+        hidden: Tensor = self.plain.base_model(input_ids=batch.ids, use_cache=False).last_hidden_state
+        return hidden[:, :-1][batch.is_target[:, 1:]]
 
     def _casting(self) -> torch.autocast:
         return torch.autocast(self.device.type, dtype=self.autocast, enabled=self.autocast is not None)

@@ -30,7 +30,7 @@ class EpochBatches:
         return np.array([self._visit(number) for number in range(first, last)], dtype=np.int64)
 
     def micro_batches(self, step: int, size: int | None = None) -> list[Batch]:
-        """The step's rows, sorted by length and cut into micro-batches of `size` (the run's own), padded on the right."""
+        """The step's rows, sorted by length, in micro-batches of `size` (the run's own), padded on the right."""
         members = self.members(step)
         by_length = members[np.lexsort((members, self.rows.lengths[members]))]
         width = size or self.micro_batch_size

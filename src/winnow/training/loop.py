@@ -144,7 +144,7 @@ def _step(job: Job, optimizer: Optimizer, losses: Losses, micro_batches: list[Ba
     total = 0.0
     for batch in micro_batches:
         # Normalised by the weight of the whole global batch, so that the cut into micro-batches does not matter.
-        loss = _weighed_sum(losses, batch.to(losses.device)) / weight
+        loss = losses.scaled_sum(batch.to(losses.device), weight)
         loss.backward()
         total += float(loss.detach())
     return total
@@ -155,12 +155,6 @@ def _update(job: Job, optimizer: Optimizer) -> None:
         torch.nn.utils.clip_grad_norm_(trained(job.model), job.recipe.max_grad_norm)
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
-
-
-def _weighed_sum(losses: Losses, batch: Batch) -> Tensor:
-    """The losses of a batch's targets, each times its row's weight."""
-    found, weights = losses.of_targets(batch), batch.target_weights()
-    return found.sum() if weights is None else (found * weights.to(found.dtype)).sum()
 
 
 def _cost(job: Job, losses: Losses, micro_batches: list[Batch], seconds: float) -> Cost:

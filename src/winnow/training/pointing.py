@@ -20,7 +20,8 @@ def point_at_model(part: ModelPart, inputs: Mapping[str, Stored], context: Conte
     name = str(folder.resolve()) if folder.is_dir() else part.model
     write_json(context.folder / loading.MODEL_REFERENCE, {"model": name, "revision": part.revision})
     load_tokenizer(part.model, revision=part.revision)
-    model = loading.load_named(name, part.revision)
+    load = loading.load_named_encoder if part.is_encoder else loading.load_named
+    model = load(name, part.revision)
     contents = (
         hash_tree(folder, [p.name for p in sorted(folder.iterdir())]) if folder.is_dir() else {"name": part.model}
     )
