@@ -94,6 +94,8 @@ class SourceRecipe(Frozen):
     """Column of the text, for format `text`."""
     where: dict[str, str] | None = None
     """Keep only rows whose column has this value, as text."""
+    scores: dict[Name, str] = {}
+    """Numbers that the data bring with them: name -> column; representations of kind `column` read them."""
     problems: ProblemsRecipe | None = None
     """Generate word problems instead of reading files."""
     passages: PassagesRecipe | None = None
@@ -574,8 +576,8 @@ class SelectionRecipe(Frozen):
     sized_by: Literal["examples", "tokens"] = "examples"
     """What a fraction is a fraction of; controls match their arm's examples either way."""
     controls: bool = True
-    """Add the arms that a fair study needs where they are missing: full, random, equal shares by source, and a
-    source-matched random for each targeted selector."""
+    """Add the arms that a fair study needs where they are missing: full, random, equal shares by source, and for each
+    targeted selector a source-matched random and random plus the target sample."""
 
 
 class EvaluationRecipe(Frozen):

@@ -19,14 +19,15 @@ StageFunction = Callable[[Any, Mapping[str, Stored], Context], Outcome]
 
 KINDS = {
     "generate": ("winnow.generation.stages", "generate", 1),
-    "tests": ("winnow.pool.stages", "make_tests", 2),
+    "tests": ("winnow.pool.stages", "make_tests", 3),
     "corpus": ("winnow.pool.stages", "make_corpus", 2),
     "tokenizer": ("winnow.pool.stages", "make_tokenizer", 1),
-    "pool": ("winnow.pool.stages", "make_pool", 2),
+    "pool": ("winnow.pool.stages", "make_pool", 3),
+    "rows": ("winnow.pool.rows", "make_rows_pool", 1),
     "model": ("winnow.training.pointing", "point_at_model", 1),
-    "represent": ("winnow.selection.represent", "represent", 2),
-    "select": ("winnow.selection.stages", "select", 2),
-    "train": ("winnow.training.stages", "train_model", 1),
+    "represent": ("winnow.selection.represent", "represent", 3),
+    "select": ("winnow.selection.stages", "select", 3),
+    "train": ("winnow.training.stages", "train_model", 2),
     "evaluate": ("winnow.evaluation.stages", "evaluate", 1),
 }
 """Kind of stage -> module, function, version. Raise the version when the same question gets another answer."""

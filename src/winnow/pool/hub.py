@@ -19,6 +19,11 @@ HUB = "hf://"
 
 def read_hub(source: SourceRecipe, path: str) -> Iterator[dict[str, Any]]:
     """The rows of a hub data set's split. Raises DataError where it is out of reach or has no such split."""
+    yield from load_hub(source, path)
+
+
+def load_hub(source: SourceRecipe, path: str) -> Any:
+    """A hub data set's split, a `datasets.Dataset`. Raises DataError as `read_hub`."""
     try:
         import datasets
     except ImportError as error:
@@ -27,13 +32,12 @@ def read_hub(source: SourceRecipe, path: str) -> Iterator[dict[str, Any]]:
     if is_local(name) and not Path(name).is_dir():
         raise DataError(f"source {source.name!r} finds no folder at {Path(name).absolute()}; mend its path")
     try:
-        data = datasets.load_dataset(name, source.subset, split=source.split, revision=source.revision)
+        return datasets.load_dataset(name, source.subset, split=source.split, revision=source.revision)
     except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
         raise DataError(
             f"source {source.name!r} cannot be had from {path} (subset {source.subset}, split {source.split}): "
             f"{first_line(error)}; check name and connection, or download it and give its files as `path`"
         ) from error
-    yield from data
 
 
 def hub_files(path: str) -> list[Path]:

@@ -1,15 +1,17 @@
 """From a source to uniform examples, or to plain documents: whatever its origin and format."""
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from string import ascii_uppercase
+from typing import Any
 
 import pyarrow.parquet as pq
 
 from winnow.errors import DataError
 from winnow.pool.formats import TEXT, Parts, document_of, find_format
-from winnow.pool.sources import Row, read_rows
+from winnow.pool.sources import Row, column, read_rows
 from winnow.recipe import SourceRecipe
 from winnow.records import Stored
 from winnow.text.answers import MAX_OPTIONS, normalise_answer
@@ -29,6 +31,18 @@ class Loaded:
     """Reason -> rows."""
 
 
+@dataclass(frozen=True, slots=True)
+class ReadRow:
+    """A row of a source."""
+
+    row: Row
+    """As it stood there."""
+    parts: Parts
+    scores: dict[str, float]
+    planted: str | None = None
+    """The fault planted in it, if it was generated."""
+
+
 def load_examples(
     source: SourceRecipe, inputs: Mapping[str, Stored], *, completion: CompletionKind = "rationale"
 ) -> Loaded:
@@ -37,7 +51,8 @@ def load_examples(
     Raises DataError where none is left, RecipeError for an unknown format.
     """
     examples, dropped = [], Counter[str]()
-    for parts, planted in read_parts(source, inputs):
+    for row in read_parts(source, inputs):
+        parts = row.parts
         answer = normalise_answer(parts.answer)
         if fault := fault_of(parts, answer):
             dropped[fault] += 1
@@ -49,7 +64,8 @@ def load_examples(
             rationale=parts.rationale,
             options=parts.options,
             completion=completion,
-            planted=planted,
+            planted=row.planted,
+            scores=row.scores,
         )
         examples.append(example)
     if not examples:
@@ -58,16 +74,35 @@ def load_examples(
     return Loaded(source, number_repeats(examples), len(examples) + dropped.total(), dict(dropped))
 
 
-def read_parts(source: SourceRecipe, inputs: Mapping[str, Stored]) -> Iterator[tuple[Parts, str | None]]:
-    """What each row of a source says, and the fault planted in it, if it was generated."""
+def read_parts(source: SourceRecipe, inputs: Mapping[str, Stored]) -> Iterator[ReadRow]:
+    """What each row of a source says. Raises DataError where a row lacks a score that `scores:` names."""
     if source.passages is not None:
         raise DataError(f"source {source.name!r} holds passages, not questions; it is for base.pretrain.sources alone")
     if source.problems is None:
         read = find_format(source.format)
-        yield from ((read(row, source), None) for row in read_rows(source))
+        yield from (ReadRow(row, read(row, source), scores_of(row, source)) for row in read_rows(source))
         return
     for row in generated_rows(source, inputs):
-        yield Parts(row["question"], row["answer"], row["rationale"]), row.get("planted")
+        parts = Parts(row["question"], row["answer"], row["rationale"])
+        yield ReadRow(row, parts, scores_of(row, source), row.get("planted"))
+
+
+def scores_of(row: Row, source: SourceRecipe) -> dict[str, float]:
+    """The row's numbers by name. Raises DataError where one is missing or is no finite number."""
+    return {name: as_number(column(row, key, source), key, source) for name, key in source.scores.items()}
+
+
+def as_number(value: Any, name: str, source: SourceRecipe) -> float:
+    """A value as a number; text that spells one is taken too, since some files hold nothing else."""
+    try:
+        number = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise DataError(
+            f"source {source.name!r} has {value!r} in column {name!r}; a score must be a finite number in every row"
+        )
+    return number
 
 
 def generated_rows(source: SourceRecipe, inputs: Mapping[str, Stored]) -> list[Row]:

@@ -17,13 +17,14 @@ from winnow.parts import CorpusPart, PoolPart, TestsPart, TokenizerPart
 from winnow.pool.cleaning import keys_by_set, keys_from_table, keys_table, remove_overlaps, sample, without
 from winnow.pool.encoding import Tokenised, pool_table, tokenise
 from winnow.pool.loading import is_text, load_documents, load_examples
+from winnow.pool.planting import plant
 from winnow.pool.splits import choose_target, split_validation
 from winnow.pool.statistics import SourceTally, Splits, pool_statistics, tests_statistics
 from winnow.recipe import PoolRecipe, SourceRecipe
 from winnow.records import Context, Cost, Outcome, Stored
 from winnow.store import write_json
 from winnow.text.examples import Example, to_table, write_table
-from winnow.text.tokenizers import TOKENIZER, tokenizer_of, train_tokenizer
+from winnow.text.tokenizers import TOKENIZER, Encoded, tokenizer_of, train_tokenizer
 
 TESTS, KEYS, DOCUMENTS, STATISTICS = "tests.parquet", "keys.parquet", "documents.parquet", "statistics.json"
 TRAIN, VALIDATION, TARGET = "train.parquet", "validation.parquet", "target.parquet"
@@ -128,12 +129,15 @@ def make_pool(part: PoolPart, inputs: Inputs, context: Context) -> Outcome:
     pool = tokenise(drawn, tokenizer, recipe)
     own = tokenise(own_target(recipe, inputs, keys), tokenizer, recipe)
     tally_tokens(tallies, pool)
-    splits = split_pool(recipe, pool.examples, own.examples)
+    splits, tokens = split_pool(recipe, pool.examples, own.examples), pool.tokens | own.tokens
+    if recipe.plant is not None:
+        noisy = plant_noise(recipe, splits.train, tokens, inputs, keys)
+        splits, tokens = replace(splits, train=noisy.examples), tokens | noisy.tokens
     files = {TRAIN: splits.train, VALIDATION: splits.validation, TARGET: splits.target}
     files = {name: examples for name, examples in files.items() if examples}
     for name, examples in files.items():
-        write_table(pool_table(examples, pool.tokens | own.tokens), context.folder / name)
-    statistics = pool_statistics(tallies, splits, pool.tokens, target_is_own=bool(own.examples))
+        write_table(pool_table(examples, tokens), context.folder / name)
+    statistics = pool_statistics(tallies, splits, tokens, target_is_own=bool(own.examples))
     write_json(context.folder / STATISTICS, statistics)
     numbers = {name: value for name, value in statistics.items() if isinstance(value, int | float)}
     return Outcome(tuple(files), logs=(STATISTICS,), numbers=numbers, costs=cost_since(started, "pool"))
@@ -164,6 +168,28 @@ def own_target(recipe: PoolRecipe, inputs: Inputs, keys: Mapping[str, set[str]])
     if not cleaned.kept:
         raise DataError(f"all of the target {source.name!r} stands in evaluation sets; give training data instead")
     return draw(cleaned.kept, source.limit, recipe.seed)
+
+
+def plant_noise(
+    recipe: PoolRecipe,
+    train: Sequence[Example],
+    taken: Mapping[str, Encoded],
+    inputs: Inputs,
+    keys: Mapping[str, set[str]],
+) -> Tokenised:
+    """The training rows with `pool.plant` carried out; planted rows never ask a question of an evaluation set.
+
+    Off-topic rows are drawn from those that fit into `max_tokens`; a wrong answer that no longer fits is cut.
+    """
+    assert recipe.plant is not None
+    tokenizer, source = tokenizer_of(inputs["tokenizer"]), recipe.plant.off_topic_source
+    off_topic: list[Example] = []
+    if source is not None:
+        loaded = load_examples(source, inputs, completion=recipe.completion)
+        kept = draw(remove_overlaps(loaded.examples, keys).kept, source.limit, recipe.plant.seed)
+        off_topic = tokenise(kept, tokenizer, recipe.model_copy(update={"too_long": "drop"})).examples
+    noisy = plant(train, recipe.plant, off_topic, completion=recipe.completion, taken=taken)
+    return tokenise(noisy, tokenizer, recipe.model_copy(update={"too_long": "truncate"}))
 
 
 def split_pool(recipe: PoolRecipe, examples: Sequence[Example], own: Sequence[Example]) -> Splits:

@@ -62,7 +62,7 @@ def normalise_answer(text: str) -> str:
     Numbers lose commas, currency, percent signs and units, fractions become decimals, and all are rounded to six
     decimals: "$1,080.00" is "1080", "1/3" is "0.333333".
     """
-    plain = unlatex(text).strip().strip("*\"'` ").removesuffix(".").rstrip()
+    plain = unlatex(" ".join(text.split())).strip().strip("*\"'` ").removesuffix(".").rstrip()
     if letter := LETTER.fullmatch(plain):
         return letter[1].upper()
     plain = " ".join(plain.casefold().split())

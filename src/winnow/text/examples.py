@@ -10,7 +10,7 @@ Ids come from the content alone, so that the same rows have the same ids in ever
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from string import ascii_uppercase
@@ -36,6 +36,7 @@ EXAMPLE_SCHEMA = pa.schema(
         ("completion", pa.string()),
         ("group", pa.string()),
         ("planted", pa.string()),
+        ("scores", pa.map_(pa.string(), pa.float64())),
     ]
 )
 TOKEN_FIELDS = (("prompt_ids", pa.list_(pa.int32())), ("completion_ids", pa.list_(pa.int32())))
@@ -62,7 +63,10 @@ class Example:
     group: str
     """Near-equal questions have the same."""
     planted: str | None = None
-    """The fault that the built-in generator put in: near_copy, wrong_answer, off_topic."""
+    """The fault that was put in on purpose, by the built-in generator or `pool.plant`: near_copy, copy, wrong_answer,
+    off_topic."""
+    scores: tuple[tuple[str, float], ...] = ()
+    """Names and values of the numbers that the data bring with them, sorted by name; no part of the identity."""
 
 
 def build_example(
@@ -74,6 +78,7 @@ def build_example(
     options: Sequence[str] = (),
     completion: CompletionKind = "rationale",
     planted: str | None = None,
+    scores: Mapping[str, float] | None = None,
 ) -> Example:
     """The example of these contents, with its id, prompt, completion and group; the answer is normalised already."""
     question, rationale, options = question.strip(), rationale.strip(), tuple(options)
@@ -89,6 +94,7 @@ def build_example(
         completion=completion_of(rationale, answer, completion),
         group=digest(near_key(question) or identity),
         planted=planted,
+        scores=tuple(sorted((scores or {}).items())),
     )
 
 
@@ -118,7 +124,7 @@ def number_repeats(examples: Iterable[Example]) -> list[Example]:
     """The examples sorted by id, exact repeats told apart by #2, #3; the same for every order of the rows."""
     seen: Counter[str] = Counter()
     numbered = []
-    for example in sorted(examples, key=lambda each: (each.id, each.planted or "")):
+    for example in sorted(examples, key=lambda each: (each.id, each.planted or "", each.scores)):
         seen[example.id] += 1
         times = seen[example.id]
         numbered.append(example if times == 1 else replace(example, id=f"{example.id}#{times}"))
@@ -135,7 +141,8 @@ def to_table(examples: Iterable[Example]) -> pa.Table:
 def from_table(table: pa.Table) -> list[Example]:
     """The examples in a table; columns beyond EXAMPLE_SCHEMA are left out."""
     rows = table.select(EXAMPLE_SCHEMA.names).to_pylist()
-    return [Example(**{**row, "options": tuple(row["options"])}) for row in rows]
+    lists = ("options", "scores")
+    return [Example(**row | {name: tuple(row[name]) for name in lists}) for row in rows]
 
 
 def write_table(table: pa.Table, path: Path) -> None:
