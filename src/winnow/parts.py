@@ -17,7 +17,11 @@ from winnow.recipe import (
     TrainingRecipe,
 )
 
-NOT_ASKED = {"training": {"checkpoint_every_seconds", "start"}, "representation": {"fourier", "model"}}
+NOT_ASKED: dict[str, Any] = {
+    "training": {"checkpoint_every_seconds", "start"},
+    "representation": {"fourier", "model"},
+    "given": True,
+}
 """Fields of a part that say how to go about it, not what is asked; the start itself is an input."""
 
 
@@ -58,12 +62,25 @@ class ModelPart(Frozen):
 
     model: str
     revision: str | None = None
+    is_encoder: bool = False
+    """An encoder, for embeddings; else a causal language model."""
 
 
 class PoolPart(Frozen):
     """Read, clean and split the pool. Inputs: `tests`, `tokenizer` (a tokenizer or a model), `generated.<source>`."""
 
     pool: PoolRecipe
+
+
+class RowsPart(Frozen):
+    """Make a pool of rows that a caller hands over. Input: `tokenizer`? (without it tokens are words)."""
+
+    given: str
+    """Folder that holds them."""
+    contents: dict[str, str]
+    """File -> sha256: what is asked."""
+    max_tokens: int | None = None
+    """Longest example in tokens of the tokenizer; the end of the completion is cut."""
 
 
 class TrainPart(Frozen):

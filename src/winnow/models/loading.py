@@ -67,6 +67,33 @@ def load_named(model: str, revision: str | None) -> Any:
         raise _no_model(model, error) from error
 
 
+def load_encoder(stored: Stored) -> Any:
+    """The encoder that a model artifact points at, float32, in evaluation mode, on the best device, without a pooler.
+
+    Raises RecipeError where there is none.
+    """
+    named = read_json(stored.folder / MODEL_REFERENCE)
+    return load_named_encoder(named["model"], revision=named["revision"]).to(best_device()).eval()
+
+
+def load_named_encoder(model: str, revision: str | None) -> Any:
+    """The encoder of a folder or hub name, float32; its pooler, which serves another task, is left out.
+
+    Raises RecipeError where there is none, or where the model also needs a decoder's input.
+    """
+    from transformers import AutoModel
+
+    try:
+        encoder = AutoModel.from_pretrained(model, revision=revision, dtype=torch.float32)
+    except (OSError, ValueError) as error:
+        raise _no_model(model, error) from error
+    if encoder.config.is_encoder_decoder:
+        raise RecipeError(f"{model} is an encoder with a decoder; embeddings need a model of an encoder alone")
+    if getattr(encoder, "pooler", None) is not None:
+        encoder.pooler = None
+    return encoder
+
+
 def _no_model(model: str, error: Exception) -> RecipeError:
     if Path(model).exists():
         return RecipeError(
