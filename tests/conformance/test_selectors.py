@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
+from conformance.made import make_pool
 from winnow.errors import DataError
 from winnow.selection import registry
 from winnow.selection.choose import choose, match
@@ -22,23 +23,6 @@ SIZED = [name for name in SELECTORS if TRAITS[name].takes_fraction]
 NESTED = [name for name in SIZED if TRAITS[name].is_nested]
 CONTROLS = [name for name in ALL if TRAITS[name].is_control]
 SEEING = [(name, part) for name in SELECTORS for part in registry.needs(name, {})]
-
-
-def make_pool(size=90, seed=1):
-    """A pool and all that could be seen of it, with a target sample of 12."""
-    rng = np.random.default_rng(seed)
-    ids = [f"id{number:04d}" for number in rng.permutation(10 * size)[:size]]
-    sources = rng.choice(["alpha", "beta", "gamma"], size=size, p=[0.6, 0.3, 0.1])
-    target = TargetSample(rng.choice(np.unique(sources), size=12), **views(12, rng))
-    return PoolView(ids, sources, rng.integers(5, 200, size)), Seen(**views(size, rng), target=target)
-
-
-def views(size, rng):
-    vectors = rng.standard_normal((size, 6)).astype(np.float32)
-    phases = vectors @ np.random.default_rng(9).standard_normal((6, 8)).astype(np.float32)
-    features = np.concatenate([np.cos(phases), np.sin(phases)], axis=1).astype(np.float32) / np.sqrt(8)
-    counts = csr_array(rng.poisson(0.3, (size, 20)).astype(np.float32))
-    return {"vectors": vectors, "features": features, "scores": rng.random(size), "counts": counts}
 
 
 def degenerate(kind, seen):
@@ -99,10 +83,17 @@ def test_a_smaller_selection_is_a_prefix_of_a_larger_one(name, run):
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_the_order_of_the_rows_does_not_matter(name, run):
+@pytest.mark.parametrize("kind", ["usual", "constant", "copies"])
+def test_the_order_of_the_rows_does_not_matter_not_even_where_rows_tie(name, kind, run):
     pool, seen = make_pool()
+    seen = seen if kind == "usual" else degenerate(kind, seen)
     shuffle = np.random.default_rng(0).permutation(len(pool))
     assert run(name, pool.take(shuffle), seen.take(shuffle)) == run(name, pool, seen)
+
+
+def test_only_sets_and_controls_are_exempt_from_being_nested():
+    exempt = {name for name in registry.BUILT_IN if name not in NESTED}
+    assert exempt == {"full", "ids"} | (set(CONTROLS) & set(registry.BUILT_IN))
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -126,7 +117,7 @@ def test_one_row(name, run):
 def test_values_that_are_not_finite_are_refused(name, part, bad, run):
     pool, seen = make_pool()
     rows = getattr(seen, part).copy()
-    rows[(5, 3) if rows.ndim == 2 else 5] = bad
+    (rows.data if part == "counts" else rows.reshape(-1))[5] = bad
     with pytest.raises(DataError, match=r"NaN or infinity.*row"):
         run(name, pool, replace(seen, **{part: rows}))
 

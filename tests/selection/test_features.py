@@ -1,15 +1,23 @@
+import tracemalloc
+
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
 from winnow.errors import DataError, RecipeError
 from winnow.selection.features import (
+    BLOCK,
+    CACHED_BLOCK,
     expected_squared_mmd_of_random,
     fit_fourier_features,
     fit_whitening,
     fresh_mmd_ratio,
+    mean_row,
     median_bandwidth,
     squared_mmd,
+    squared_norms,
 )
+from winnow.selection.views import check_finite
 
 
 def normal(*shape, seed=0):
@@ -101,3 +109,31 @@ def test_the_fresh_ratio_is_one_for_random_and_none_for_all():
     assert np.mean(ratios) == pytest.approx(1, abs=0.1)
     assert fresh_mmd_ratio(points, np.arange(400)) is None
     assert fresh_mmd_ratio(points, np.argsort(points[:, 0])[:40]) > 3
+
+
+def test_the_map_holds_no_second_copy_of_the_features():
+    points = normal(4 * BLOCK, 2)
+    fourier = fit_fourier_features(points, features=64, seed=0)
+    tracemalloc.start()
+    mapped = fourier.apply(points)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1.2 * mapped.nbytes
+
+
+def test_means_and_lengths_are_float64_whatever_the_number_of_blocks():
+    rows, subset = normal(2 * CACHED_BLOCK + 7, 5) + 1000, np.arange(0, 500, 3)
+    exact = rows.astype(np.float64)
+    assert mean_row(rows) == pytest.approx(exact.mean(axis=0), rel=1e-14)
+    assert mean_row(rows, subset) == pytest.approx(exact[subset].mean(axis=0), rel=1e-14)
+    assert squared_norms(rows) == pytest.approx((exact**2).sum(axis=1), rel=1e-14)
+
+
+def test_large_numbers_are_finite_and_infinities_that_cancel_are_not():
+    check_finite(np.full((3, 4), 3e38, dtype=np.float32), "the vectors")
+    rows = np.zeros((3, 4), dtype=np.float32)
+    rows[1, :2] = np.inf, -np.inf
+    with pytest.raises(DataError, match=r"the vectors of 1 of 3 rows .*first: row 1"):
+        check_finite(rows, "the vectors")
+    with pytest.raises(DataError, match=r"the counts of 1 of 3 rows .*first: row 1"):
+        check_finite(csr_array(rows), "the counts")

@@ -107,18 +107,51 @@ def test_auto_is_exact_until_it_costs_too_much_and_stays_nested(monkeypatch):
     rows = features_of(clusters(400))
     exact = herd(rows, 100, candidates="all")
     assert herd(rows, 100).tolist() == exact.tolist()
-    monkeypatch.setattr("winnow.selection.herding.EXACT_ROWS", 40 * 400)
+    monkeypatch.setattr("winnow.selection.herding.EXACT_SCALE", 400 * 40**0.5)
     narrowed = herd(rows, 100)
     assert narrowed[:40].tolist() == exact[:40].tolist() != narrowed.tolist()
     assert herd(rows, 60).tolist() == narrowed[:60].tolist()
 
 
 def test_looked_at_narrows_and_tells_the_flops():
-    auto, stochastic = HerdingOptions(), HerdingOptions(candidates="stochastic")
+    auto, stochastic = HerdingOptions(window=1), HerdingOptions(candidates="stochastic", window=1)
     assert looked_at(3, 1000, auto).tolist() == [1000] * 3
-    assert looked_at(1000, 1000, stochastic)[[0, 3, 7, 999]].tolist() == [1000, 1000, 500, 32]
-    assert looked_at(1001, 1_000_000, auto)[[199, 200, 1000]].tolist() == [1_000_000, 19_901, 3_997]
+    assert looked_at(1000, 1000, stochastic)[[0, 3, 7, 999]].tolist() == [1000, 250, 125, 32]
+    assert looked_at(1001, 100_000, auto)[[99, 100, 999]].tolist() == [100_000, 991, 100]
     assert flops(pool_examples=1000, width=64, size=3, target_examples=0, options=auto) == 2 * 64 * 3000
+
+
+def test_rows_looked_at_grow_no_faster_than_the_pool():
+    looked = [looked_at(size // 10, size, HerdingOptions()).sum() for size in (10_000, 100_000, 1_000_000)]
+    assert looked[1] <= 1.2 * looked[0] and looked[2] < looked[1]
+    stochastic = HerdingOptions(candidates="stochastic")
+    looked = [looked_at(size // 10, size, stochastic).sum() / size for size in (10_000, 100_000, 1_000_000)]
+    assert looked[0] < looked[1] < looked[2] < 1.5 * looked[0]
+
+
+@pytest.mark.parametrize("candidates", ["all", "stochastic"])
+def test_wide_windows_and_narrow_blocks_give_the_same(candidates, monkeypatch):
+    rows = features_of(clusters(1500))
+    whole = herd(rows, 150, candidates=candidates)
+    monkeypatch.setattr("winnow.selection.herding.GATHERED_BYTES", 3 * rows[0].nbytes)
+    assert herd(rows, 150, candidates=candidates).tolist() == whole.tolist()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_close_calls_are_settled_in_float64(seed):
+    """Rows differ in the last bits of a few numbers: float32 cannot rank them."""
+    rng = np.random.default_rng(seed)
+    rows = np.repeat(rng.standard_normal((1, 256)), 100, axis=0).astype(np.float32)
+    rows += (rng.random(rows.shape) < 0.05) * np.float32(3e-6)
+    aim = rng.standard_normal((1, 256)).astype(np.float32)
+    exact = rows.astype(np.float64)
+    scores = exact @ aim[0].astype(np.float64) - (exact**2).sum(axis=1) / 2
+    assert herd(rows, 1, target=aim).tolist() == [int(np.argmax(np.round(scores, 9)))]
+
+
+def test_float64_rows_in_any_memory_order_are_taken_too():
+    rows = features_of(clusters(200))
+    assert herd(np.asfortranarray(rows, dtype=np.float64), 20).tolist() == herd(rows, 20).tolist()
 
 
 def test_windows_go_over_all_rows_before_they_come_back():

@@ -1,5 +1,3 @@
-import subprocess
-import sys
 from importlib.metadata import EntryPoint
 
 import numpy as np
@@ -20,9 +18,17 @@ def own_registry(monkeypatch):
 def test_traits_of_the_built_in_ones():
     traits = registry.traits()
     assert set(registry.BUILT_IN) <= set(traits)
-    assert [name for name, each in traits.items() if each.is_control] == ["length_matched", "source_matched"]
+    assert [name for name, each in traits.items() if each.is_control] == [
+        "length_matched", "random_plus_target", "source_matched",
+    ]  # fmt: skip
     assert [name for name, each in traits.items() if not each.takes_fraction] == ["full", "ids"]
-    assert [name for name, each in traits.items() if each.needs] == ["herding"]
+    assert {name for name, each in traits.items() if "scores" in each.needs} == {
+        "top_k", "bottom_k", "band", "stratified", "score_gated_herding",
+    }  # fmt: skip
+    assert [name for name, each in traits.items() if "counts" in each.needs] == ["dsir"]
+    assert {name for name, each in traits.items() if each.target == "required"} == {
+        "rds_round_robin", "gradient_round_robin", "source_shares", "cluster_shares", "density_ratio", "dsir",
+    }  # fmt: skip
 
 
 def test_a_name_can_be_taken_once(own_registry):
@@ -99,8 +105,3 @@ def test_an_id_that_stands_twice_is_refused(pool):
     twice = pool.take(np.array([0, 1, 1, 2]))
     with pytest.raises(DataError, match=f"stand twice in the pool .such as {pool.ids[1]}"):
         choose("random", twice, size=2)
-
-
-def test_traits_need_no_torch():
-    code = "import sys; from winnow.selection.registry import traits; traits(); assert 'torch' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True)

@@ -23,7 +23,7 @@ REPRESENTATION = HiddenStatesRecipe(dimensions=4, fourier=FOURIER, batch_size=16
 
 def stored(folder):
     folder.mkdir(exist_ok=True)
-    return Stored(Artifact(folder.name, "kind", "f", "d", {}, {}, Cost(), {}, {}), folder)
+    return Stored(Artifact(folder.name, "pool", "f", "d", {}, {}, Cost(), {}, {}), folder)
 
 
 def examples(count, seed):
@@ -100,7 +100,7 @@ def test_a_selection_has_the_agreed_files(run, vectors):
     table = pq.read_table(made.folder / "selection.parquet")
     assert table.column_names == ["id", "rank"] and table["rank"].to_pylist() == list(range(20))
     summary = summary_in(made)
-    keys = "selector fraction size pool_size added seed composition mean_tokens pool_mean_tokens mmd_ratio"
+    keys = "selector fraction size pool_size added seed composition mean_tokens pool_mean_tokens planted mmd_ratio"
     assert " ".join(summary) == keys
     assert (summary["selector"], summary["size"], summary["pool_size"], summary["seed"]) == ("herding", 20, 80, None)
     assert 0 < summary["mmd_ratio"] < 0.8

@@ -17,7 +17,7 @@ def composition(pool: PoolView, chosen: IntArray) -> dict[str, Any]:
     rows = [_of_source(name, pool, is_chosen) for name in np.unique(pool.sources)]
     return {
         "composition": rows,
-        "mean_tokens": float(pool.tokens[is_chosen].mean()),
+        "mean_tokens": float(pool.tokens[is_chosen].mean()) if is_chosen.any() else 0.0,
         "pool_mean_tokens": float(pool.tokens.mean()),
     }
 
@@ -25,7 +25,7 @@ def composition(pool: PoolView, chosen: IntArray) -> dict[str, Any]:
 def _of_source(name: str, pool: PoolView, is_chosen: np.ndarray) -> dict[str, Any]:
     is_here = pool.sources == name
     tokens = pool.tokens[is_here & is_chosen]
-    pool_share, share = float(is_here.mean()), len(tokens) / int(is_chosen.sum())
+    pool_share, share = float(is_here.mean()), len(tokens) / max(1, int(is_chosen.sum()))
     return {
         "source": str(name),
         "pool_examples": int(is_here.sum()),

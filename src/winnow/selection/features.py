@@ -21,6 +21,8 @@ from winnow.selection.views import FloatArray, IntArray, check_finite
 
 BLOCK = 16_384
 """Rows that are mapped at once: keeps the float64 copies small."""
+CACHED_BLOCK = 256
+"""Rows that are summed at once: their float64 copies stay in the cache."""
 EIGENVALUE_FLOOR = 1e-3
 CONSTANT = 1e-10
 """Variance over mean square below which rows are taken as equal: float32's rounding is all that is left."""
@@ -43,8 +45,10 @@ class Whitening:
     def apply(self, rows: FloatArray) -> FloatArray:
         """The whitened rows, [rows, dimensions], float32."""
         projection = torch.from_numpy(self.projection)
-        blocks = [(torch.from_numpy(block - self.mean) @ projection).float() for block in _blocks(rows)]
-        return torch.cat(blocks).numpy()
+        white = np.empty((len(rows), projection.shape[1]), dtype=np.float32)
+        for start, block in float64_blocks(rows, BLOCK):
+            white[start : start + BLOCK] = (torch.from_numpy(block - self.mean) @ projection).numpy()
+        return white
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,7 @@ class FourierFeatures:
     """s of the Gaussian kernel exp(-|x - y|^2 / 2 s^2)."""
 
     def apply(self, points: FloatArray) -> FloatArray:
-        """The features, [points, D], float32."""
+        """The features, [points, D], float32; beside them it needs the memory of one block."""
         half = self.frequencies.shape[1]
         mapped = np.empty((len(points), 2 * half), dtype=np.float32)
         for start in range(0, len(points), BLOCK):
@@ -78,7 +82,7 @@ def fit_whitening(rows: FloatArray, dimensions: int) -> Whitening:
     width = rows.shape[1]
     mean = rows.mean(axis=0, dtype=np.float64)
     covariance = torch.zeros(width, width, dtype=torch.float64)
-    for block in _blocks(rows):
+    for _, block in float64_blocks(rows, BLOCK):
         centred = torch.from_numpy(block - mean)
         covariance += centred.T @ centred
     values, vectors = (part.numpy() for part in torch.linalg.eigh(covariance / len(rows)))
@@ -122,15 +126,15 @@ def median_bandwidth(points: FloatArray, rng: np.random.Generator) -> float:
 
 def squared_mmd(features: FloatArray, subset: IntArray) -> float:
     """Squared distance between the mean feature of the subset and of all rows."""
-    gap = features[subset].mean(axis=0, dtype=np.float64) - features.mean(axis=0, dtype=np.float64)
+    gap = mean_row(features, subset) - mean_row(features)
     return float(gap @ gap)
 
 
 def expected_squared_mmd_of_random(features: FloatArray, size: int) -> float:
     """The squared MMD of `size` random rows without replacement, in expectation."""
-    mean = features.mean(axis=0, dtype=np.float64)
-    mean_square = float(np.einsum("nd,nd->", features, features, dtype=np.float64)) / len(features)
-    return _expected_of_random(mean_square - float(mean @ mean), len(features), size)
+    mean = mean_row(features)
+    mean_square = squared_norms(features).mean()
+    return _expected_of_random(float(mean_square - mean @ mean), len(features), size)
 
 
 def fresh_mmd_ratio(points: FloatArray, subset: IntArray) -> float | None:
@@ -158,6 +162,26 @@ def _expected_of_random(spread: float, pool_size: int, size: int) -> float:
     return spread * (pool_size - size) / (size * (pool_size - 1)) if pool_size > 1 else 0.0
 
 
-def _blocks(rows: FloatArray) -> Iterator[NDArray[np.float64]]:
-    for start in range(0, len(rows), BLOCK):
-        yield rows[start : start + BLOCK].astype(np.float64)
+def mean_row(rows: FloatArray, subset: IntArray | None = None) -> NDArray[np.float64]:
+    """The mean of all rows, or of a subset, summed in float64: [width]."""
+    total = np.zeros(rows.shape[1])
+    for _, block in float64_blocks(rows, CACHED_BLOCK, subset):
+        total += block.sum(axis=0)
+    return total / (len(rows) if subset is None else len(subset))
+
+
+def squared_norms(rows: FloatArray) -> NDArray[np.float64]:
+    """|row|^2 of every row, summed in float64: [rows]."""
+    norms = np.empty(len(rows))
+    for start, block in float64_blocks(rows, CACHED_BLOCK):
+        norms[start : start + len(block)] = np.vecdot(block, block)
+    return norms
+
+
+def float64_blocks(
+    rows: FloatArray, size: int, subset: IntArray | None = None
+) -> Iterator[tuple[int, NDArray[np.float64]]]:
+    """Where each block of `size` rows starts, and a float64 copy of it; of the subset's rows where there is one."""
+    for start in range(0, len(rows if subset is None else subset), size):
+        part = slice(start, start + size) if subset is None else subset[start : start + size]
+        yield start, rows[part].astype(np.float64)

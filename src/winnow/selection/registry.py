@@ -29,7 +29,13 @@ from winnow.selection.views import Chosen, IntArray, PoolView, Seen
 
 GROUP = "winnow.selectors"
 Need = Literal["vectors", "features", "scores", "counts"]
-BUILT_IN = ("full", "random", "equal_shares", "herding", "ids", "source_matched", "length_matched")
+BUILT_IN = (
+    "full", "random", "equal_shares", "herding", "ids", "source_matched", "length_matched", "top_k",
+    "bottom_k", "band", "stratified", "score_gated_herding", "within_sources", "rds_round_robin",
+    "gradient_round_robin", "source_shares", "cluster_shares", "density_ratio", "dsir", "random_plus_target",
+    "leverage", "log_det", "k_centre", "facility_location", "weighted_kernel_quadrature",
+    "cluster_round_robin", "semantic_deduplication",
+)  # fmt: skip
 
 
 class NoOptions(Frozen):
@@ -179,9 +185,14 @@ def traits() -> dict[str, Traits]:
     return {name: found.traits for name, found in sorted(_known.items())}
 
 
+def options_of(name: str) -> type[Frozen]:
+    """The model of a selector's or control's own options. Raises RecipeError."""
+    return _find(name).options
+
+
 def check(name: str, options: Mapping[str, Any]) -> Frozen:
     """The checked options of a selector or control. Raises RecipeError in one line."""
-    model = _find(name).options
+    model = options_of(name)
     try:
         return model.model_validate(dict(options))
     except ValidationError as error:

@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 from scipy import sparse
 
 from winnow.errors import ArtifactError, RecipeError
@@ -15,13 +14,13 @@ from winnow.selection.features import fit_fourier_features
 from winnow.selection.represent import (
     COUNTS,
     SCORES,
-    TARGET,
     TARGET_COUNTS,
     TARGET_SCORES,
     TARGET_VECTORS,
     VECTORS,
 )
-from winnow.selection.views import FloatArray, IntArray, Seen, TargetSample, id_order
+from winnow.selection.targets import target_split
+from winnow.selection.views import FloatArray, IntArray, Seen, TargetSample
 
 
 def read_seen(
@@ -81,14 +80,10 @@ def _target_rows(given: Stored, name: str, rows: IntArray) -> Any:
 
 def _read_target(part: SelectPart, inputs: Mapping[str, Stored], needs: tuple[str, ...]) -> TargetSample:
     """The target split of the pool, sorted by id."""
-    path = inputs["pool"].folder / TARGET
-    if not path.is_file():
-        raise RecipeError(f"{part.selector} aims at a target and the pool has none; give the recipe `pool.target`")
-    table = pq.read_table(path, columns=["id", "source"])
-    order = id_order(table["id"].to_pylist())
+    order, sources = target_split(inputs["pool"], selector=part.selector)
     has_vectors = bool({"vectors", "features"} & set(needs))
     return TargetSample(
-        sources=np.asarray(table["source"].to_pylist(), dtype=np.str_)[order],
+        sources=sources,
         vectors=_target_rows(inputs["vectors"], TARGET_VECTORS, order) if has_vectors else None,
         scores=_target_rows(inputs["scores"], TARGET_SCORES, order) if "scores" in needs else None,
         counts=read_counts(inputs["counts"], TARGET_COUNTS)[order] if "counts" in needs else None,

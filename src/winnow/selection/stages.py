@@ -65,6 +65,7 @@ def select(part: SelectPart, inputs: Mapping[str, Stored], context: Context) -> 
         "added": len(added),
         "seed": part.seed,
         **composition(pool, chosen),
+        "planted": _planted(inputs["pool"], task, chosen),
         "mmd_ratio": _mmd_ratio(task, chosen),
     }
     _write_selection(context, [*added, *(pool.ids[row] for row in chosen)], picked.weights)
@@ -74,6 +75,18 @@ def select(part: SelectPart, inputs: Mapping[str, Stored], context: Context) -> 
     charged = flops + sum(stored.numbers["charged_flops"] for stored in seen.values())
     # The summary is no output: an audit that comes later does not make a selection another one.
     return Outcome((SELECTION,), (SELECTION_SUMMARY,), numbers | {"charged_flops": charged}, costs={"select": cost})
+
+
+def _planted(pool: Stored, task: _Task, chosen: IntArray) -> dict[str, dict[str, float]]:
+    """Fault that was put into the pool on purpose -> its share of the pool's rows and of the chosen ones."""
+    if "planted" not in pq.read_schema(pool.folder / POOL).names or not len(chosen):
+        return {}
+    column = pq.read_table(pool.folder / POOL, columns=["planted"])["planted"].to_pylist()
+    faults = np.array([fault or "" for fault in column], dtype=np.str_)[task.order]
+    return {
+        str(fault): {"pool_share": float((faults == fault).mean()), "share": float((faults[chosen] == fault).mean())}
+        for fault in np.unique(faults[faults != ""])
+    }
 
 
 def _write_selection(context: Context, ids: list[str], weights: NDArray[np.float64] | None) -> None:

@@ -35,8 +35,8 @@ class PoolView:
 class TargetSample:
     """A sample of what the selection is for.
 
-    It is made from the pool stage's target split or a file of the user's, both cleaned of evaluation data; there is
-    no way to make one from an evaluation set: see `winnow.selection.targets`.
+    A study reads it from the pool stage's target split, which is cleaned of evaluation data, and from nothing else: see
+    `winnow.selection.targets`.
     """
 
     sources: NDArray[np.str_]
@@ -101,10 +101,13 @@ def id_order(ids: Sequence[str]) -> IntArray:
 
 def check_finite(rows: Any, what: str) -> None:
     """Raise DataError where a row holds NaN or an infinity; rows may be vectors, numbers or sparse counts."""
-    sums = rows if rows.ndim == 1 else rows.sum(axis=1, dtype=np.float64)
-    bad = np.flatnonzero(~np.isfinite(sums))
+    with np.errstate(all="ignore"):
+        sums = rows if rows.ndim == 1 else rows @ np.ones(rows.shape[1], dtype=rows.dtype)
+        bad = np.flatnonzero(~np.isfinite(sums))
+        if len(bad) and rows.ndim == 2:  # large numbers overflow in float32
+            bad = bad[~np.isfinite(rows[bad].sum(axis=1, dtype=np.float64))]
     if len(bad):
         raise DataError(
-            f"{what} of {len(bad)} of {len(rows)} rows hold NaN or infinity (first: row {bad[0]}); "
+            f"{what} of {len(bad)} of {rows.shape[0]} rows hold NaN or infinity (first: row {bad[0]}); "
             "the model that made them is damaged or diverged"
         )
