@@ -14,11 +14,13 @@ _HOMES = {
     "plan": "winnow.planning",
     "run": "winnow.pipeline",
     "report": "winnow.pipeline",
+    "select": "winnow.select_api.select",
+    "Selection": "winnow.select_api.selection",
     "load": "winnow.analysis.study_folder",
     "WinnowError": "winnow.errors",
 }
 
-__all__ = ["Recipe", "WinnowError", "load", "load_recipe", "plan", "report", "run"]
+__all__ = ["Recipe", "Selection", "WinnowError", "load", "load_recipe", "plan", "report", "run", "select"]
 
 
 def __getattr__(name: str) -> Any:
