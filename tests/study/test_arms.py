@@ -55,15 +55,15 @@ def test_missing_controls_are_added_and_marked(arms_of):
     found = arms_of({"selector": "herding", "fractions": [0.2]}, TARGETED, controls=True)
     assert names(found) == [
         "herding_0.2", "herding_target_0.1", "full", "random_0.1", "equal_shares_0.1",
-        "source_matched_herding_target_0.1",
+        "source_matched_herding_target_0.1", "random_plus_target_herding_target_0.1",
     ]  # fmt: skip
-    assert [arm.is_added for arm in found] == [False, False, True, True, True, True]
+    assert [arm.is_added for arm in found] == [False, False, True, True, True, True, True]
 
 
 def test_controls_that_are_there_are_not_added_again(arms_of):
-    asked = ("full", "random", "equal_shares", TARGETED, {"selector": "source_matched", "of": "herding_target"})
-    found = arms_of(*asked, controls=True)
-    assert len(found) == 5
+    controls = [{"selector": name, "of": "herding_target"} for name in ("source_matched", "random_plus_target")]
+    found = arms_of("full", "random", "equal_shares", TARGETED, *controls, controls=True)
+    assert len(found) == 6
     assert not any(arm.is_added for arm in found)
 
 
@@ -77,6 +77,7 @@ def test_a_control_has_the_fractions_of_its_arm(arms_of):
     assert [(arm.name, arm.of) for arm in found if arm.of] == [
         ("length_matched_mine_0.3", "mine_0.3"), ("length_matched_mine_0.4", "mine_0.4"),
         ("source_matched_mine_0.3", "mine_0.3"), ("source_matched_mine_0.4", "mine_0.4"),
+        ("random_plus_target_mine_0.3", "mine_0.3"), ("random_plus_target_mine_0.4", "mine_0.4"),
     ]  # fmt: skip
 
 
@@ -89,7 +90,7 @@ MATCHED = {"selector": "source_matched"}
 
 
 @pytest.mark.parametrize(("arms", "message"), [
-    (["hering"], r"unknown selector 'hering' \(did you mean 'herding'\?\); known: equal_shares, full, herding, ids"),
+    (["hering"], r"unknown selector 'hering' \(did you mean 'herding'\?\); known: band, .*herding"),
     ([MATCHED], "'source_matched' needs `of:`, the arm that it is the control of"),
     ([{"selector": "random", "of": "full"}, "full"], "'random' is no control and takes no `of:`"),
     ([MATCHED | {"of": "hering"}, "herding"], r"is the control of 'hering' \(did you mean 'herding'\?\)"),

@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
-from winnow.findings import Curve, Findings
+from winnow.findings import Curve, Findings, Table
+from winnow.report.crossover_figure import crossover
 from winnow.report.styles import COLOURS, GREY, SETTINGS, arm_styles
 
 Series = Callable[[Curve], Sequence[float | None]]
@@ -31,13 +32,15 @@ def draw_figures(findings: Findings) -> dict[str, bytes]:
             "loss_curves": loss_curves(findings),
             "exact_match_curves": exact_match_curves(findings),
             "loss_against_cost": loss_against_cost(findings),
+            "crossover": crossover(findings),
             "final_loss": final_loss(findings),
-            "composition": composition(findings),
+            "composition": composition(findings.tables["composition"]),
         }
-        return {name: _png(figure) for name, figure in drawn.items() if figure is not None}
+        return {name: png(figure) for name, figure in drawn.items() if figure is not None}
 
 
-def _png(figure: Figure) -> bytes:
+def png(figure: Figure) -> bytes:
+    """The figure as a PNG file."""
     buffer = io.BytesIO()
     FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})
     return buffer.getvalue()
@@ -122,9 +125,9 @@ def final_loss(findings: Findings) -> Figure | None:
     return figure
 
 
-def composition(findings: Findings) -> Figure | None:
+def composition(table: Table) -> Figure | None:
     """Each source's share of the pool and of every selection."""
-    rows = [row for row in findings.tables["composition"].rows if row["arm"] != "full"]
+    rows = [row for row in table.rows if row["arm"] != "full"]
     sources = list(dict.fromkeys(row["source"] for row in rows))
     if not rows:
         return None

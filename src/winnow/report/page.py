@@ -16,6 +16,7 @@ FIGURES = {
     "loss_curves": "Loss over the steps. Thin: each seed; thick: their mean. The steep start is cut off.",
     "exact_match_curves": "Exact match over the steps, on a sample of each set; dotted: a constant answer.",
     "loss_against_cost": "Validation loss over training cost, without selection; dotted: the baseline's best level.",
+    "crossover": "Loss over all FLOPs, selection included, and who wins. Grey: arms that never lead.",
     "final_loss": "Loss over whole evaluation sets at the best and the last checkpoint.",
     "composition": "Where the examples come from.",
 }
@@ -24,14 +25,14 @@ FIGURES = {
 def html_page(findings: Findings, figures: Mapping[str, bytes]) -> str:
     """`report.html`: self-contained, figures inside."""
     embedded = {name: base64.b64encode(data).decode() for name, data in figures.items()}
-    return _environment(autoescape=True).get_template("report.html.jinja").render(
+    return environment(autoescape=True).get_template("report.html.jinja").render(
         **_shared(findings), figures=embedded, captions=FIGURES,
     )  # fmt: skip
 
 
 def model_card(findings: Findings, figures: Mapping[str, bytes]) -> str:
     """`README.md`: the model card, with machine-readable results in its front matter."""
-    return _environment(autoescape=False).get_template("card.md.jinja").render(
+    return environment(autoescape=False).get_template("card.md.jinja").render(
         **_shared(findings), front_matter=_yaml(front_matter(findings)), figures=list(figures), captions=FIGURES,
     )  # fmt: skip
 
@@ -95,7 +96,8 @@ def where(table: Table, column: str, value: str) -> Table:
     return replace(table, rows=tuple({key: each for key, each in row.items() if key != column} for row in rows))
 
 
-def _environment(*, autoescape: bool) -> Environment:
+def environment(*, autoescape: bool) -> Environment:
+    """Where the templates are; an undefined name in one is an error."""
     return Environment(
         loader=PackageLoader("winnow.report"), autoescape=autoescape, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True, keep_trailing_newline=True,

@@ -14,6 +14,7 @@ INPUTS = {
     "adapters": ("trainable_parameters",),
     "comparisons": ("baseline", "corrected_for"),
     "ledger_stages": ("kind", "arm", "seed"),
+    "selections": ("fraction", "pool_mean_tokens"),
 }  # fmt: skip
 """Table -> columns that only its CSV has."""
 

@@ -80,14 +80,15 @@ def arm_name(base: str, fraction: float | None) -> str:
 
 
 def _missing_controls(asked: list[ArmRecipe], traits: Mapping[str, Traits]) -> list[ArmRecipe]:
-    """Full pool, random, equal shares by source, and a source-matched random for each targeted arm."""
+    """Full pool, random, equal shares, and for each targeted arm a source-matched random and random plus its target."""
     has = {arm.selector for arm in asked}
     missing = [ArmRecipe(selector=name) for name in ("full", "random", "equal_shares") if name not in has]
-    controlled = {arm.of for arm in asked if arm.selector == "source_matched"}
-    targeted = [arm for arm in asked if arm.target and base_name(arm) not in controlled]
+    has_controls = {(arm.selector, arm.of) for arm in asked}
     return missing + [
-        ArmRecipe(selector="source_matched", of=base_name(arm), fractions=arm.fractions) for arm in targeted
-    ]
+        ArmRecipe(selector=name, of=base_name(arm), fractions=arm.fractions)
+        for arm in asked if arm.target
+        for name in ("source_matched", "random_plus_target") if (name, base_name(arm)) not in has_controls
+    ]  # fmt: skip
 
 
 def _check(arm: ArmRecipe, recipe: Recipe, traits: Mapping[str, Traits]) -> None:

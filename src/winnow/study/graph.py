@@ -188,7 +188,7 @@ def _representation(recipe: Recipe, name: str) -> list[Stage]:
     inputs, extra = {"pool": "pool", "model": proxy}, []
     if proxy != "base" and proxy not in own:
         inputs |= {"model": f"proxy.{name}", "tokenizer": f"proxy.{name}"}
-        extra = [Stage(f"proxy.{name}", "model", ModelPart(model=proxy))]
+        extra = [Stage(f"proxy.{name}", "model", ModelPart(model=proxy, is_encoder=asked.kind == "embeddings"))]
     shared = _ancestry(recipe.training.start, own)
     inputs |= {f"warm_up.{stage}": stage for stage in _ancestry(proxy, own) if stage not in shared}
     return [*extra, Stage(represent_stage(name), "represent", part, inputs)]
