@@ -21,6 +21,11 @@ def test_the_recipe_reference_is_up_to_date():
     assert (ROOT / "docs" / "recipe.md").read_text() == made, "run python tools/recipe_reference.py"
 
 
+def test_the_selector_reference_is_up_to_date():
+    made = load_tool("selector_reference").reference()
+    assert (ROOT / "docs" / "selectors.md").read_text() == made, "run python tools/selector_reference.py"
+
+
 def test_every_key_of_a_recipe_is_explained():
     bare = [line for line in (ROOT / "docs" / "recipe.md").read_text().splitlines() if line.rstrip().endswith("|  |")]
     assert bare == []

@@ -98,23 +98,45 @@ def pool(
         _print_json(statistics) if as_json else print("\n".join(pool_lines(statistics)))
 
 
-@app.command(epilog="Example: winnow select recipes/gsm-cpu.yaml --arm herding_0.1; winnow select --list")
+@app.command(
+    epilog="Example: winnow select recipes/gsm-cpu.yaml --arm herding_0.1; winnow select --list; "
+    "winnow select recipes/gsm-cpu.yaml --selector random --selector herding:target; "
+    "winnow select recipes/gsm-cpu.yaml --arm herding_0.1 --export chosen"
+)
 def select(
     recipe: Annotated[Path | None, typer.Argument(help="Recipe, a YAML file.", metavar="RECIPE")] = None,
     overrides: Overrides = None, out: Out = None, store: StoreFolder = None, arm: ArmName = None, seed: Seed = None,
     as_json: AsJson = False, dry_run: DryRun = False,
-    list_all: Annotated[bool, typer.Option("--list", help="List all selectors and controls.")] = False,
+    selectors: Annotated[list[str] | None, typer.Option(
+        "--selector", help="Compare: an arm of the recipe, a selector, SELECTOR:target or CONTROL:ARM; repeat it.",
+    )] = None,
+    fractions: Annotated[
+        list[float] | None, typer.Option("--fraction", help="Fraction for --selector; the recipe's by default.")
+    ] = None,
+    list_all: Annotated[bool, typer.Option("--list", help="List all selectors and controls with options.")] = False,
+    export: Annotated[
+        Path | None, typer.Option("--export", help="New folder for the rows of --arm, for datasets.load_dataset.")
+    ] = None,
+    format: Annotated[str, typer.Option("--format", help="Of the export: parquet or jsonl.")] = "parquet",
 ) -> None:  # fmt: skip
-    """Select rows for every arm, and say what the selections are made of."""
-    from winnow.plan_table import selection_lines, selector_lines
+    """Select rows for every arm, and say what the selections are made of; or compare selectors, without training."""
+    from winnow.plan_table import selection_lines
 
     if list_all:
-        from winnow.pipeline import selector_traits
-
-        print("\n".join(selector_lines(selector_traits())))
+        _list_selectors(as_json)
         return
     if recipe is None:
         raise typer.BadParameter("give a recipe, or --list")
+    if selectors:
+        if arm is not None or seed is not None:
+            raise typer.BadParameter("--selector compares all seeds; leave out --arm and --seed")
+        _compare(recipe, overrides, out, store, selectors, fractions or [], dry_run=dry_run, as_json=as_json)
+        return
+    if fractions:
+        raise typer.BadParameter("--fraction goes with --selector; for a study write --set selection.fractions=[0.1]")
+    if export is not None and not dry_run:
+        _export(recipe, overrides, out, store, arm, seed, export, format, as_json=as_json)
+        return
     walk = _advance(recipe, overrides, "select", out, store, arm=arm, seed=seed, dry_run=dry_run, as_json=as_json)
     if walk is not None:
         from winnow.store import read_json
@@ -186,6 +208,53 @@ def _advance(
     bars = Bars()
     with bars.shown():
         return pipeline.advance(asked, until, out=out, store=store, arm=arm, seed=seed, watch=bars)
+
+
+def _export(
+    recipe: Path, overrides: list[str] | None, out: Path | None, store: Path | None, arm: str | None,
+    seed: int | None, folder: Path, format: str, *, as_json: bool,
+) -> None:  # fmt: skip
+    """Write the rows of one arm as a folder of their own."""
+    if arm is None:
+        raise typer.BadParameter("--export needs --arm: whose rows")
+    asked = _load(recipe, overrides)
+    from winnow.progress_bars import Bars
+    from winnow.select_api.of_recipe import export_arm
+
+    bars = Bars()
+    with bars.shown():
+        export_arm(asked, arm=arm, folder=folder, format=format, seed=seed, out=out, store=store, watch=bars)
+    _print_json({"export": str(folder)}) if as_json else print(f"export: {folder / 'README.md'}")
+
+
+def _list_selectors(as_json: bool) -> None:
+    from winnow.plan_table import selector_lines
+    from winnow.selection.reference import describe
+
+    _print_json(describe()) if as_json else print("\n".join(selector_lines(describe())))
+
+
+def _compare(
+    recipe: Path, overrides: list[str] | None, out: Path | None, store: Path | None, selectors: list[str],
+    fractions: list[float], *, dry_run: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """Compare selectors on the recipe's pool; with `dry_run` only say what is missing."""
+    asked = _load(recipe, overrides)
+    from winnow import comparing, pipeline
+    from winnow.plan_table import comparison_lines
+    from winnow.progress_bars import Bars
+
+    if dry_run:
+        _print_missing(comparing.missing_of(asked, selectors, fractions, out, store), as_json)
+        return
+    bars = Bars()
+    with bars.shown():
+        found = comparing.compare(asked, selectors, fractions=fractions, out=out, store=store, watch=bars)
+    page = pipeline.study_folder(asked, out) / comparing.FOLDER / comparing.PAGE
+    if as_json:
+        _print_json({"tables": {name: list(table.rows) for name, table in found.tables.items()}, "page": str(page)})
+        return
+    print("\n".join([*comparison_lines(found), "", f"page: {page}"]))
 
 
 def _print_missing(names: list[str], as_json: bool) -> None:

@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from winnow.recipe import Recipe
 
 Kind = Literal["better", "worse", "no difference shown", "too few seeds", "not affordable"]
@@ -148,7 +151,7 @@ class DataSource:
     """One origin of data and its licence."""
 
     name: str
-    role: Literal["training pool", "target sample", "pretraining", "evaluation"]
+    role: Literal["training pool", "target sample", "planted noise", "pretraining", "evaluation"]
     licence: str
     origin: str
 
@@ -166,8 +169,23 @@ class Findings:
     verdict: Verdict
     tables: Mapping[str, Table]
     """By name: savings, evaluation, iso_compute, adapters, composition, comparisons, cost_to_quality_<axis>,
-    delayed_gain, ledger_arms, ledger_stages."""
+    crossover, crossover_losses, delayed_gain, ledger_arms, ledger_stages."""
     curves: tuple[Curve, ...]
     delayed_gains: tuple[DelayedGain, ...]
     limitations: tuple[str, ...]
     sources: tuple[DataSource, ...]
+
+
+@dataclass(frozen=True)
+class SelectionFindings:
+    """Selections of one pool side by side, before anything is trained on them."""
+
+    study: str
+    pool_examples: int
+    seeds: tuple[int, ...]
+    representation: str | None
+    """Where distances are measured; null where no arm sees vectors."""
+    tables: Mapping[str, Table]
+    """By name: selections, overlap, composition, cost, examples, and faults where the generator planted any."""
+    plane: Mapping[str, NDArray[np.float64]]
+    """`pool` and each arm -> points [rows, 2] in the vectors' first two principal components; empty without vectors."""

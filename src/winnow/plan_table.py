@@ -1,5 +1,6 @@
-"""Plain-text tables of the command line: plans, pools, selections, selectors."""
+"""Plain-text tables of the command line: plans, pools, selections and their comparison, selectors."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -7,10 +8,10 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from winnow.findings import SelectionFindings
 from winnow.planning import Plan, PlannedArm
-from winnow.printing import clock
+from winnow.printing import NONE, clock
 from winnow.recipe import Recipe
-from winnow.records import Traits
 
 WIDTH = 140
 
@@ -123,10 +124,58 @@ def selection_lines(selections: Mapping[str, Mapping[str, Any]]) -> list[str]:
     return [*_table(heads, rows), "In brackets: share of the selection over share of the pool."]
 
 
-def selector_lines(traits: Mapping[str, Traits]) -> list[str]:
-    """All selectors and controls, a line each."""
-    width = max(len(name) for name in traits)
-    return [f"{name:<{width}}  {'control: ' if t.is_control else ''}{t.summary}" for name, t in sorted(traits.items())]
+def selector_lines(entries: Sequence[Mapping[str, Any]]) -> list[str]:
+    """All selectors and controls: summary, what they need and give, options."""
+    lines = []
+    for entry in entries:
+        lines += [f"{entry['name']}  {'Control. ' if entry['kind'] == 'control' else ''}{entry['summary']}"]
+        lines += [f"    {entry['traits']}", *(f"      {_option(option)}" for option in entry["options"])]
+    return lines
+
+
+def _option(option: Mapping[str, Any]) -> str:
+    default = f"default {json.dumps(option['default'])}" if "default" in option else "required"
+    return f"{option['name']} ({option['type']}; {default}): {option['text']}"
+
+
+def comparison_lines(found: SelectionFindings) -> list[str]:
+    """Selections side by side: what they are like, what they cost, and how much each two share."""
+    selections, cost = found.tables["selections"].rows, found.tables["cost"].rows
+    heads = ["selection", "examples", "mean tokens", "MMD / random's", "to target / random's", "faults", "passes"]
+    rows = [
+        [
+            row["arm"], f"{row['examples']:,}", f"{row['mean_tokens']:.1f}", _number(row["mmd_root_ratio"]),
+            _number(row["target_mmd_root_ratio"]), _share(row.get("fault_share")), f"{spent['passes']:.2f}",
+        ]
+        for row, spent in zip(selections, cost, strict=True)
+    ]  # fmt: skip
+    names = [row["arm"] for row in selections]
+    pairs = found.tables["overlap"].rows
+    shared = {(row["arm"], row["other"]): row for row in pairs} | {(row["other"], row["arm"]): row for row in pairs}
+    numbers = [str(place) for place in range(1, len(names) + 1)]
+    matrix = [
+        [f"{number} {name}", *(_shared(shared.get((name, other))) for other in names)]
+        for number, name in zip(numbers, names, strict=True)
+    ]
+    return [
+        *_table(heads, rows),
+        "MMD: root of the squared one; 1 is as far from the pool, or the target, as random rows.",
+        "Passes: FLOPs of representation and selection over those of training on the selection once.",
+        *_table(["Jaccard (random draws)", *numbers], matrix),
+        "On the diagonal: a random arm over its seeds.",
+    ]
+
+
+def _share(value: float | None) -> str:
+    return NONE if value is None else f"{value:.1%}"
+
+
+def _number(value: float | None) -> str:
+    return NONE if value is None else f"{value:.2f}"
+
+
+def _shared(row: Mapping[str, Any] | None) -> str:
+    return "" if row is None else f"{row['jaccard_share']:.0%} ({row['random_jaccard_share']:.0%})"
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

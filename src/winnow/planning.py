@@ -105,6 +105,11 @@ def plan(recipe: Recipe, *, out: str | Path | None = None, store: str | Path | N
     )
 
 
+def training_flops(recipe: Recipe, lengths: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Reference FLOPs of training once on each example of these lengths."""
+    return flop_model(_skeleton(recipe)).train(lengths)
+
+
 def _skeleton(recipe: Recipe) -> Any:
     model = loading.skeleton(loading.architecture_for(recipe.base))
     return loading.adapt(model, recipe.training.lora, seed=0) if recipe.training.method == "lora" else model

@@ -10,7 +10,8 @@ from winnow.ledger import round_half_up
 
 NONE = "–"
 BOUNDS = ("_low", "_high")
-UNITS = {"dollars": "USD", "exaflops": "exaFLOPs", "percent": "(%)", "points": "(points)", "nats": "(nats)", "6n": "6N"}
+UNITS = {"dollars": "USD", "exaflops": "exaFLOPs", "percent": "(%)", "points": "(points)", "nats": "(nats)", "6n": "6N",
+         "gigaflops": "GFLOPs", "milliseconds": "ms", "mmd": "MMD", "jaccard": "Jaccard"}  # fmt: skip
 
 
 def fixed(value: float, places: int, *, signed: bool = False) -> str:

@@ -77,9 +77,9 @@ def test_page_is_self_contained_and_complete(folder):
     findings = find(folder)
     for arm in findings.arms:
         assert arm.name in page
-    for name in ("loss_curves", "exact_match_curves", "loss_against_cost", "final_loss", "composition"):
+    for name in ("loss_curves", "exact_match_curves", "loss_against_cost", "crossover", "final_loss", "composition"):
         assert (folder / "figures" / f"{name}.png").stat().st_size > 5000
-    assert page.count("data:image/png;base64,") == 5
+    assert page.count("data:image/png;base64,") == 6
     assert not re.search(r"https?://|src=\"(?!data:)|@import|<script|<link", page)
     assert page.index("Verdict") < page.index("Savings")
     assert not list(folder.rglob("*.partial"))

@@ -5,8 +5,8 @@ from winnow.findings import ArmFacts
 
 FULL = "full"
 RANDOM = "random"
-BORING_SELECTORS = (FULL, RANDOM, "equal_shares")
-"""Selectors that look at no example; every study runs them beside the clever ones."""
+BORING_SELECTORS = (FULL, RANDOM, "equal_shares", "source_shares")
+"""Selectors that look at no example but its source; every study runs them beside the clever ones."""
 
 
 def arm_facts(study: Study) -> tuple[ArmFacts, ...]:

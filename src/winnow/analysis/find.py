@@ -5,6 +5,7 @@ from pathlib import Path
 from winnow.analysis import cost_tables, tables
 from winnow.analysis.arms import arm_facts, savings_baseline
 from winnow.analysis.cost import AXES
+from winnow.analysis.crossover import crossover_tables
 from winnow.analysis.delayed_gain import delayed_gains
 from winnow.analysis.limitations import limitations
 from winnow.analysis.study_folder import Run, Study, load
@@ -27,8 +28,10 @@ def findings_of(study: Study) -> Findings:
         tables.evaluation(study, arms),
         cost_tables.iso_compute(study, arms, baseline),
         *(cost_tables.cost_to_quality_table(study, arms, baseline, axis=axis) for axis in AXES),
+        *crossover_tables(study, arms),
         tables.delayed_gain(gains),
         tables.composition(study, arms),
+        tables.planted(study, arms),
         tables.adapters(study, arms),
         cost_tables.ledger_arms(study, arms),
         cost_tables.ledger_stages(study),
@@ -69,10 +72,15 @@ def curve(run: Run) -> Curve:
 def data_sources(recipe: Recipe) -> tuple[DataSource, ...]:
     """All origins of data and their licences."""
     target = recipe.pool.target.source if recipe.pool.target else None
+    planted = recipe.pool.plant.off_topic_source if recipe.pool.plant else None
     pretraining = recipe.base.pretrain.sources if recipe.base.pretrain else ()
     return (
         *(DataSource(each.name, "training pool", each.licence, _origin(each)) for each in recipe.pool.sources),
         *(DataSource(each.name, "target sample", each.licence, _origin(each)) for each in ([target] if target else [])),
+        *(
+            DataSource(each.name, "planted noise", each.licence, _origin(each))
+            for each in ([planted] if planted else [])
+        ),
         *(DataSource(each.name, "pretraining", each.licence, _origin(each)) for each in pretraining),
         *(DataSource(each.name, "evaluation", each.licence, _origin(each)) for each in recipe.evaluation.sets),
     )

@@ -154,6 +154,8 @@ class Selection:
     pool_mean_tokens: float | None = None
     mmd_ratio: float | None = None
     seed: int | None = None
+    planted: dict[str, dict[str, float]] = field(default_factory=dict)
+    """Fault -> its `pool_share` and its `share` of the chosen rows."""
 
 
 @dataclass(frozen=True)

@@ -131,6 +131,22 @@ def composition(study: Study, arms: Sequence[ArmFacts]) -> Table:
     return Table("composition", "Composition of the training sets", tuple(rows), note)
 
 
+def planted(study: Study, arms: Sequence[ArmFacts]) -> Table:
+    """What selections make of faults that were put into the pool on purpose; empty where there are none."""
+    rows = []
+    for arm in arms:
+        selections = [selection for (name, _), selection in study.selections.items() if name == arm.name]
+        for fault in selections[0].planted if selections else ():
+            found = [selection.planted[fault] for selection in selections]
+            pool_share, share = (fmean(each[key] for each in found) for key in ("pool_share", "share"))
+            rows.append({
+                "arm": arm.name, "fault": fault, "pool_share": pool_share, "selected_share": share,
+                "ratio": share / pool_share,
+            })  # fmt: skip
+    note = "A ratio below 1 means that the selection leaves such rows out. Means over seeds."
+    return Table("planted", "What became of planted faults", tuple(rows), note)
+
+
 def comparisons(ranking: Sequence[Comparison]) -> Table:
     """All arms against the primary baseline, best first."""
     rows = tuple(

@@ -1,0 +1,81 @@
+"""docs/extending.md is carried out as it stands: the package it describes, the conformance tests, the recipe."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+
+import pytest
+
+from tests_support import ROOT, SMALLEST
+
+PAGE = (ROOT / "docs" / "extending.md").read_text()
+
+
+def block(language):
+    found = re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    assert len(found) == 1
+    return found[0]
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """A folder that holds the page's module and the metadata that installing its package would leave."""
+    project = tomllib.loads(block("toml"))
+    name, version = project["project"]["name"], project["project"]["version"]
+    site = tmp_path_factory.mktemp("site")
+    (module,) = project["tool"]["hatch"]["build"]["targets"]["wheel"]["only-include"]
+    (site / module).write_text(block("python"))
+    metadata = site / f"{name.replace('-', '_')}-{version}.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+    points = project["project"]["entry-points"]["winnow.selectors"]
+    lines = ["[winnow.selectors]", *(f"{key} = {value}" for key, value in points.items())]
+    (metadata / "entry_points.txt").write_text("\n".join(lines) + "\n")
+    return site
+
+
+def run(site, *arguments, folder=ROOT):
+    paths = os.pathsep.join(filter(None, [str(site), os.environ.get("PYTHONPATH")]))
+    environment = os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-m", *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_selector_is_listed_with_its_options(installed):
+    listed = run(installed, "winnow", "select", "--list")
+    assert "nearest_mean" in listed and "farthest_first" in listed
+
+
+@pytest.mark.slow
+def test_it_passes_the_conformance_tests(installed):
+    said = run(installed, "pytest", "tests/conformance", "-rA", "-k", "nearest_mean", "-p", "no:cacheprovider")
+    passed = re.findall(r"^PASSED .*nearest_mean", said, re.MULTILINE)
+    assert len(passed) > 10
+
+
+@pytest.mark.slow
+def test_it_selects_in_a_recipe(installed, tmp_path):
+    shutil.copy(SMALLEST, tmp_path)
+    (tmp_path / "mine.yaml").write_text(block("yaml"))
+    run(installed, "winnow", "select", "mine.yaml", "--out", str(tmp_path / "runs" / "mine"), folder=tmp_path)
+    made = {}
+    for path in (tmp_path / "runs" / ".store" / "select").glob("*/selection.json"):
+        found = json.loads(path.read_text())
+        made.setdefault(found["selector"], []).append(found["size"])
+    assert len(made["nearest_mean"]) == 3 and len(set(made["nearest_mean"])) == 1
+
+
+def test_the_commands_of_the_page_are_those_that_are_tested():
+    console = re.findall(r"^\$ (.+)$", PAGE, re.MULTILINE)
+    assert console == [
+        "python -m pytest tests/conformance -q -k nearest_mean",
+        "winnow select mine.yaml",
+        "winnow run mine.yaml",
+    ]
