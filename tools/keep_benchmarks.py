@@ -3,6 +3,7 @@
 Writes docs/performance.md: the sections of the others stay as they are.
 """
 
+import os
 import platform
 import re
 import subprocess
@@ -14,9 +15,9 @@ ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "performance.md"
 HEAD = """# Speed
 
-Written by `python tools/keep_benchmarks.py`, which runs `benchmarks/` and keeps what they print; `make bench` prints the
-same. Each ratio is of CPU time, both sides taken in turn in one process, on a machine that other work shares: ratios can
-be compared, seconds cannot.
+Written by `python tools/keep_benchmarks.py`, which runs `benchmarks/` and keeps what they print; `make bench` prints
+the same. Each ratio is of CPU time, both sides taken in turn in one process, on a machine that other work shares:
+ratios can be compared, seconds cannot.
 """
 
 
@@ -51,10 +52,10 @@ def origin() -> str:
     revision = subprocess.run(
         ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    threads = len(re.findall(r"^processor", Path("/proc/cpuinfo").read_text(), flags=re.MULTILINE))
     model = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), flags=re.MULTILINE)
-    name = model[1] if model else platform.machine()
-    return f"Revision {revision.stdout.strip()}; {threads} x {name}; torch {version('torch')}, Python {platform.python_version()}."
+    machine = f"{os.cpu_count()} x {model[1] if model else platform.machine()}"
+    made_with = f"torch {version('torch')}, Python {platform.python_version()}"
+    return f"Revision {revision.stdout.strip()}; {machine}; {made_with}."
 
 
 if __name__ == "__main__":

@@ -11,7 +11,11 @@ from winnow.analysis.find import find
 from winnow.findings import Findings
 from winnow.report.tables import csv_text, markdown
 
-TABLES = ("comparisons", "savings", "evaluation", "iso_compute", "composition", "cost_to_quality_flops", "ledger_arms")
+TABLES = (
+    "comparisons", "savings", "evaluation", "iso_compute", "composition", "planted", "cost_to_quality_flops",
+    "ledger_arms",
+)  # fmt: skip
+"""Those with rows are kept."""
 FIGURES = ("loss_curves.png", "final_loss.png", "loss_against_cost.png")
 
 
@@ -22,12 +26,17 @@ def main(study: str) -> None:
     results = Path(__file__).parent.parent / "docs" / "results"
     folder = results / name
     folder.mkdir(parents=True, exist_ok=True)
-    for table in TABLES:
+    for table in with_rows(findings):
         (folder / f"{table}.csv").write_text(csv_text(findings.tables[table]), encoding="utf-8")
     for figure in FIGURES:
         shutil.copy(Path(study) / "figures" / figure, folder / figure)
     shutil.copy(Path(study) / "recipe.yaml", folder / "recipe.yaml")
     (results / f"{name}.md").write_text(page(findings, name), encoding="utf-8")
+
+
+def with_rows(findings: Findings) -> list[str]:
+    """The kept tables that have something to say."""
+    return [name for name in TABLES if findings.tables[name].rows]
 
 
 def page(findings: Findings, name: str) -> str:
@@ -57,7 +66,7 @@ def page(findings: Findings, name: str) -> str:
         "",
         *[f"![{figure.removesuffix('.png').replace('_', ' ')}]({name}/{figure})\n" for figure in FIGURES],
     ]
-    for key in TABLES:
+    for key in with_rows(findings):
         lines += [f"## {findings.tables[key].title}", "", markdown(findings.tables[key])]
     return "\n".join(lines)
 

@@ -20,6 +20,9 @@ NO_COLOUR = "#F2F2F2"
 CELL_LETTERS = 16
 """Letters of a winner's name that fit into a line of its cell."""
 
+TICKS = 4
+"""Budgets that are named below a panel, which often spans less than a decade."""
+
 Styles = Mapping[str, tuple[str, LineStyle]]
 Row = Mapping[str, Any]
 
@@ -29,10 +32,11 @@ def crossover(findings: Findings) -> Figure | None:
     winners, losses = (findings.tables[name].rows for name in ("crossover", "crossover_losses"))
     if not winners:
         return None
-    styles = arm_styles(findings.arms)
     first_of = [arm for row in winners for arm in (row["selection"], row["control"]) if arm]
     run = {row["arm"] for row in losses}
     named = [arm for arm in dict.fromkeys([findings.baseline, *first_of]) if arm in run]
+    # Colours for those that lead somewhere alone: a study may have more arms than there are colours.
+    styles = arm_styles([arm for arm in findings.arms if arm.name in named])
     uses = list(dict.fromkeys(row["uses"] for row in winners))
     legend_lines = -(-len(named) // 3)
     figure = Figure(figsize=(WIDTH, 3.2 + 0.42 * len(uses) + 0.22 * legend_lines), layout="constrained")
@@ -62,8 +66,10 @@ def _curves(axis: Axes, rows: Sequence[Row], named: Sequence[str], styles: Style
             linestyle=line, linewidth=1.7 if arm in named else 0.5, alpha=1 if arm in named else 0.5,
         )  # fmt: skip
     axis.set_xscale("log")
-    axis.xaxis.set_major_formatter(EngFormatter(unit="FLOP"))
-    axis.xaxis.set_minor_formatter(lambda *_: "")
+    budgets = [EXA * row["budget_exaflops"] for row in rows]
+    axis.set_xticks(np.geomspace(min(budgets), max(budgets), TICKS).tolist())
+    axis.xaxis.set_major_formatter(EngFormatter(unit="FLOP", places=1))
+    axis.minorticks_off()
     axis.set_xlabel("training and share of the selection")
 
 
