@@ -122,6 +122,8 @@ def select(
     """Select rows for every arm, and say what the selections are made of; or compare selectors, without training."""
     from winnow.plan_table import selection_lines
 
+    if export is not None and (list_all or selectors):
+        raise typer.BadParameter("--export is of one --arm; leave out --list and --selector")
     if list_all:
         _list_selectors(as_json)
         return

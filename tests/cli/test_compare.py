@@ -96,6 +96,8 @@ def test_wrong_usage(command):
     assert command(SMALLEST, "--selector", "random", "--seed", 0).exit_code == 2
     assert command(SMALLEST, "--fraction", 0.1).exit_code == 2
     assert command("--selector", "random").exit_code == 2
+    assert command(SMALLEST, "--selector", "random", "--export", "chosen").exit_code == 2
+    assert command("--list", "--export", "chosen").exit_code == 2
 
 
 def test_the_list_is_for_machines_too(command):
