@@ -1,11 +1,15 @@
 """What all tests share: quiet libraries, one thread, the smallest recipe, finished once a session."""
 
 import pytest
+from hypothesis import settings
 
 from tests_support import SMALLEST
 from winnow.quiet import quiet_libraries
 
 quiet_libraries()
+# The same examples in every run: what fails here fails for everybody.
+settings.register_profile("repeatable", derandomize=True)
+settings.load_profile("repeatable")
 
 
 @pytest.fixture(autouse=True)

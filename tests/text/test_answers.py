@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from winnow.text.answers import extract_answer, is_correct, normalise_answer
@@ -85,6 +85,8 @@ def test_equal_answers_are_correct_whatever_their_spelling():
 
 @settings(max_examples=50)
 @given(st.text())
+@example("0*.")
+@example("\\\x1f0")
 def test_spelling_is_stable(text):
     assert normalise_answer(normalise_answer(text)) == normalise_answer(text)
 

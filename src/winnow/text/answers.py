@@ -60,8 +60,15 @@ def normalise_answer(text: str) -> str:
     """The one spelling of an answer: an upper-case letter, a plain decimal, or casefolded text.
 
     Numbers lose commas, currency, percent signs and units, fractions become decimals, and all are rounded to six
-    decimals: "$1,080.00" is "1080", "1/3" is "0.333333".
+    decimals: "$1,080.00" is "1080", "1/3" is "0.333333". An answer in this spelling stays as it is.
     """
+    spelled = _spelled_once(text)
+    while (again := _spelled_once(spelled)) != spelled:
+        spelled = again
+    return spelled
+
+
+def _spelled_once(text: str) -> str:
     plain = unlatex(" ".join(text.split())).strip().strip("*\"'` ").removesuffix(".").rstrip()
     if letter := LETTER.fullmatch(plain):
         return letter[1].upper()
