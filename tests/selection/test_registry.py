@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from importlib.metadata import EntryPoint
 
 import numpy as np
@@ -105,3 +107,8 @@ def test_an_id_that_stands_twice_is_refused(pool):
     twice = pool.take(np.array([0, 1, 1, 2]))
     with pytest.raises(DataError, match=f"stand twice in the pool .such as {pool.ids[1]}"):
         choose("random", twice, size=2)
+
+
+def test_traits_need_no_torch():
+    code = "import sys; from winnow.selection.registry import traits; traits(); assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -7,7 +7,6 @@ are rounded before they are compared, and a tie goes to the lower cluster.
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
@@ -39,6 +38,8 @@ class KMeans:
 
         Distances are rounded to nine digits of the centres' mean square, so that equal rows have equal ones.
         """
+        import torch
+
         scale = float(np.mean(self.centres**2)) * self.centres.shape[1] or 1.0
         half_norms = torch.from_numpy(np.einsum("kd,kd->k", self.centres, self.centres) / (2 * scale))
         scaled = torch.from_numpy(np.ascontiguousarray(self.centres.T) / scale)
@@ -91,6 +92,8 @@ def kmeans_flops(
 
 def _spread_centres(rows: FloatArray, clusters: int, rng: np.random.Generator) -> Doubles:
     """k-means++: each further centre is a row drawn by its squared distance to the nearest one so far."""
+    import torch
+
     points = torch.from_numpy(rows.astype(np.float64))
     points -= points.mean(dim=0)
     norms = (points**2).sum(dim=1)

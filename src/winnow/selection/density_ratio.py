@@ -11,7 +11,6 @@ from typing import Annotated
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
-from scipy.optimize import minimize
 from scipy.special import expit
 
 from winnow.recipe import Frozen
@@ -57,6 +56,8 @@ def order(pool: PoolView, *, size: int, seen: Seen, options: DensityRatioOptions
 
 def log_odds(vectors: FloatArray, target: FloatArray, *, l2: float) -> NDArray[np.float64]:
     """Fitted log-odds of target against pool for each row of `vectors`, [pool]; the intercept is not shrunk."""
+    from scipy.optimize import minimize
+
     scale = _root_mean_square(vectors)
 
     def loss(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:

@@ -10,10 +10,9 @@ represented are the whole pool, or a sample of it by id where it is larger than 
 on how many rows are chosen, so selections are nested.
 """
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from pydantic import Field
 
@@ -23,6 +22,9 @@ from winnow.selection.herding import shuffle_by_id
 from winnow.selection.lazy import lazy_greedy
 from winnow.selection.registry import selector
 from winnow.selection.views import FloatArray, IntArray, PoolView, Seen
+
+if TYPE_CHECKING:
+    import torch
 
 BATCH = 16
 TILE_SITES, TILE_GROUND = 64, 4_096
@@ -100,6 +102,8 @@ class _Coverage:
     """
 
     def __init__(self, vectors: FloatArray, ground: IntArray, bandwidth: float) -> None:
+        import torch
+
         points = torch.from_numpy((vectors - mean_row(vectors)) / (2**0.5 * bandwidth))
         norms = points.square().sum(dim=1, keepdim=True)
         self.sites = torch.cat([2 * points, -norms, torch.ones_like(norms)], dim=1)
@@ -132,13 +136,17 @@ class _Coverage:
 
     def take(self, row: int) -> None:
         """Count a row as chosen."""
+        import torch
+
         similar = (self.ground @ self.sites[row]).exp_()
         self.covered = torch.maximum(self.covered, similar)
         self.covered32 = self.covered.float()
 
 
-def _gains(sites: torch.Tensor, ground: torch.Tensor, covered: torch.Tensor) -> torch.Tensor:
+def _gains(sites: "torch.Tensor", ground: "torch.Tensor", covered: "torch.Tensor") -> "torch.Tensor":
     """Sum over the ground of what each site's similarity has above `covered`, [sites], float64; a tile at a time."""
+    import torch
+
     gains = torch.zeros(len(sites), dtype=torch.float64)
     for start in range(0, len(sites), TILE_SITES):
         part = sites[start : start + TILE_SITES]

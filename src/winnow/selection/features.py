@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from winnow.errors import RecipeError
@@ -44,6 +43,8 @@ class Whitening:
 
     def apply(self, rows: FloatArray) -> FloatArray:
         """The whitened rows, [rows, dimensions], float32."""
+        import torch
+
         projection = torch.from_numpy(self.projection)
         white = np.empty((len(rows), projection.shape[1]), dtype=np.float32)
         for start, block in float64_blocks(rows, BLOCK):
@@ -62,6 +63,8 @@ class FourierFeatures:
 
     def apply(self, points: FloatArray) -> FloatArray:
         """The features, [points, D], float32; beside them it needs the memory of one block."""
+        import torch
+
         half = self.frequencies.shape[1]
         mapped = np.empty((len(points), 2 * half), dtype=np.float32)
         for start in range(0, len(points), BLOCK):
@@ -78,6 +81,8 @@ def fit_whitening(rows: FloatArray, dimensions: int) -> Whitening:
     Fewer dimensions than asked where the rows have fewer. Rows that are all equal become zeros. Raises DataError for
     NaN.
     """
+    import torch
+
     check_finite(rows, "the hidden states")
     width = rows.shape[1]
     mean = rows.mean(axis=0, dtype=np.float64)
@@ -115,6 +120,8 @@ def median_bandwidth(points: FloatArray, rng: np.random.Generator) -> float:
 
     Copies are passed over where most points are copies; 1 where all points are equal.
     """
+    import torch
+
     sample = rng.permutation(len(points))[:MAX_BANDWIDTH_POINTS]
     distances = torch.pdist(torch.from_numpy(points[sample].astype(np.float64))).numpy()
     apart = distances[distances > 0]

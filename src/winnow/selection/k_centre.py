@@ -8,14 +8,18 @@ Distances to the chosen rows only fall, so the greedy is lazy; a row pays only f
 measured.
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from winnow.selection.features import mean_row
 from winnow.selection.lazy import lazy_greedy
 from winnow.selection.registry import NoOptions, selector
 from winnow.selection.views import FloatArray, IntArray, PoolView, Seen
+
+if TYPE_CHECKING:
+    import torch
 
 BATCH = 64
 BLOCK = 4_096
@@ -55,6 +59,8 @@ class _Distances:
     """Squared distances to the nearest chosen row, brought up to date where they are asked for."""
 
     def __init__(self, vectors: FloatArray, size: int) -> None:
+        import torch
+
         self.points = torch.from_numpy(vectors - mean_row(vectors))
         self.norms = self.points.square().sum(dim=1)
         self.scale = float(self.norms.mean()) or 1.0
@@ -70,6 +76,8 @@ class _Distances:
 
     def score(self, rows: IntArray) -> NDArray[np.float64]:
         """Squared distance of these rows to the nearest chosen row, over the mean square."""
+        import torch
+
         for start in range(0, len(rows), BLOCK):
             part = rows[start : start + BLOCK]
             since = self.chosen[min(int(self.counted[part].min()), self.taken - 1) : self.taken]
@@ -84,5 +92,5 @@ class _Distances:
         self.chosen[self.taken] = row
         self.taken += 1
 
-    def _rounded(self, squares: torch.Tensor) -> NDArray[np.float64]:
+    def _rounded(self, squares: "torch.Tensor") -> NDArray[np.float64]:
         return np.round((squares / self.scale).numpy(), DECIMALS)

@@ -11,7 +11,6 @@ approximate a kernel matrix, and as a selection would need those weights.
 from typing import Annotated
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from pydantic import Field
 
@@ -56,6 +55,8 @@ def leverage_scores(rows: FloatArray, *, ridge: float) -> NDArray[np.float64]:
 
     Two passes in blocks, float64: Z' Z, and a triangular system for each block.
     """
+    import torch
+
     gram = torch.zeros(rows.shape[1], rows.shape[1], dtype=torch.float64)
     for _, block in float64_blocks(rows, BLOCK):
         gram.addmm_(torch.from_numpy(block).T, torch.from_numpy(block))

@@ -8,10 +8,9 @@ It works on kernel features: in the few dimensions of the vectors, the volume wo
 Scores only fall, so the greedy is lazy; a row that was scored earlier pays only for the choices since.
 """
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from pydantic import Field
 
@@ -20,6 +19,9 @@ from winnow.selection.features import squared_norms
 from winnow.selection.lazy import lazy_greedy
 from winnow.selection.registry import selector
 from winnow.selection.views import FloatArray, IntArray, PoolView, Seen
+
+if TYPE_CHECKING:
+    import torch
 
 BATCH = 64
 BLOCK = 4_096
@@ -69,6 +71,8 @@ class _Volume:
     """
 
     def __init__(self, rows: FloatArray, left: NDArray[np.float64], size: int, *, ridge: float, scale: float) -> None:
+        import torch
+
         self.rows, self.left, self.ridge, self.scale = rows, left, ridge, scale
         self.directions = torch.empty(size, rows.shape[1], dtype=torch.float64)
         self.taken = 0
@@ -95,5 +99,7 @@ class _Volume:
         self.directions[self.taken] = rest / (self.ridge + max(float(self.left[row]), 0.0)) ** 0.5
         self.taken += 1
 
-    def _scaled(self, rows: IntArray) -> torch.Tensor:
+    def _scaled(self, rows: IntArray) -> "torch.Tensor":
+        import torch
+
         return torch.from_numpy(self.rows[rows].astype(np.float64)).mul_(self.scale)

@@ -6,7 +6,6 @@ source keeps its share at every size.
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from winnow.recipe import Frozen
 from winnow.selection.shares import frequencies, interleave
@@ -35,6 +34,8 @@ def ranked(keys: NDArray[np.float64], groups: IntArray) -> IntArray:
 
 def quantiles(scores: NDArray[np.float64], groups: IntArray) -> NDArray[np.float64]:
     """Share of a row's group that scores lower than it, ties counted half: in (0, 1), 0.5 where all score alike."""
+    from scipy.stats import rankdata
+
     found = np.empty(len(scores))
     for group in range(int(groups.max()) + 1):
         rows = np.flatnonzero(groups == group)

@@ -11,7 +11,6 @@ what the method is defined on. Time grows with the square of the largest cluster
 from typing import Annotated
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from pydantic import Field
 
@@ -74,6 +73,8 @@ def copy_scores(rows: FloatArray, found: KMeans) -> NDArray[np.float64]:
 
 def _highest_before(rows: FloatArray) -> NDArray[np.float64]:
     """For each row its highest cosine with an earlier one, -1 for the first; a block of pairs at a time."""
+    import torch
+
     points = torch.nn.functional.normalize(torch.from_numpy(rows.astype(np.float64)))
     highest = torch.full((len(rows),), -1.0, dtype=torch.float64)
     for start in range(0, len(rows), BLOCK):

@@ -9,10 +9,9 @@ and pay no ridge, so the weighted mean is never farther from mu than the plain o
 herding does.
 """
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from pydantic import Field
 
@@ -21,6 +20,9 @@ from winnow.selection.herding import HerdingOptions, herd, looked_at, shuffle_by
 from winnow.selection.herding import flops as herding_flops
 from winnow.selection.registry import selector
 from winnow.selection.views import Chosen, FloatArray, PoolView, Seen
+
+if TYPE_CHECKING:
+    import torch
 
 ITERATIONS = 100
 POWER_ITERATIONS = 20
@@ -75,6 +77,8 @@ def quadrature_weights(
 
     Accelerated projected gradient (Beck and Teboulle 2009) from equal weights, float64; the best of all iterates.
     """
+    import torch
+
     points = torch.from_numpy(rows - aim)
     ridge *= float(np.square(rows, dtype=np.float64).sum(axis=1).mean())
     step = 1 / (STEP_MARGIN * _largest_eigenvalue(points) + ridge or 1.0)
@@ -92,8 +96,10 @@ def quadrature_weights(
     return best.numpy()
 
 
-def _largest_eigenvalue(points: torch.Tensor) -> float:
+def _largest_eigenvalue(points: "torch.Tensor") -> float:
     """Of `points points'`, about, by power iteration."""
+    import torch
+
     direction = torch.linspace(1, 2, len(points), dtype=torch.float64)
     length = 0.0
     for _ in range(POWER_ITERATIONS):
@@ -103,8 +109,10 @@ def _largest_eigenvalue(points: torch.Tensor) -> float:
     return length
 
 
-def _project(weights: torch.Tensor, floor: float) -> torch.Tensor:
+def _project(weights: "torch.Tensor", floor: float) -> "torch.Tensor":
     """The nearest weights that are at least `floor` and 1 on average (Held, Wolfe, Crowder 1974)."""
+    import torch
+
     total = (1 - floor) * len(weights)
     falling = (weights - floor).sort(descending=True).values
     excess = (falling.cumsum(dim=0) - total) / torch.arange(1, len(weights) + 1)
