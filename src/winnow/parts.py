@@ -110,8 +110,7 @@ class TrainPart(Frozen):
 class RepresentPart(Frozen):
     """Vectors, counts or a score for each pool example.
 
-    Inputs: `pool`; where a model is needed `model`, and `tokenizer` if the pool's tokens are not the model's own;
-    `warm_up.<stage>` for training that was done for this alone.
+    Inputs: `pool`; where a model is needed `model`, and `tokenizer` if the pool's tokens are not the model's own.
     """
 
     representation: RepresentationRecipe
@@ -121,7 +120,10 @@ class RepresentPart(Frozen):
 
 
 class SelectPart(Frozen):
-    """Choose rows. Inputs: `pool`, `vectors`?, `counts`?, `scores`?, `audit`?, `reference`? (for a control)."""
+    """Choose rows.
+
+    Inputs: `pool`, `vectors`?, `counts`?, `scores`?, `audit`?, `reference`? (for a control), `warm_up.<stage>`.
+    """
 
     selector: str
     options: dict[str, Any] = {}

@@ -17,7 +17,6 @@ from represent_support import (
     run,
     stored,
     toys,
-    with_costs,
 )
 from winnow.errors import DataError, RecipeError
 from winnow.models import loading
@@ -32,7 +31,6 @@ from winnow.recipe import (
     LossRecipe,
     NgramsRecipe,
 )
-from winnow.records import Cost
 from winnow.selection import joining, shards
 from winnow.selection.features import fit_whitening
 from winnow.selection.proxy import pass_cost
@@ -160,14 +158,6 @@ def test_the_cost_is_that_of_one_pass_at_real_lengths(tmp_path):
     assert cost.padded_tokens == sum(rows * width for rows, width in widths)
     body = sum(rows * (model.forward.body * width + model.forward.attention * width**2) for rows, width in widths)
     assert cost.executed_flops == pytest.approx(body)
-    assert outcome.numbers["charged_flops"] == cost.flops
-
-
-def test_training_for_the_representation_alone_is_charged(tmp_path):
-    inputs = inputs_in(tmp_path)
-    warm_up = with_costs(stored(tmp_path / "warm"), train=Cost(flops=7e9), evaluate=Cost(flops=1e9))
-    outcome, _ = run(tmp_path / "a", STATES, inputs | {"warm_up.first": warm_up})
-    assert outcome.numbers["charged_flops"] == outcome.costs["represent"].flops + 7e9
 
 
 def test_little_is_padded_at_lengths_as_they_are():

@@ -25,9 +25,10 @@ AIMED = [*TARGETED, "herding", "score_gated_herding"]
 INNER = [name for name in AIMED if name != "source_shares"]
 
 
-def stored(folder, numbers):
+def stored(folder, **flops):
     folder.mkdir(exist_ok=True)
-    return Stored(Artifact(folder.name, "pool", "f", "d", {}, {}, Cost(), numbers, {}), folder)
+    costs = {meter: Cost(flops=amount) for meter, amount in flops.items()}
+    return Stored(Artifact(folder.name, "pool", "f", "d", {}, costs, Cost(), {}, {}), folder)
 
 
 def make_inputs(folder, order, target_order):
@@ -39,7 +40,7 @@ def make_inputs(folder, order, target_order):
     sources = np.where(IS_IN, "b", "a")
     lengths = rng.integers(1, 6, POOL + TARGET)
     folder.mkdir()
-    inputs = {role: stored(folder / role, {"charged_flops": 10.0}) for role in ("pool", "vectors", "counts", "scores")}
+    inputs = {role: stored(folder / role, represent=10.0) for role in ("pool", "vectors", "counts", "scores")}
     for prefix, name, rows in (("", "train", order), ("target_", "target", POOL + target_order)):
         np.save(inputs["vectors"].folder / f"{prefix}vectors.npy", vectors[rows])
         np.save(inputs["scores"].folder / f"{prefix}scores.npy", scores[rows])
@@ -64,9 +65,15 @@ def run(part, inputs, folder):
     is_control = registry.traits()[part.selector].is_control
     needs = set() if is_control else set(registry.needs(part.selector, part.options))
     used = {role: given for role, given in inputs.items() if role not in roles or roles[role] & needs}
-    made = stored(folder, {})
+    made = stored(folder)
     outcome = select(part, used, Context(made.folder))
     return pq.read_table(made.folder / "selection.parquet")["id"].to_pylist(), outcome, made
+
+
+def test_training_that_two_representations_rest_on_is_charged_once(inputs, tmp_path):
+    warm_up = {"warm_up.first": stored(tmp_path / "first", train=7e9, evaluate=1e9)}
+    _, outcome, _ = run(part_of("score_gated_herding", target=False), inputs | warm_up, tmp_path / "out")
+    assert outcome.numbers["charged_flops"] == outcome.costs["select"].flops + 10.0 + 10.0 + 7e9
 
 
 def part_of(selector, **others):

@@ -185,3 +185,16 @@ def test_speed_and_price_are_asked_only_where_they_say_what_a_run_may_spend(make
     assert {unit for unit, part in parts.items() if part.flops_per_second} == {"seconds", "dollars"}
     assert {unit for unit, part in parts.items() if part.dollars_per_hour} == {"dollars"}
     assert {unit for unit, part in parts.items() if part.charge_selection} == {"flops", "seconds", "dollars"}
+
+
+def test_training_for_what_a_selector_sees_is_an_input_of_its_selection_once(make_graph):
+    first, second = ({"name": name, "budget": {"tokens": 5}, "start": start}
+                     for name, start in (("first", "base"), ("second", "first")))  # fmt: skip
+    seen = {"loss": {"model": "second"}, "hidden_states": {"model": "first"}}
+    selection = {"arms": ["score_gated_herding", "random"], "controls": False, "representations": seen}
+    stages = make_graph(stages=[first, second], selection=selection).stages
+    warm_ups = {role: at for role, at in stages["select.score_gated_herding_0.1"].inputs.items() if "warm_up" in role}
+    assert warm_ups == {"warm_up.first": "first", "warm_up.second": "second"}
+    assert not any("warm_up" in role for role in stages["select.random_0.1.s0"].inputs)
+    shared = make_graph(stages=[first, second], selection=selection, training={"start": "first"}).stages
+    assert "warm_up.first" not in shared["select.score_gated_herding_0.1"].inputs

@@ -12,10 +12,10 @@ from importlib import import_module
 from pathlib import Path
 from time import perf_counter
 
-from winnow.ledger import metered, total
+from winnow.ledger import total
 from winnow.parts import RepresentPart
 from winnow.recipe import GIVES, EmbeddingsRecipe, GradientsRecipe, HiddenStatesRecipe
-from winnow.records import Context, Cost, Outcome, Stored
+from winnow.records import Context, Outcome, Stored
 from winnow.selection.joining import join_counts, join_scores, join_vectors
 from winnow.selection.shards import (
     Examples,
@@ -102,7 +102,6 @@ def represent(part: RepresentPart, inputs: Mapping[str, Stored], context: Contex
             **width,
             "bytes": sum((context.folder / name).stat().st_size for name in names),
             "truncated": sum(truncated for _, truncated in notes),
-            "charged_flops": cost.flops + _warm_up(inputs).flops,
         },
         costs={"represent": cost},
     )
@@ -164,8 +163,3 @@ def _join(part: RepresentPart, work: Work, folder: Path) -> tuple[tuple[str, ...
         return names, {"buckets": recipe.buckets}
     join_scores(paths, orders)
     return names, {}
-
-
-def _warm_up(inputs: Mapping[str, Stored]) -> Cost:
-    """What was trained for this representation alone."""
-    return total(metered(stored.artifact, ("train",)) for role, stored in inputs.items() if role.startswith("warm_up."))

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from winnow.budget import selected_size
 from winnow.errors import DataError, RecipeError
+from winnow.ledger import metered, total
 from winnow.parts import SelectPart
 from winnow.records import Context, Cost, Outcome, Stored
 from winnow.selection import registry
@@ -26,6 +27,7 @@ from winnow.selection.seen import read_rows, read_seen
 from winnow.selection.views import Chosen, IntArray, PoolView, id_order
 from winnow.store import write_json
 
+WARM_UP = "warm_up."
 SELECTION, SELECTION_SUMMARY = "selection.parquet", "selection.json"
 
 
@@ -45,7 +47,8 @@ def select(part: SelectPart, inputs: Mapping[str, Stored], context: Context) -> 
     """Choose rows of a pool and tell what they are made of.
 
     Inputs: `pool`; what the selector needs of `vectors`, `counts`, `scores`; `audit`? (vectors for the summary alone,
-    where the selector sees others or none); `reference`? (for a control).
+    where the selector sees others or none); `reference`? (for a control); `warm_up.<stage>` (training that was done for
+    what it sees and for nothing else, charged with it).
 
     With `resample` below 1 a seeded part of the pool are the candidates, the same for all arms of a seed. Raises
     RecipeError where part and inputs do not fit the selector.
@@ -71,10 +74,16 @@ def select(part: SelectPart, inputs: Mapping[str, Stored], context: Context) -> 
     _write_selection(context, [*added, *(pool.ids[row] for row in chosen)], picked.weights)
     write_json(context.folder / SELECTION_SUMMARY, summary)
     numbers = {key: summary[key] for key in ("size", "pool_size", "mean_tokens", "pool_mean_tokens", "mmd_ratio")}
-    seen = {stored.folder: stored for role, stored in inputs.items() if role in ("vectors", "counts", "scores")}
-    charged = flops + sum(stored.numbers["charged_flops"] for stored in seen.values())
+    charged = flops + total(_charge(role, stored) for role, stored in inputs.items()).flops
     # The summary is no output: an audit that comes later does not make a selection another one.
     return Outcome((SELECTION,), (SELECTION_SUMMARY,), numbers | {"charged_flops": charged}, costs={"select": cost})
+
+
+def _charge(role: str, stored: Stored) -> Cost:
+    """What an input costs the selection: what it sees, and training that was done for that alone."""
+    if role in ("vectors", "counts", "scores"):
+        return metered(stored.artifact, ("represent",))
+    return metered(stored.artifact, ("train",)) if role.startswith(WARM_UP) else Cost()
 
 
 def _planted(pool: Stored, task: _Task, chosen: IntArray) -> dict[str, dict[str, float]]:

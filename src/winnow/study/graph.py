@@ -189,8 +189,6 @@ def _representation(recipe: Recipe, name: str) -> list[Stage]:
     if proxy != "base" and proxy not in own:
         inputs |= {"model": f"proxy.{name}", "tokenizer": f"proxy.{name}"}
         extra = [Stage(f"proxy.{name}", "model", ModelPart(model=proxy, is_encoder=asked.kind == "embeddings"))]
-    shared = _ancestry(recipe.training.start, own)
-    inputs |= {f"warm_up.{stage}": stage for stage in _ancestry(proxy, own) if stage not in shared}
     return [*extra, Stage(represent_stage(name), "represent", part, inputs)]
 
 
@@ -215,8 +213,17 @@ def audit_of(arms: list[Arm], recipe: Recipe) -> str | None:
     return "hidden_states" if "hidden_states" in vectors else next(iter(vectors), None)
 
 
-def _seen_by(arm: Arm, audit: str | None) -> dict[str, str]:
-    """Inputs of a selection: what it sees, and what its summary alone sees."""
+def _warm_ups(recipe: Recipe, arm: Arm) -> list[str]:
+    """The recipe's own stages that are trained for what this arm's selector sees, and not for its run."""
+    own = {stage.name: stage for stage in recipe.stages}
+    asked = [representation_of(recipe, name) for name in (arm.representation, arm.score) if name]
+    needed = dict.fromkeys(stage for each in asked for stage in _ancestry(getattr(each, "model", "base"), own))
+    shared = _ancestry(recipe.training.start, own)
+    return [stage for stage in needed if stage not in shared]
+
+
+def _seen_by(recipe: Recipe, arm: Arm, audit: str | None) -> dict[str, str]:
+    """Inputs of a selection: what it sees, what was trained for that, and what its summary alone sees."""
     inputs = {"pool": "pool"}
     if arm.representation:
         inputs["counts" if "counts" in arm.needs else "vectors"] = represent_stage(arm.representation)
@@ -224,7 +231,7 @@ def _seen_by(arm: Arm, audit: str | None) -> dict[str, str]:
         inputs["scores"] = represent_stage(arm.score)
     if audit and represent_stage(audit) != inputs.get("vectors"):
         inputs["audit"] = represent_stage(audit)
-    return inputs
+    return inputs | {f"warm_up.{stage}": stage for stage in _warm_ups(recipe, arm)}
 
 
 def _selection_stages(recipe: Recipe, arms: list[Arm], traits: Mapping[str, Traits]) -> list[Stage]:
@@ -233,7 +240,7 @@ def _selection_stages(recipe: Recipe, arms: list[Arm], traits: Mapping[str, Trai
     for seed in recipe.study.seeds:
         for arm in arms:
             name = selection_stage(recipe, arm, seed, traits)
-            inputs = _seen_by(arm, audit)
+            inputs = _seen_by(recipe, arm, audit)
             if arm.of is not None:
                 reference = next(other for other in arms if other.name == arm.of)
                 inputs["reference"] = selection_stage(recipe, reference, seed, traits)
