@@ -15,9 +15,9 @@ def artifact(folder, kind, *, has_target=True):
 
 
 def test_the_target_split_of_a_pool_comes_sorted_by_id(tmp_path):
-    order, sources = target_split(artifact(tmp_path, "pool"), selector="herding")
-    assert order.tolist() == [1, 2, 0] and sources.tolist() == ["y", "z", "x"]
-    assert order.dtype == np.int64
+    split = target_split(artifact(tmp_path, "pool"), selector="herding")
+    assert split.ids == ["a", "b", "c"] and split.sources.tolist() == ["y", "z", "x"]
+    assert split.order.tolist() == [1, 2, 0] and split.order.dtype == np.int64
 
 
 @pytest.mark.parametrize("kind", ["tests", "evaluate", "train"])

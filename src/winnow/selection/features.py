@@ -185,6 +185,13 @@ def squared_norms(rows: FloatArray) -> NDArray[np.float64]:
     return norms
 
 
+def unit_rows(rows: FloatArray) -> NDArray[np.float64]:
+    """Rows scaled to length 1, float64; rows of zeros stay."""
+    exact = rows.astype(np.float64)
+    lengths = np.linalg.norm(exact, axis=1, keepdims=True)
+    return exact / np.where(lengths > 0, lengths, 1.0)
+
+
 def float64_blocks(
     rows: FloatArray, size: int, subset: IntArray | None = None
 ) -> Iterator[tuple[int, NDArray[np.float64]]]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from winnow.selection.features import unit_rows
 from winnow.selection.views import FloatArray, IntArray
 
 HEADROOM = 4
@@ -81,16 +82,9 @@ def _largest(values: NDArray[np.float64], count: int) -> IntArray:
 
 def _cosines(vectors: FloatArray, target: FloatArray) -> NDArray[np.float64]:
     """Cosine similarities, [target, pool]."""
-    aims = _unit(target)
+    aims = unit_rows(target)
     found = np.empty((len(target), len(vectors)))
     block = max(1, MAX_CONVERTED // vectors.shape[1])
     for start in range(0, len(vectors), block):
-        found[:, start : start + block] = aims @ _unit(vectors[start : start + block]).T
+        found[:, start : start + block] = aims @ unit_rows(vectors[start : start + block]).T
     return np.round(found, DECIMALS, out=found)
-
-
-def _unit(rows: FloatArray) -> NDArray[np.float64]:
-    """Rows scaled to length 1, float64; rows of zeros stay."""
-    exact = rows.astype(np.float64)
-    lengths = np.linalg.norm(exact, axis=1, keepdims=True)
-    return exact / np.where(lengths > 0, lengths, 1.0)

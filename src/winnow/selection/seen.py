@@ -80,10 +80,11 @@ def _target_rows(given: Stored, name: str, rows: IntArray) -> Any:
 
 def _read_target(part: SelectPart, inputs: Mapping[str, Stored], needs: tuple[str, ...]) -> TargetSample:
     """The target split of the pool, sorted by id."""
-    order, sources = target_split(inputs["pool"], selector=part.selector)
+    split = target_split(inputs["pool"], selector=part.selector)
+    order = split.order
     has_vectors = bool({"vectors", "features"} & set(needs))
     return TargetSample(
-        sources=sources,
+        sources=split.sources,
         vectors=_target_rows(inputs["vectors"], TARGET_VECTORS, order) if has_vectors else None,
         scores=_target_rows(inputs["scores"], TARGET_SCORES, order) if "scores" in needs else None,
         counts=read_counts(inputs["counts"], TARGET_COUNTS)[order] if "counts" in needs else None,

@@ -16,6 +16,7 @@ from pydantic import Field
 
 from winnow.recipe import Frozen
 from winnow.selection.clusters import KMeans, default_clusters, kmeans, kmeans_flops
+from winnow.selection.features import unit_rows
 from winnow.selection.registry import selector
 from winnow.selection.views import FloatArray, IntArray, PoolView, Seen
 
@@ -52,7 +53,7 @@ def order(
 ) -> IntArray:
     """All rows by ascending score."""
     assert seen.vectors is not None
-    rows = _unit(seen.vectors)
+    rows = unit_rows(seen.vectors).astype(np.float32)
     found = kmeans(rows, options.clusters or default_clusters(len(pool)), options.seed)
     return np.argsort(copy_scores(rows, found), kind="stable")
 
@@ -85,9 +86,3 @@ def _highest_before(rows: FloatArray) -> NDArray[np.float64]:
             best = torch.maximum(best, (block @ points[before : before + BLOCK].T).amax(dim=1))
         highest[start : start + len(block)] = best
     return np.round(highest.numpy(), DECIMALS)
-
-
-def _unit(vectors: FloatArray) -> FloatArray:
-    """Rows scaled to length 1; rows of zeros stay."""
-    lengths = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
-    return (vectors / np.where(lengths > 0, lengths, 1)).astype(np.float32)

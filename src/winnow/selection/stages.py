@@ -22,8 +22,9 @@ from winnow.selection import registry
 from winnow.selection.choose import choose, generator, match
 from winnow.selection.composition import composition
 from winnow.selection.features import fresh_mmd_ratio
-from winnow.selection.represent import POOL, TARGET, VECTORS
+from winnow.selection.represent import POOL, VECTORS
 from winnow.selection.seen import read_rows, read_seen
+from winnow.selection.targets import target_split
 from winnow.selection.views import Chosen, IntArray, PoolView, id_order
 from winnow.store import write_json
 
@@ -41,6 +42,8 @@ class _Task:
     order: IntArray
     """Where each row of the pool stands in its file, and so in the files of features."""
     candidates: IntArray
+    planted: NDArray[np.str_]
+    """The fault of each row of the pool that was put in on purpose, or nothing; for the summary alone."""
 
 
 def select(part: SelectPart, inputs: Mapping[str, Stored], context: Context) -> Outcome:
@@ -68,7 +71,7 @@ def select(part: SelectPart, inputs: Mapping[str, Stored], context: Context) -> 
         "added": len(added),
         "seed": part.seed,
         **composition(pool, chosen),
-        "planted": _planted(inputs["pool"], task, chosen),
+        "planted": _planted(task, chosen),
         "mmd_ratio": _mmd_ratio(task, chosen),
     }
     _write_selection(context, [*added, *(pool.ids[row] for row in chosen)], picked.weights)
@@ -86,15 +89,14 @@ def _charge(role: str, stored: Stored) -> Cost:
     return metered(stored.artifact, ("train",)) if role.startswith(WARM_UP) else Cost()
 
 
-def _planted(pool: Stored, task: _Task, chosen: IntArray) -> dict[str, dict[str, float]]:
+def _planted(task: _Task, chosen: IntArray) -> dict[str, dict[str, float]]:
     """Fault that was put into the pool on purpose -> its share of the pool's rows and of the chosen ones."""
-    if "planted" not in pq.read_schema(pool.folder / POOL).names or not len(chosen):
+    if not len(chosen):
         return {}
-    column = pq.read_table(pool.folder / POOL, columns=["planted"])["planted"].to_pylist()
-    faults = np.array([fault or "" for fault in column], dtype=np.str_)[task.order]
+    is_fault = {str(fault): task.planted == fault for fault in np.unique(task.planted) if fault}
     return {
-        str(fault): {"pool_share": float((faults == fault).mean()), "share": float((faults[chosen] == fault).mean())}
-        for fault in np.unique(faults[faults != ""])
+        fault: {"pool_share": float(rows.mean()), "share": float(rows[chosen].mean())}
+        for fault, rows in is_fault.items()
     }
 
 
@@ -107,13 +109,16 @@ def _write_selection(context: Context, ids: list[str], weights: NDArray[np.float
 
 
 def _read_task(part: SelectPart, inputs: Mapping[str, Stored]) -> _Task:
-    table = pq.read_table(inputs["pool"].folder / POOL, columns=["id", "source", "prompt_ids", "completion_ids"])
+    path = inputs["pool"].folder / POOL
+    planted = ["planted"] if "planted" in pq.read_schema(path).names else []
+    table = pq.read_table(path, columns=["id", "source", "prompt_ids", "completion_ids", *planted])
     prompts, completions = (pc.list_value_length(table[name]).to_numpy() for name in ("prompt_ids", "completion_ids"))
     ids = table["id"].to_pylist()
     order = id_order(ids)
     sources = np.asarray(table["source"].to_pylist(), dtype=np.str_)
+    faults = table["planted"].fill_null("").to_pylist() if planted else [""] * len(ids)
     pool = PoolView(ids, sources, (prompts + completions).astype(np.int64)).take(order)
-    return _Task(part, inputs, pool, order, _candidates(part, len(pool)))
+    return _Task(part, inputs, pool, order, _candidates(part, len(pool)), np.asarray(faults, dtype=np.str_)[order])
 
 
 def _candidates(part: SelectPart, pool_size: int) -> IntArray:
@@ -189,10 +194,7 @@ def _match(task: _Task) -> tuple[Chosen, float, list[str]]:
 
 def _target_ids(task: _Task) -> list[str]:
     """Ids of the target sample, in a seeded order."""
-    path = task.inputs["pool"].folder / TARGET
-    if not path.is_file():
-        raise RecipeError(f"{task.part.selector} adds the target and the pool has none; give the recipe `pool.target`")
-    ids = sorted(pq.read_table(path, columns=["id"])["id"].to_pylist())
+    ids = target_split(task.inputs["pool"], selector=task.part.selector).ids
     return [ids[row] for row in generator("target", task.part.seed or 0).permutation(len(ids))]
 
 

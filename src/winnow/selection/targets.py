@@ -5,6 +5,8 @@ questions of evaluation sets. So a selector cannot aim at evaluation data, whate
 the user hands over rows of his own (kind `rows`), from which those that stand in `evaluation` are removed.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
@@ -17,8 +19,18 @@ from winnow.selection.views import IntArray, id_order
 POOL_KINDS = ("pool", "rows")
 
 
-def target_split(pool: Stored, *, selector: str) -> tuple[IntArray, NDArray[np.str_]]:
-    """Where each target example of a pool stands in its file, sorted by id, and their sources in that order.
+@dataclass(frozen=True, slots=True)
+class TargetSplit:
+    """The target examples of a pool, sorted by id."""
+
+    ids: list[str]
+    order: IntArray
+    """Where each stands in the pool's file of them."""
+    sources: NDArray[np.str_]
+
+
+def target_split(pool: Stored, *, selector: str) -> TargetSplit:
+    """The target of a pool.
 
     Raises ArtifactError where the artifact is no pool, such as one of evaluation sets; RecipeError where the pool has
     no target for the selector that asks.
@@ -30,5 +42,8 @@ def target_split(pool: Stored, *, selector: str) -> tuple[IntArray, NDArray[np.s
     if not path.is_file():
         raise RecipeError(f"{selector} aims at a target and the pool has none; give the recipe `pool.target`")
     table = pq.read_table(path, columns=["id", "source"])
-    order = id_order(table["id"].to_pylist())
-    return order, np.asarray(table["source"].to_pylist(), dtype=np.str_)[order]
+    ids = table["id"].to_pylist()
+    order = id_order(ids)
+    return TargetSplit(
+        [ids[row] for row in order], order, np.asarray(table["source"].to_pylist(), dtype=np.str_)[order]
+    )
