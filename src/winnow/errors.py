@@ -34,6 +34,10 @@ class TrainingError(WinnowError):
     """A run cannot go on, such as when its loss is no number."""
 
 
+class TrackerError(WinnowError):
+    """A tracker does not take what it was asked to be sent."""
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """ " (did you mean 'x'?)" for the known word closest to `word`; empty where none is close."""
     found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)

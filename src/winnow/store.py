@@ -12,13 +12,14 @@ their final name by one rename, after every file in them has reached the disk.
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
+from winnow import files
 from winnow.errors import ArtifactError
 from winnow.records import Artifact, Stored, from_json, to_json
 
@@ -55,12 +56,12 @@ class Store:
     def commit(self, kind: str, fingerprint: str, artifact: Artifact) -> Stored:
         """Make the draft visible as a complete artifact."""
         draft, final = self.draft(kind, fingerprint), self.folder(kind, fingerprint)
+        for left_over in list(draft.rglob(".*.partial")):  # of writes that a kill cut short
+            files.remove(left_over)
         write_json(draft / RECORD, to_json(artifact))
-        for path in draft.rglob("*"):
-            if path.is_file():
-                sync(path)
-        draft.rename(final)
-        sync(final.parent)
+        sync_tree(draft)
+        files.rename(draft, final)
+        files.sync(final.parent)
         return Stored(artifact, final)
 
     @contextmanager
@@ -106,8 +107,8 @@ def hash_tree(folder: Path, names: Iterable[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for name in names:
         place = folder / name
-        files = sorted(place.rglob("*")) if place.is_dir() else [place]
-        found |= {file.relative_to(folder).as_posix(): hash_file(file) for file in files if file.is_file()}
+        paths = sorted(place.rglob("*")) if place.is_dir() else [place]
+        found |= {path.relative_to(folder).as_posix(): hash_file(path) for path in paths if path.is_file()}
     return found
 
 
@@ -116,11 +117,40 @@ def write_atomic(path: Path, data: str | bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        partial.write_bytes(data.encode() if isinstance(data, str) else data)
-        sync(partial)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+        files.write(partial, data.encode() if isinstance(data, str) else data)
+        files.sync(partial)
+        files.rename(partial, path)
+    except BaseException:
+        with suppress(OSError):
+            files.remove(partial)
+        raise
+
+
+def write_folder(final: Path, fill: Callable[[Path], object]) -> None:
+    """Make a folder that is whole or not there; `fill` puts its files into the empty folder that it is given.
+
+    An old folder of that name goes just before: give a new name where one of the two must always be there. Raises
+    OSError naming the file where the disk is full or fails; the room that the attempt took is then free again.
+    """
+    partial = final.with_name(f"{final.name}.partial")
+    files.remove(partial)
+    partial.mkdir(parents=True)
+    try:
+        fill(partial)
+        sync_tree(partial)
+        files.remove(final)
+        files.rename(partial, final)
+    except OSError:
+        with suppress(OSError):
+            files.remove(partial)
+        raise
+    files.sync(final.parent)
+
+
+def sync_tree(folder: Path) -> None:
+    """Wait until a folder and all that is below it have reached the disk."""
+    for path in (*sorted(folder.rglob("*")), folder):
+        files.sync(path)
 
 
 def write_json(path: Path, tree: Any) -> None:
@@ -134,12 +164,3 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ArtifactError(f"{path} is missing or damaged; run the study again to restore it") from error
-
-
-def sync(path: Path) -> None:
-    """Wait until a file or folder has reached the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -42,7 +42,7 @@ def test_help_is_instant_and_imports_no_torch():
     assert "Example" in done[0].stdout
 
 
-@pytest.mark.parametrize("verb", ["plan", "run", "pool", "select", "train", "evaluate", "report"])
+@pytest.mark.parametrize("verb", ["plan", "run", "pool", "select", "train", "evaluate", "report", "track"])
 def test_every_verb_has_help_with_an_example(command, verb):
     code, out, _ = command(verb, "--help")
     assert code == 0
@@ -176,7 +176,7 @@ def test_a_full_disk_is_one_line(command, tmp_path, monkeypatch):
     def no_space(*arguments, **options):
         raise OSError(28, "No space left on device", str(tmp_path / "s"))
 
-    monkeypatch.setattr("winnow.store.sync", no_space)
+    monkeypatch.setattr("winnow.files.sync", no_space)
     code, _, err = command("pool", SMALLEST, "--out", tmp_path / "s")
     assert code == 1
     assert "No space left on device" in err

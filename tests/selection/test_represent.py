@@ -134,7 +134,7 @@ def test_a_shard_is_seen_only_when_complete(tmp_path, monkeypatch):
     def full_disk(path):
         raise OSError("no space left on device")
 
-    monkeypatch.setattr("winnow.store.sync", full_disk)
+    monkeypatch.setattr("winnow.files.sync", full_disk)
     with pytest.raises(OSError, match="no space"):
         work.make(work.shards[0])
     assert list(work.folder.iterdir()) == []

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from winnow import store as store_module
+from winnow import files
 from winnow.errors import ArtifactError
 from winnow.records import Artifact, Cost
 from winnow.store import Store, hash_file, hash_json, hash_tree, read_json, write_atomic, write_json
@@ -55,7 +55,7 @@ def test_a_commit_that_dies_before_its_rename_leaves_nothing_visible(store, monk
     folder = store.draft("pool", "abc")
     (folder / "rows.txt").write_text("rows")
     with monkeypatch.context() as patch, pytest.raises(OSError, match="no space"):
-        patch.setattr(store_module, "sync", die)
+        patch.setattr(files, "sync", die)
         store.commit("pool", "abc", artifact("rows.txt"))
     assert store.find("pool", "abc") is None
     assert commit(store, "rows.txt").folder.is_dir()

@@ -1,10 +1,16 @@
 import dataclasses
+import errno
 import shutil
+from contextlib import suppress
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
+from faults import FAULTS, Disk, Killed
 from winnow.records import Cost
+from winnow.training import checkpoints
+from winnow.training.tally import Journal
 
 
 class InterruptedRun(Exception):
@@ -129,6 +135,123 @@ def test_a_kill_while_the_journal_is_written_is_survived(make_job, run_job, tmp_
     assert wasted.tokens == sum(job.batches.rows.lengths[job.batches.members(step)].sum() for step in (0, 1))
 
 
+@pytest.mark.parametrize("fault", FAULTS)
+def test_waste_counts_once_wherever_a_resume_is_killed(tmp_path, monkeypatch, fault):
+    for at in range(1, 100):
+        journal = Journal(tmp_path / f"run{at}")
+        journal.resume(Cost())
+        for tokens in (10, 20, 30):
+            journal.note(Cost(tokens=tokens))
+        with monkeypatch.context() as patch:
+            disk = Disk(patch, fault, at)
+            with suppress(Killed, OSError):
+                journal.resume(Cost(tokens=20))
+        journal.resume(Cost(tokens=20))
+        assert journal.wasted().tokens == 10
+        # The checkpoint of 20 turns out to be damaged: what it held is done again too.
+        journal.resume(Cost(tokens=5))
+        assert journal.wasted().tokens == 25
+        if disk.is_over:
+            break
+    assert at > 3
+
+
+def test_a_damaged_journal_is_said(tmp_path):
+    journal = Journal(tmp_path)
+    journal.resume(Cost())
+    (tmp_path / "spent.jsonl").write_bytes(b"\xff{")
+    with pytest.warns(UserWarning, match="spent.jsonl is damaged; what was wasted before is not counted"):
+        assert journal.wasted() == Cost()
+
+
+def keep_weights(job):
+    """The job, saving what it trains into a file of its own."""
+
+    def save(folder):
+        save_file({name: w.detach().contiguous() for name, w in job.model.named_parameters()}, folder / "weights")
+
+    return dataclasses.replace(job, save=save)
+
+
+def test_the_best_weights_are_those_of_the_best_step_whatever_was_kept_after_it(
+    make_job, run_job, scripted_probe, same_bits, weights_of, tmp_path
+):
+    """Step 4 is the best until a kill; done again, on another machine say, it is not: then step 2 is the best."""
+    options = OPTIONS | {"checkpoint_every_seconds": 0.0}
+    with pytest.raises(InterruptedRun):
+        run_job(keep_weights(make_job(**options)), progress=StopAt(3), probe=scripted_probe([5.0, 3.0]))
+    at_two = make_job(**options)
+    with pytest.raises(InterruptedRun):
+        run_job(at_two, "two", progress=StopAt(2), probe=scripted_probe([5.0, 3.0]))
+    job, calls = keep_weights(make_job(**options)), []
+
+    def killed_after_it_was_kept(folder):
+        job.save(folder)
+        calls.append(folder)
+
+    later = dataclasses.replace(job, save=killed_after_it_was_kept)
+    with pytest.raises(InterruptedRun):
+        run_job(later, progress=StopAt(4), probe=scripted_probe([1.0]))
+    places = tmp_path / "run" / "checkpoints"
+    shutil.rmtree(places / "step_0000000004")
+    assert len(calls) == 1 and (places / "best_0000000004").is_dir()
+    tally, _ = run_job(keep_weights(make_job(**options)), probe=scripted_probe([4.0, 4.0]))
+    assert (tally.best_step, tally.best_value) == (2, 3.0)
+    assert same_bits(load_file(places / "best_0000000002" / "weights"), weights_of(at_two))
+
+
+@pytest.mark.parametrize("damage", [lambda path: path.unlink(), lambda path: path.write_bytes(b"")])
+def test_damaged_best_weights_are_made_again(make_job, run_job, check, tmp_path, damage):
+    with pytest.raises(InterruptedRun):
+        run_job(make_job(**OPTIONS), progress=StopAt(3), probe=loss_probe)
+    damage(tmp_path / "run" / "checkpoints" / "best_0000000000" / "weights")
+    job = make_job(**OPTIONS)
+    with pytest.warns(UserWarning, match="damaged .best_0000000000, the best weights: weights (is m|has c)"):
+        tally, _ = run_job(job, probe=loss_probe)
+    check(job, tally)
+
+
+def test_with_every_checkpoint_damaged_it_starts_again_says_so_and_counts_it(make_job, run_job, check, tmp_path):
+    stopped = make_job(**OPTIONS)
+    with pytest.raises(InterruptedRun):
+        run_job(stopped, progress=StopAt(4), probe=loss_probe)
+    for place in (tmp_path / "run" / "checkpoints").glob("step_*"):
+        (place / "random_state.pt").unlink()
+    job = make_job(**OPTIONS)
+    with pytest.warns(UserWarning) as caught:
+        tally, wasted = run_job(job, probe=loss_probe)
+    said = [str(warning.message) for warning in caught if "checkpoint" in str(warning.message)]
+    assert [line.partition(";")[0] for line in said[:2]] == [
+        f"checkpoint step_000000000{step} is damaged (random_state.pt is missing)" for step in (4, 3)
+    ]
+    assert said[2].endswith("is whole; starting from the beginning")
+    check(job, tally)
+    lengths = [job.batches.rows.lengths[job.batches.members(step)] for step in range(4)]
+    assert wasted.tokens == sum(int(each.sum()) for each in lengths) + 3  # and three evaluations of one token
+
+
+def test_a_full_disk_keeps_the_older_checkpoint_and_the_run_goes_on_from_it(
+    make_job, run_job, check, tmp_path, monkeypatch
+):
+    places = tmp_path / "run" / "checkpoints"
+    with monkeypatch.context() as patch:
+        disk = Disk(patch)
+
+        def full_at_step_four(name, path, *given):
+            if "step_0000000004.partial/optimizer" in str(path):
+                disk.fail(name, path, *given)
+
+        disk.before = full_at_step_four
+        with pytest.raises(OSError, match=r"No space left on device: .*optimizer.pt'") as caught:
+            run_job(make_job(**OPTIONS), probe=loss_probe)
+    assert caught.value.errno == errno.ENOSPC
+    assert checkpoints.newest(places).step == 3 and not list(places.glob("*.partial"))
+    job = make_job(**OPTIONS)
+    tally, wasted = run_job(job, probe=loss_probe)
+    check(job, tally)
+    assert wasted.tokens == job.batches.rows.lengths[job.batches.members(3)].sum() + 1
+
+
 def test_a_damaged_checkpoint_is_named_and_the_result_the_same(make_job, run_job, check, tmp_path):
     with pytest.raises(InterruptedRun):
         run_job(make_job(**OPTIONS), progress=StopAt(4), probe=loss_probe)
@@ -138,3 +261,13 @@ def test_a_damaged_checkpoint_is_named_and_the_result_the_same(make_job, run_job
         tally, wasted = run_job(job, probe=loss_probe)
     check(job, tally)
     assert wasted.tokens > 0
+
+
+@pytest.mark.parametrize("options", [{"packing": True}, {"gradient_checkpointing": True}])
+def test_resumed_is_uninterrupted_packed_and_recomputed(make_job, run_job, same_bits, weights_of, options):
+    whole, resumed = (make_job(**OPTIONS | options) for _ in range(2))
+    run_job(whole, "whole", probe=loss_probe)
+    with pytest.raises(InterruptedRun):
+        run_job(make_job(**OPTIONS | options), progress=StopAt(3), probe=loss_probe)
+    run_job(resumed, probe=loss_probe)
+    assert same_bits(weights_of(resumed), weights_of(whole))

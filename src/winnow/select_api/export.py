@@ -19,8 +19,9 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from winnow.errors import DataError
+from winnow.files import sync
 from winnow.select_api.card import Facts, card
-from winnow.store import sync, write_atomic
+from winnow.store import write_atomic
 
 FORMATS = ("parquet", "jsonl")
 SHARD_BYTES = 500_000_000

@@ -2,13 +2,17 @@
 
 import dataclasses
 import json
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from winnow import files
+from winnow.errors import TrainingError
 from winnow.records import Cost
-from winnow.store import read_json, write_json
+from winnow.store import write_atomic
 
+JOURNAL = "spent.jsonl"
 LOGGED_POINTS = 400
 """About so many points of the training loss are kept, each the mean since the one before."""
 
@@ -63,6 +67,11 @@ class Tally:
         self.best_step, self.best_value = self.step, value
         return True
 
+    @property
+    def kept_step(self) -> int | None:
+        """The step of the best weights so far; None where no evaluation gave a number yet."""
+        return self.best_step if self.best_value < float("inf") else None
+
     def to_json(self) -> dict[str, Any]:
         """All of it, as JSON."""
         return dataclasses.asdict(self)
@@ -74,35 +83,76 @@ class Tally:
         return cls(**(tree | costs))
 
 
+class DivergedError(TrainingError):
+    """The loss of a run is no number; `tally` is what it had done before."""
+
+    def __init__(self, message: str, tally: Tally) -> None:
+        super().__init__(message)
+        self.tally = tally
+
+    def __reduce__(self) -> tuple[type["DivergedError"], tuple[str, Tally]]:
+        """Both parts of it, so that it comes whole out of another process."""
+        return DivergedError, (str(self), self.tally)
+
+
 class Journal:
-    """What attempts spent, line by line, so that a resumed run knows what a kill made it do again."""
+    """What attempts spent, line by line, so that a resumed run knows what a kill made it do again.
+
+    The first line holds what all earlier attempts wasted, the others how far this one has come. Steps and evaluations
+    that were finished count; the one that a kill interrupts does not.
+    """
 
     def __init__(self, folder: Path) -> None:
-        self._spent, self._wasted = folder / "spent.jsonl", folder / "wasted.json"
+        self._place = folder / JOURNAL
 
     def note(self, spent: Cost) -> None:
         """The run has come to this cost. Not synced: a kill of the process loses nothing of it."""
-        with self._spent.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(dataclasses.asdict(spent)) + "\n")
+        files.append(self._place, _line("spent", spent))
 
     def resume(self, spent: Cost) -> None:
-        """A new attempt goes on from `spent`; what the last one had beyond it was wasted."""
-        lost = _beyond(self._last_line(), spent)
-        write_json(self._wasted, dataclasses.asdict(self.wasted() + lost))
-        self._spent.write_text("", encoding="utf-8")
+        """A new attempt goes on from `spent`; what the last one had beyond it was wasted.
+
+        One atomic write adds the waste and begins anew: a kill cannot make it count twice.
+        """
+        wasted = self.wasted() + _beyond(self._reached(), spent)
+        write_atomic(self._place, _line("wasted", wasted) + _line("spent", spent))
 
     def wasted(self) -> Cost:
-        """All that was done again, over all attempts."""
-        return Cost(**read_json(self._wasted)) if self._wasted.exists() else Cost()
+        """All that was done again, over all attempts; warns where the journal is damaged."""
+        lines = self._lines()
+        found = _parsed("wasted", lines[0]) if lines else Cost()
+        if found is None:
+            warnings.warn(f"{self._place} is damaged; what was wasted before is not counted", stacklevel=2)
+        return found or Cost()
 
-    def _last_line(self) -> Cost:
-        lines = self._spent.read_text(encoding="utf-8").splitlines() if self._spent.exists() else []
-        for line in reversed(lines):
-            try:
-                return Cost(**json.loads(line))
-            except (ValueError, TypeError):  # the line that the kill cut short
-                continue
-        return Cost()
+    def _reached(self) -> Cost:
+        """The last line that is whole: a kill may have cut short the one after it."""
+        parsed = (_parsed("spent", line) for line in reversed(self._lines()))
+        return next((cost for cost in parsed if cost is not None), Cost())
+
+    def _lines(self) -> list[str]:
+        return self._place.read_text(encoding="utf-8", errors="replace").splitlines() if self._place.exists() else []
+
+
+class Unwritten(Journal):
+    """The journal of a rank that keeps none, since the first one does."""
+
+    def note(self, spent: Cost) -> None:
+        """Nothing."""
+
+    def resume(self, spent: Cost) -> None:
+        """Nothing."""
+
+
+def _line(key: str, cost: Cost) -> str:
+    return json.dumps({key: dataclasses.asdict(cost)}) + "\n"
+
+
+def _parsed(key: str, line: str) -> Cost | None:
+    try:
+        return Cost(**json.loads(line)[key])
+    except (ValueError, TypeError, KeyError):
+        return None
 
 
 def _beyond(reached: Cost, kept: Cost) -> Cost:

@@ -1,0 +1,80 @@
+"""What winnow does to the disk, in one place: write, append, sync, rename, remove.
+
+Whatever has to survive a kill is written through these functions, so that a test can fail, tear or lose the n-th of
+them. Nothing here is atomic by itself: `store.write_atomic` and `store.write_folder` are made of them.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+PROBE_BYTES = 1 << 20
+
+
+def write(path: Path, content: bytes | Callable[[Path], object]) -> None:
+    """Put these bytes into a file, or whatever the function writes to the path: a file, or files in a folder.
+
+    Raises OSError naming the path, also where the function is a library's that reports a full disk in its own way.
+    """
+    with _named(path):
+        if isinstance(content, bytes):
+            path.write_bytes(content)
+            return
+        try:
+            content(path)
+        except OSError:
+            raise
+        except Exception:
+            _fail_as_the_disk_does(path)
+            raise
+
+
+def append(path: Path, text: str) -> None:
+    """Add text to the end of a file. Not synced: a kill of the process loses nothing of it, a power cut may."""
+    with _named(path), path.open("a", encoding="utf-8") as file:
+        file.write(text)
+
+
+def sync(path: Path) -> None:
+    """Wait until a file's contents, or a folder's list of names, have reached the disk."""
+    with _named(path):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def rename(source: Path, target: Path) -> None:
+    """Give a file or folder another name; a file of that name is replaced in the same instant."""
+    source.replace(target)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, or a folder with all that is in it; nothing where there is none."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Errors of writing and syncing carry no file name by themselves."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None and error.filename is None:
+            error.filename = str(path)
+        raise
+
+
+def _fail_as_the_disk_does(path: Path) -> None:
+    """Raise the OSError that writing beside the path gives; where that works, the disk was not the cause."""
+    probe = path.with_name(f".{path.name}.{os.getpid()}.probe")
+    try:
+        probe.write_bytes(bytes(PROBE_BYTES))
+    finally:
+        probe.unlink(missing_ok=True)
