@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import pyarrow as pa
 
-from winnow.text.examples import Example
+from winnow.text.examples import USER, Example
 from winnow.text.questions import question_key
 
 Item = TypeVar("Item")
@@ -47,15 +47,20 @@ def keys_from_table(table: pa.Table) -> dict[str, set[str]]:
 
 
 def remove_overlaps(examples: Iterable[Example], keys: Mapping[str, set[str]]) -> Cleaned:
-    """The examples whose question is in no evaluation set."""
+    """The examples whose question is in no evaluation set; of a conversation, none of the user's turns either."""
     kept, removed = [], Counter[str]()
     for example in examples:
-        key = question_key(example.question)
-        sets = [name for name, found in keys.items() if key in found]
+        asked = {question_key(text) for text in (example.question, *users_turns(example))}
+        sets = [name for name, found in keys.items() if asked & found]
         removed.update(sets)
         if not sets:
             kept.append(example)
     return Cleaned(kept, dict(removed))
+
+
+def users_turns(example: Example) -> list[str]:
+    """What the user says in a conversation, turn by turn; nothing where the example is none."""
+    return [text for role, text in example.messages if role == USER]
 
 
 def without(examples: Iterable[Example], others: Iterable[Example]) -> list[Example]:

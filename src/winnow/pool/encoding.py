@@ -1,7 +1,7 @@
 """Tokens of a pool's examples, and what becomes of the long ones."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,8 +9,9 @@ import pyarrow as pa
 
 from winnow.errors import DataError
 from winnow.recipe import PoolRecipe
-from winnow.text.examples import POOL_SCHEMA, Example, to_table
-from winnow.text.tokenizers import Encoded, encode_examples
+from winnow.text.chat import ChatTemplate, ChatTokens, RowTokens
+from winnow.text.examples import IS_TARGET, POOL_SCHEMA, TOKEN_FIELDS, Example, to_table
+from winnow.text.tokenizers import encode_examples
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -21,7 +22,7 @@ class Tokenised:
     """Examples with their tokens, and what the policy on long ones did."""
 
     examples: list[Example]
-    tokens: dict[str, Encoded]
+    tokens: dict[str, RowTokens]
     """By id."""
     truncated: dict[str, int]
     """Source -> examples whose completion was cut."""
@@ -32,12 +33,14 @@ class Tokenised:
 def tokenise(examples: Sequence[Example], tokenizer: "PreTrainedTokenizerBase", recipe: PoolRecipe) -> Tokenised:
     """The examples with their tokens; long ones are cut, dropped or refused, as `recipe.too_long` says.
 
-    One whose prompt alone fills `max_tokens` is always dropped, or refused.
+    One whose prompt alone fills `max_tokens` is always dropped, or refused. A conversation is laid out by the chat
+    template; one that spells out a special token, which would end a turn in its middle, is dropped.
     """
-    prompts, completions = [each.prompt for each in examples], [each.completion for each in examples]
-    encoded = encode_examples(tokenizer, prompts, completions, max_tokens=recipe.max_tokens)
     found = Tokenised([], {}, Counter(), {})
-    for example, tokens in zip(examples, encoded, strict=True):
+    for example, tokens in zip(examples, _encode(examples, tokenizer, recipe), strict=True):
+        if tokens is None:
+            found.dropped.setdefault(example.source, Counter())["a special token in its text"] += 1
+            continue
         if tokens.truncated and recipe.too_long == "error":
             raise DataError(
                 f"example {example.id} is longer than pool.max_tokens = {recipe.max_tokens}; "
@@ -53,9 +56,32 @@ def tokenise(examples: Sequence[Example], tokenizer: "PreTrainedTokenizerBase", 
     return found
 
 
-def pool_table(examples: Sequence[Example], tokens: dict[str, Encoded]) -> pa.Table:
-    """The examples and their tokens as a table of POOL_SCHEMA."""
-    table = to_table(examples)
-    prompt_ids = pa.array([tokens[each.id].prompt_ids for each in examples], POOL_SCHEMA.field("prompt_ids").type)
-    completion_ids = pa.array([tokens[each.id].completion_ids for each in examples], prompt_ids.type)
-    return pa.table([*table.columns, prompt_ids, completion_ids], schema=POOL_SCHEMA)
+def _encode(
+    examples: Sequence[Example], tokenizer: "PreTrainedTokenizerBase", recipe: PoolRecipe
+) -> list[RowTokens | None]:
+    """The tokens of each example; none where a conversation spells out a special token."""
+    plain = [each for each in examples if not each.messages]
+    prompts, completions = [each.prompt for each in plain], [each.completion for each in plain]
+    encoded: list[RowTokens] = [*encode_examples(tokenizer, prompts, completions, max_tokens=recipe.max_tokens)]
+    if len(plain) == len(examples):
+        return [*encoded]
+    template, rest = ChatTemplate(tokenizer, recipe.chat_template), iter(encoded)
+    return [_encode_chat(each, template, recipe.max_tokens) if each.messages else next(rest) for each in examples]
+
+
+def _encode_chat(example: Example, template: ChatTemplate, max_tokens: int) -> ChatTokens | None:
+    if template.spelled_out(example.messages):
+        return None
+    return template.encode(example.messages, name=example.id).cut(max_tokens)
+
+
+def pool_table(examples: Sequence[Example], tokens: Mapping[str, RowTokens]) -> pa.Table:
+    """The examples and their tokens as a table of POOL_SCHEMA; with MESSAGES and IS_TARGET for conversations."""
+    table, encoded = to_table(examples), [tokens[each.id] for each in examples]
+    for name, _ in TOKEN_FIELDS:
+        field = POOL_SCHEMA.field(name)
+        table = table.append_column(field, pa.array([getattr(each, name) for each in encoded], field.type))
+    if any(each.messages for each in examples):
+        masks = [each.is_target if isinstance(each, ChatTokens) else None for each in encoded]
+        table = table.append_column(IS_TARGET, pa.array(masks, IS_TARGET.type))
+    return table

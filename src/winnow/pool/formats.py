@@ -16,7 +16,8 @@ from typing import Any
 from winnow.errors import DataError, RecipeError, nearest
 from winnow.pool.sources import Row, column, missing_column
 from winnow.recipe import SourceRecipe
-from winnow.text.answers import MARKER, normalise_answer
+from winnow.text.answers import MARKER, answer_of_turn, normalise_answer
+from winnow.text.examples import ASSISTANT, USER, Message
 from winnow.text.questions import split_options
 
 TEXT = "text"
@@ -31,6 +32,8 @@ class Parts:
     answer: str
     rationale: str = ""
     options: tuple[str, ...] = ()
+    messages: tuple[Message, ...] = ()
+    """The turns of a conversation up to its last answer; an empty text where a message has none."""
 
 
 Format = Callable[[Row, SourceRecipe], Parts]
@@ -153,6 +156,41 @@ def by_fields(row: Row, source: SourceRecipe) -> Parts:
     else:
         options = tuple(as_list(column(row, names.options, source), source))
     return Parts(question, letter_of(answer, options) if options else as_text(answer), rationale, options)
+
+
+@data_format("chat")
+def chat(row: Row, source: SourceRecipe) -> Parts:
+    """Conversations: the question is what the user says, the answer is the assistant's last turn.
+
+    {"messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "What is 2 + 3?"},
+     {"role": "assistant", "content": "5"}]}
+    """
+    messages = [message_of(each, source) for each in as_messages(column(row, source.messages_field, source), source)]
+    last = max((at for at, (role, _) in enumerate(messages) if role == ASSISTANT), default=-1)
+    kept = tuple(messages[: last + 1])
+    question = "\n".join(text for role, text in kept or messages if role == USER)
+    return Parts(question, answer_of_turn(kept[-1][1]) if kept else "", messages=kept)
+
+
+def as_messages(value: Any, source: SourceRecipe) -> list[Any]:
+    """The messages of a row. Raises DataError where they are no list."""
+    if not isinstance(value, list):
+        raise DataError(
+            f"source {source.name!r} has {str(value)[:60]!r} in column {source.messages_field!r}; "
+            "format chat needs a list of {role, content} there"
+        )
+    return value
+
+
+def message_of(value: Any, source: SourceRecipe) -> Message:
+    """Role and text of a message; no text where its content is none. Raises DataError where it has no role."""
+    role = value.get("role") if isinstance(value, dict) else None
+    if not isinstance(role, str) or "content" not in value:
+        raise DataError(
+            f"source {source.name!r} has the message {str(value)[:60]}; format chat needs {{role, content}}"
+        )
+    content = value["content"]
+    return role, content if isinstance(content, str) else ""
 
 
 def letter_of(answer: Any, options: Sequence[str]) -> str:

@@ -66,6 +66,7 @@ def load_examples(
             completion=completion,
             planted=row.planted,
             scores=row.scores,
+            messages=parts.messages,
         )
         examples.append(example)
     if not examples:
@@ -116,6 +117,8 @@ def fault_of(parts: Parts, answer: str) -> str | None:
         return "no question"
     if not answer:
         return "no answer"
+    if any(not text.strip() for _, text in parts.messages):
+        return "a message without text"
     if len(parts.options) == 1 or len(parts.options) > MAX_OPTIONS:
         return f"{len(parts.options)} options"
     if parts.options and answer not in ascii_uppercase[: len(parts.options)]:

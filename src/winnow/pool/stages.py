@@ -23,8 +23,10 @@ from winnow.pool.statistics import SourceTally, Splits, pool_statistics, tests_s
 from winnow.recipe import PoolRecipe, SourceRecipe
 from winnow.records import Context, Cost, Outcome, Stored
 from winnow.store import write_json
+from winnow.text.chat import RowTokens
+from winnow.text.chat_templates import TEMPLATE
 from winnow.text.examples import Example, to_table, write_table
-from winnow.text.tokenizers import TOKENIZER, Encoded, tokenizer_of, train_tokenizer
+from winnow.text.tokenizers import TOKENIZER, tokenizer_of, train_tokenizer
 
 TESTS, KEYS, DOCUMENTS, STATISTICS = "tests.parquet", "keys.parquet", "documents.parquet", "statistics.json"
 TRAIN, VALIDATION, TARGET = "train.parquet", "validation.parquet", "target.parquet"
@@ -39,7 +41,7 @@ def make_tests(part: TestsPart, inputs: Inputs, context: Context) -> Outcome:
     """Leaves the evaluation sets, one after the other, each sorted by id, their statistics, and their questions' keys.
 
     The keys are of all questions, also those that `limit` leaves out: what may be trained on must not depend on how
-    many items are scored.
+    many items are scored. The chat template that the recipe gives is left beside them.
     """
     started = time.perf_counter()
     check_names(part.sets, "evaluation.sets")
@@ -55,7 +57,16 @@ def make_tests(part: TestsPart, inputs: Inputs, context: Context) -> Outcome:
     statistics = tests_statistics(sets, keys)
     write_json(context.folder / STATISTICS, statistics)
     numbers = {"items": len(examples), "sets": {name: row["items"] for name, row in statistics["sets"].items()}}
-    return Outcome((TESTS, KEYS, STATISTICS), numbers=numbers, costs=cost_since(started, "tests"))
+    outputs = (TESTS, KEYS, STATISTICS, *leave_template(part.chat_template, context))
+    return Outcome(outputs, numbers=numbers, costs=cost_since(started, "tests"))
+
+
+def leave_template(template: str | None, context: Context) -> tuple[str, ...]:
+    """Write the chat template, if there is one; the name of its file."""
+    if template is None:
+        return ()
+    (context.folder / TEMPLATE).write_text(template, encoding="utf-8")
+    return (TEMPLATE,)
 
 
 def kept_keys(inputs: Inputs) -> dict[str, set[str]]:
@@ -140,7 +151,8 @@ def make_pool(part: PoolPart, inputs: Inputs, context: Context) -> Outcome:
     statistics = pool_statistics(tallies, splits, tokens, target_is_own=bool(own.examples))
     write_json(context.folder / STATISTICS, statistics)
     numbers = {name: value for name, value in statistics.items() if isinstance(value, int | float)}
-    return Outcome(tuple(files), logs=(STATISTICS,), numbers=numbers, costs=cost_since(started, "pool"))
+    outputs = (*files, *leave_template(recipe.chat_template, context))
+    return Outcome(outputs, logs=(STATISTICS,), numbers=numbers, costs=cost_since(started, "pool"))
 
 
 def read_pool(
@@ -173,7 +185,7 @@ def own_target(recipe: PoolRecipe, inputs: Inputs, keys: Mapping[str, set[str]])
 def plant_noise(
     recipe: PoolRecipe,
     train: Sequence[Example],
-    taken: Mapping[str, Encoded],
+    taken: Mapping[str, RowTokens],
     inputs: Inputs,
     keys: Mapping[str, set[str]],
 ) -> Tokenised:

@@ -9,8 +9,8 @@ from typing import Any
 
 from winnow.pool.loading import Loaded
 from winnow.recipe import SourceRecipe
+from winnow.text.chat import RowTokens
 from winnow.text.examples import Example
-from winnow.text.tokenizers import Encoded
 
 
 @dataclass
@@ -38,7 +38,7 @@ class Splits:
 
 
 def pool_statistics(
-    tallies: Sequence[SourceTally], splits: Splits, tokens: Mapping[str, Encoded], *, target_is_own: bool
+    tallies: Sequence[SourceTally], splits: Splits, tokens: Mapping[str, RowTokens], *, target_is_own: bool
 ) -> dict[str, Any]:
     """The whole of a pool's `statistics.json`; token counts and shares are of the train split.
 
@@ -96,7 +96,7 @@ def source_statistics(tally: SourceTally, counts: Mapping[str, int], lengths: Ma
     }
 
 
-def length(tokens: Encoded) -> int:
+def length(tokens: RowTokens) -> int:
     """Tokens of prompt and completion."""
     return len(tokens.prompt_ids) + len(tokens.completion_ids)
 

@@ -87,7 +87,10 @@ def _those_named(source: SourceRecipe, names: set[str], inputs: Mapping[str, Sto
         answer = normalise_answer(read.parts.answer)
         if fault_of(read.parts, answer) is None:
             question, rationale, options = read.parts.question, read.parts.rationale, read.parts.options
-            made = build_example(source.name, question, answer=answer, rationale=rationale, options=options)
+            made = build_example(
+                source.name, question, answer=answer, rationale=rationale, options=options,
+                messages=read.parts.messages,
+            )  # fmt: skip
             if made.id in names:
                 yield made.id, read
 

@@ -56,6 +56,12 @@ def extract_answer(output: str, *, options: int) -> str | None:
     return last_letter(text, options) if options else last_number(text)
 
 
+def answer_of_turn(text: str) -> str:
+    r"""What a turn of a conversation answers: what `####` or `\boxed{}` declares, else all of it, in one spelling."""
+    declared = after_marker(text) or last_boxed(text)
+    return normalise_answer(text) if declared is None else declared_answer(declared, 0)
+
+
 def normalise_answer(text: str) -> str:
     """The one spelling of an answer: an upper-case letter, a plain decimal, or casefolded text.
 

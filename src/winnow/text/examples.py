@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from string import ascii_uppercase
 from typing import Literal
@@ -42,6 +42,14 @@ EXAMPLE_SCHEMA = pa.schema(
 TOKEN_FIELDS = (("prompt_ids", pa.list_(pa.int32())), ("completion_ids", pa.list_(pa.int32())))
 POOL_SCHEMA = pa.schema([*EXAMPLE_SCHEMA, *TOKEN_FIELDS])
 """Examples with their tokens, as in `train.parquet`."""
+MESSAGES = pa.field("messages", pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())])))
+"""A column more, where some examples are conversations; null where one is not."""
+IS_TARGET = pa.field("is_target", pa.list_(pa.bool_()))
+"""Beside the tokens of conversations: which of prompt and completion together are targets."""
+
+Message = tuple[str, str]
+"""Role and text of a turn."""
+USER, ASSISTANT = "user", "assistant"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +75,8 @@ class Example:
     off_topic."""
     scores: tuple[tuple[str, float], ...] = ()
     """Names and values of the numbers that the data bring with them, sorted by name; no part of the identity."""
+    messages: tuple[Message, ...] = ()
+    """The turns of a conversation, the assistant's last; empty where the example is none."""
 
 
 def build_example(
@@ -79,10 +89,17 @@ def build_example(
     completion: CompletionKind = "rationale",
     planted: str | None = None,
     scores: Mapping[str, float] | None = None,
+    messages: tuple[Message, ...] = (),
 ) -> Example:
-    """The example of these contents, with its id, prompt, completion and group; the answer is normalised already."""
+    """The example of these contents, with its id, prompt, completion and group; the answer is normalised already.
+
+    Prompt and completion of a conversation are a transcript, for what reads text; a model reads it by a chat template.
+    """
     question, rationale, options = question.strip(), rationale.strip(), tuple(options)
-    identity = example_id(source, question, answer, rationale, options)
+    identity = chat_id(source, messages) if messages else example_id(source, question, answer, rationale, options)
+    prompt, said = prompt_of(question, options), completion_of(rationale, answer, completion)
+    if messages:
+        prompt, said = transcript(messages)
     return Example(
         id=identity,
         source=source,
@@ -90,11 +107,12 @@ def build_example(
         options=options,
         rationale=rationale,
         answer=answer,
-        prompt=prompt_of(question, options),
-        completion=completion_of(rationale, answer, completion),
+        prompt=prompt,
+        completion=said,
         group=digest(near_key(question) or identity),
         planted=planted,
         scores=tuple(sorted((scores or {}).items())),
+        messages=messages,
     )
 
 
@@ -108,6 +126,17 @@ def completion_of(rationale: str, answer: str, kind: CompletionKind) -> str:
     """What the model shall say: the worked answer and the final one, or the final one alone; begins with a space."""
     final = f"{MARKER} {answer}"
     return f" {rationale}\n{final}" if kind == "rationale" and rationale else f" {final}"
+
+
+def transcript(messages: Sequence[Message]) -> tuple[str, str]:
+    """The conversation as plain text: up to its last turn, and the last turn, which begins with a space."""
+    *before, (role, last) = messages
+    return "".join(f"{role}: {text}\n" for role, text in before) + f"{role}:", f" {last}"
+
+
+def chat_id(source: str, messages: Sequence[Message]) -> str:
+    """The same for the same turns, on every machine."""
+    return f"{source}:{digest(json.dumps([list(message) for message in messages]))}"
 
 
 def example_id(source: str, question: str, answer: str, rationale: str, options: Sequence[str]) -> str:
@@ -132,17 +161,30 @@ def number_repeats(examples: Iterable[Example]) -> list[Example]:
 
 
 def to_table(examples: Iterable[Example]) -> pa.Table:
-    """The examples as a table of EXAMPLE_SCHEMA."""
+    """The examples as a table of EXAMPLE_SCHEMA; with MESSAGES where some of them are conversations."""
     rows = list(examples)
-    columns = {field.name: [getattr(row, field.name) for row in rows] for field in fields(Example)}
-    return pa.table(columns, schema=EXAMPLE_SCHEMA)
+    columns = {name: [getattr(row, name) for row in rows] for name in EXAMPLE_SCHEMA.names}
+    table = pa.table(columns, schema=EXAMPLE_SCHEMA)
+    if not any(row.messages for row in rows):
+        return table
+    turns = [[{"role": role, "content": text} for role, text in row.messages] or None for row in rows]
+    return table.append_column(MESSAGES, pa.array(turns, MESSAGES.type))
 
 
 def from_table(table: pa.Table) -> list[Example]:
-    """The examples in a table; columns beyond EXAMPLE_SCHEMA are left out."""
+    """The examples in a table; columns beyond those of `to_table` are left out."""
     rows = table.select(EXAMPLE_SCHEMA.names).to_pylist()
+    chats = table[MESSAGES.name].to_pylist() if MESSAGES.name in table.column_names else [None] * len(rows)
     lists = ("options", "scores")
-    return [Example(**row | {name: tuple(row[name]) for name in lists}) for row in rows]
+    return [
+        Example(**row | {name: tuple(row[name]) for name in lists}, messages=turns_of(turns))
+        for row, turns in zip(rows, chats, strict=True)
+    ]
+
+
+def turns_of(messages: Iterable[Mapping[str, str]] | None) -> tuple[Message, ...]:
+    """The turns in a value of the column MESSAGES; none where it is null."""
+    return tuple((message["role"], message["content"]) for message in messages or ())
 
 
 def write_table(table: pa.Table, path: Path) -> None:
@@ -152,4 +194,4 @@ def write_table(table: pa.Table, path: Path) -> None:
 
 def read_examples(path: Path) -> list[Example]:
     """The examples in a Parquet file."""
-    return from_table(pq.read_table(path, columns=EXAMPLE_SCHEMA.names))
+    return from_table(pq.read_table(path))

@@ -1,0 +1,68 @@
+"""A study of conversations from files to report, with a stage that is branched from a longer one."""
+
+import json
+
+import pyarrow.parquet as pq
+import pytest
+from transformers import AutoTokenizer
+
+from tests_support import SMALLEST
+from winnow.pipeline import run
+from winnow.recipe_file import load_recipe
+
+pytestmark = pytest.mark.slow
+
+TEMPLATE = (
+    "{% for m in messages %}{{ m.role + ': ' + m.content + (eos_token if m.role == 'assistant' else '') + '\n' }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ 'assistant: ' }}{% endif %}"
+)
+THINGS = ("eggs", "nuts", "cups", "pens", "hats", "keys", "cars", "dogs")
+
+
+def talk(name, thing, n):
+    turns = [
+        ("user", f"{name} has {n} {thing}."), ("assistant", "Yes."),
+        ("user", "One more comes. How many?"), ("assistant", f"{n} + 1 = {n + 1}\n#### {n + 1}"),
+    ]  # fmt: skip
+    return {"messages": [{"role": role, "content": text} for role, text in turns]}
+
+
+def write(path, names):
+    rows = [talk(name, thing, n) for name in names for thing in THINGS for n in range(1, 6)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return len(rows)
+
+
+def test_a_study_of_conversations_goes_from_files_to_a_report(tmp_path):
+    source = {"licence": "CC0-1.0", "format": "chat"}
+    write(tmp_path / "train.jsonl", ("Tom", "Ann", "Ben"))
+    items = write(tmp_path / "test.jsonl", ("Zoe",))
+    (tmp_path / "chat.jinja").write_text(TEMPLATE)
+    pool = {"sources": [source | {"name": "talks", "path": str(tmp_path / "train.jsonl")}]}
+    pool |= {"chat_template": str(tmp_path / "chat.jinja"), "max_tokens": 160, "validation_fraction": 0.2}
+    sets = [source | {"name": "zoe", "path": str(tmp_path / "test.jsonl")}]
+    stages = [
+        {"name": "long", "budget": {"examples": 64}, "keep_at": [0.5],
+         "training": {"schedule": "constant", "per_device_batch_size": 16}},
+        {"name": "short", "budget": {"examples": 48}, "cooldown_of": "long"},
+    ]  # fmt: skip
+    smallest = load_recipe(SMALLEST)
+    recipe = load_recipe(
+        SMALLEST,
+        [
+            f"pool={json.dumps(pool)}", f"stages={json.dumps(stages)}", f"evaluation.sets={json.dumps(sets)}",
+            "selection.arms=[full, random]", "selection.controls=false", "study.primary.arm=random_0.25",
+            "training.start=short", "evaluation.every_steps=2",
+        ],
+    )  # fmt: skip
+    assert recipe.base == smallest.base
+    folder = tmp_path / "studies" / "chats"
+    run(recipe, out=folder)
+    evaluation = json.loads((folder / "records" / "evaluation.full_last.json").read_text())
+    assert evaluation["sets"]["zoe"]["items"] == items
+    rows = pq.read_table(next((folder.parent / ".store").glob("pool/*/train.parquet"))).to_pylist()
+    assert all(sum(row["is_target"]) > len(row["completion_ids"]) for row in rows), "both answers are learned"
+    tokenizer = AutoTokenizer.from_pretrained(folder / "adapters" / "full_last")
+    assert tokenizer.chat_template == TEMPLATE
+    costs = {record["name"]: record["costs"] for record in json.loads((folder / "records" / "stages.json").read_text())}
+    assert 0 < costs["short"]["train"]["tokens"] < costs["long"]["train"]["tokens"]
