@@ -5,11 +5,12 @@ from torch.utils.flop_counter import FlopCounterMode
 from toys import SIZES, VOCABULARY, toy_model
 
 from winnow.models.flops import flop_model
-from winnow.models.loading import adapt, build_model, skeleton
+from winnow.models.loading import adapt, build_model, freeze, skeleton
+from winnow.models.recomputing import recompute_layers
 from winnow.recipe import LoraRecipe
 
 LENGTH = 24
-KINDS = ["gpt2", "llama", "qwen2", "qwen3", "gpt_neo"]
+KINDS = ["gpt2", "llama", "qwen2", "qwen3", "smollm", "gpt_neo"]
 
 
 def counted(model, *, train):
@@ -47,6 +48,9 @@ def test_full_training_costs_what_torch_counts(kind):
         ("llama", ("down_proj",)),
         ("qwen2", ("o_proj", "up_proj")),
         ("qwen3", "all-linear"),
+        ("smollm", ("q_proj", "k_proj", "v_proj", "o_proj")),
+        ("smollm", ("gate_proj",)),
+        ("smollm", "all-linear"),
     ],
 )
 def test_adapters_cost_what_torch_counts(kind, targets):
@@ -78,6 +82,68 @@ def test_partly_frozen_models_cost_what_torch_counts(frozen):
     check(model)
 
 
+@pytest.mark.parametrize(
+    ("kind", "patterns"),
+    [
+        ("gpt2", (r"\.wte\.", r"\.wpe\.", r"\.h\.0\.")),
+        ("gpt2", (r"\.attn\.",)),
+        ("llama", (r"embed_tokens", r"layers\.0\.")),
+        ("llama", (r"layers",)),
+        ("qwen2", (r"mlp",)),
+        ("smollm", (r"embed_tokens", r"layers\.0\.")),
+        ("smollm", (r"self_attn",)),
+    ],
+)
+def test_layers_frozen_by_pattern_cost_what_torch_counts(kind, patterns):
+    model = toy_model(kind, attention="eager")
+    freeze(model, patterns)
+    costs = check(model)
+    assert costs.trainable_parameters == sum(p.numel() for p in model.parameters() if p.requires_grad)
+
+
+def rerun_counted(model):
+    """What torch's counter counts more with gradient checkpointing; the bound of `rerun` for one row."""
+    model.train()
+    plain = counted(model, train=True)
+    recompute_layers(model)
+    return counted(model, train=True) - plain, flop_model(model).rerun(LENGTH)
+
+
+def test_layers_that_run_again_cost_what_torch_counts():
+    """Their dropout, whose mask is kept, stands at the end: every matrix before it runs again."""
+    model = toy_model("gpt2", attention="eager")
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.1
+    found, bound = rerun_counted(model)
+    forward = flop_model(model).forward
+    assert found == bound == forward(LENGTH) - forward.head * LENGTH
+
+
+@pytest.mark.parametrize("kind", ["llama", "smollm"])
+def test_a_layer_that_ends_in_a_matrix_is_not_run_to_its_end(kind):
+    model = toy_model(kind, attention="eager")
+    found, bound = rerun_counted(model)
+    assert bound - found == sum(2 * LENGTH * layer.mlp.down_proj.weight.numel() for layer in model.model.layers)
+
+
+def test_only_layers_that_gradients_pass_run_again():
+    model = toy_model("llama", attention="eager")
+    whole = flop_model(model).rerun(LENGTH)
+    freeze(model, ["embed_tokens", r"layers\.0\."])
+    found, bound = rerun_counted(model)
+    assert bound == whole / 2
+    assert bound - found == 2 * LENGTH * model.model.layers[1].mlp.down_proj.weight.numel()
+
+
+def test_with_adapters_almost_the_whole_layer_runs_again():
+    model = adapt(
+        toy_model("qwen2", attention="eager"), LoraRecipe(r=4, lora_dropout=0.0, target_modules="all-linear"), seed=0
+    )
+    found, bound = rerun_counted(model)
+    assert found == pytest.approx(bound, rel=0.02) and found <= bound
+
+
 def test_the_meta_device_gives_the_same_numbers():
     architecture = {"model_type": "gpt2", "n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 96}
     real = build_model(architecture, seed=0, vocab_size=VOCABULARY, eos_id=0)
@@ -100,6 +166,14 @@ def test_executed_flops_save_the_head_where_nothing_is_learnt():
     assert dense == train(np.array([10, 10, 10])).sum()
     assert train.executed(rows=3, padded_length=10, heads=12) == dense - 18 * train.head
     assert train.executed(rows=3, padded_length=12, heads=30) > dense
+
+
+def test_executed_flops_hold_what_runs_again():
+    costs = flop_model(toy_model())
+    batch = {"rows": 3, "padded_length": 10, "heads": 12}
+    once = costs.executed(**batch, is_rerun=False)
+    assert once == costs.train.executed(**batch)
+    assert costs.executed(**batch, is_rerun=True) == once + 3 * costs.rerun(10)
 
 
 def test_the_papers_convention_is_six_per_parameter_and_token():

@@ -5,7 +5,7 @@ from transformers import Gemma2Config, Gemma2ForCausalLM
 
 from winnow.models.forward import Losses
 from winnow.models.loading import adapt
-from winnow.models.rows import pad
+from winnow.models.rows import pack, pad
 from winnow.recipe import LoraRecipe
 
 
@@ -80,3 +80,15 @@ def test_a_model_that_scales_or_caps_its_logits_takes_the_long_way(build):
 def test_an_adapter_keeps_the_short_way_and_the_mode():
     model = adapt(toy_model(), LoraRecipe(), seed=0).train()
     assert Losses(model).is_sparse and model.training
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "llama", "qwen2"])
+def test_packed_losses_are_those_of_each_row_alone(kind):
+    model, rows = toy_model(kind, dtype=torch.float64, spread=0.2), toy_rows(6)
+    losses, alone = Losses(model), naive(model, rows)
+    batch = pack(rows, [[3, 1], [0], [2, 4, 5]])
+    expected = [alone[row] for row in batch.rows]
+    assert losses.of_targets(batch).tolist() == pytest.approx(sum(expected, []), abs=1e-11)
+    sums, counts = losses.of_rows(batch)
+    assert sums.tolist() == pytest.approx([sum(row) for row in expected], abs=1e-11)
+    assert counts.tolist() == [len(row) for row in expected]

@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from winnow.errors import DataError
-from winnow.models.rows import packed_rows, pad, sft_rows
+from winnow.models.rows import pack, packed_rows, pad, sft_rows
 
 EOS = 9
 
@@ -53,3 +55,28 @@ def test_rows_can_be_taken_in_any_order():
     assert taken.names == ["x2", "x0"] and taken.row(1).tolist() == [1, 2, EOS]
     assert taken.target_from.tolist() == [1, 1]
     assert rows.take([]).names == []
+
+
+def test_packed_rows_stand_end_to_end_with_their_own_positions_and_targets():
+    rows = sft_rows(examples(([1, 2, 3], [4, EOS]), ([5], [6, EOS]), ([], [7, EOS])), loss_on="completion")
+    batch = pack(rows, [[0], [1, 2]])
+    assert batch.ids.tolist() == [[1, 2, 3, 4, EOS], [5, 6, EOS, 7, EOS]]
+    assert batch.is_target.int().tolist() == [[0, 0, 0, 1, 1], [0, 1, 1, 0, 1]]
+    assert batch.positions.tolist() == [[0, 1, 2, 3, 4], [0, 1, 2, 0, 1]]
+    assert batch.example_of.tolist() == [[0] * 5, [1, 1, 1, 2, 2]]
+    assert (batch.rows, batch.real_tokens) == ([0, 1, 2], 10)
+    assert batch.examples_of_targets().tolist() == [0, 0, 1, 1, 2]
+
+
+def test_padding_behind_packed_rows_is_nobodys_neighbour():
+    rows = sft_rows(examples(([1, 2, 3], [4, EOS]), ([5], [EOS])), loss_on="all")
+    batch = pack(rows, [[0], [1]])
+    assert batch.ids.tolist()[1] == [5, EOS, 0, 0, 0]
+    assert batch.positions.tolist()[1] == [0, 1, 0, 0, 0]
+    assert batch.is_target.int().tolist()[1] == [0, 1, 0, 0, 0]
+
+
+def test_packed_targets_have_the_weights_of_their_rows():
+    rows = replace(sft_rows(examples(([1], [4, EOS]), ([5], [EOS])), loss_on="completion"), weights=np.array([0.5, 2]))
+    batch = pack(rows, [[1, 0]])
+    assert batch.target_weights().tolist() == [2.0, 0.5, 0.5] and batch.total_weight() == 3.0

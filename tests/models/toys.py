@@ -30,6 +30,8 @@ LLAMA_SIZES = {
     "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4,
     "num_key_value_heads": 2, "max_position_embeddings": 96,
 }  # fmt: skip
+SMOLLM_SIZES = {"hidden_size": 36, "intermediate_size": 96, "num_attention_heads": 9, "num_key_value_heads": 3}
+"""SmolLM2-135M, divided by 16: three queries to a key, embeddings and head the same."""
 ARCHITECTURE = {
     "model_type": "gpt2", "n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 96,
     "resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0,
@@ -51,6 +53,7 @@ def config_of(kind):
         "gpt2": lambda: GPT2Config(**{k: v for k, v in ARCHITECTURE.items() if k != "model_type"}, **SIZES),
         "llama": lambda: LlamaConfig(**LLAMA_SIZES, **SIZES),
         "qwen2": lambda: Qwen2Config(**LLAMA_SIZES, **SIZES, tie_word_embeddings=True),
+        "smollm": lambda: LlamaConfig(**LLAMA_SIZES | SMOLLM_SIZES, **SIZES, tie_word_embeddings=True),
         "qwen3": lambda: Qwen3Config(**LLAMA_SIZES, **SIZES, head_dim=16),
         "gpt_neo": lambda: GPTNeoConfig(
             hidden_size=32,

@@ -12,13 +12,15 @@ no recomputation; a multiplication and an addition are two. `tests/models/test_f
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
+
+from winnow.models.counted_flops import computes_outside_matrices, flops_per_token
 
 Lengths = NDArray[np.int64]
 
@@ -48,12 +50,30 @@ class FlopModel:
     forward: Coefficients
     train: Coefficients
     """Forward and backward."""
+    rerun: Coefficients
+    """What gradient checkpointing adds: the layers that gradients pass, forward once more.
+
+    An upper bound: torch ends a layer's rerun at the last value that is kept, which can spare its last matrix.
+    """
     parameters: int
     trainable_parameters: int
+
+    def executed(self, *, rows: int, padded_length: int, heads: int, is_rerun: bool) -> float:
+        """FLOPs of training on one micro-batch as done, see `Coefficients.executed`."""
+        again = self.rerun.executed(rows=rows, padded_length=padded_length, heads=0) if is_rerun else 0.0
+        return self.train.executed(rows=rows, padded_length=padded_length, heads=heads) + again
 
     def six_n(self, tokens: float) -> float:
         """The papers' convention, 6 x parameters x tokens (Kaplan et al. 2020, section 2.1)."""
         return 6.0 * self.parameters * tokens
+
+
+@dataclass
+class _Attention:
+    """Scores and mixing of one layer, as the probe pass met them."""
+
+    passes_gradient: bool
+    layer: nn.Module | None
 
 
 @dataclass
@@ -65,6 +85,8 @@ class _Seen:
     passes_gradient: bool
     is_head: bool
     is_adapter: bool
+    layer: nn.Module | None
+    """The layer that gradient checkpointing would run again as a whole; null outside of such."""
 
     @property
     def forward(self) -> float:
@@ -77,13 +99,22 @@ class _Seen:
 
 def flop_model(model: nn.Module) -> FlopModel:
     """The FLOPs of a causal language model, plain or with adapters, in its present state of trained weights."""
-    matrices, attentions = _probe(model)
+    matrices, attentions, rerun = _probe(model)
     square = 4.0 * _attention_width(model)
     forward = _coefficients(matrices, lambda seen: seen.forward, square * len(attentions))
-    backward = square * sum(1 + 2 * passes for passes in attentions)
+    backward = square * sum(1 + 2 * attention.passes_gradient for attention in attentions)
+    train = _coefficients(matrices, lambda seen: seen.train, backward)
+    if computes_outside_matrices(model):
+        of_forward, of_train = flops_per_token(model)
+        forward = replace(forward, body=of_forward - forward.head)
+        train = replace(train, body=of_train - train.head)
+    again = [seen for seen in matrices if seen.layer in rerun]
     return FlopModel(
         forward=forward,
-        train=_coefficients(matrices, lambda seen: seen.train, backward),
+        train=train,
+        rerun=_coefficients(
+            again, lambda seen: seen.forward, square * sum(attention.layer in rerun for attention in attentions)
+        ),
         parameters=sum(p.numel() for p in model.parameters()),
         trainable_parameters=sum(p.numel() for p in model.parameters() if p.requires_grad),
     )
@@ -94,24 +125,37 @@ def _coefficients(matrices: list[_Seen], cost: Callable[[_Seen], float], attenti
     return Coefficients(body, sum(cost(seen) for seen in matrices if seen.is_head), attention)
 
 
-def _probe(model: nn.Module) -> tuple[list[_Seen], list[bool]]:
-    """Every matrix that two tokens pass, and for every attention layer whether gradients pass through it."""
+def _probe(model: nn.Module) -> tuple[list[_Seen], list[_Attention], set[nn.Module]]:
+    """Every matrix and every attention that two tokens pass, and the layers through which gradients pass."""
+    from transformers.modeling_layers import GradientCheckpointingLayer
+
     matrices: list[_Seen] = []
-    attentions: list[bool] = []
+    attentions: list[_Attention] = []
+    passed: set[nn.Module] = set()
     head = model.get_output_embeddings()  # type: ignore[operator]
     adapters = {module for name, module in model.named_modules() if ".lora_" in name}
+    layers = [module for module in model.modules() if isinstance(module, GradientCheckpointingLayer)]
+    layer_of = {module: layer for layer in layers for module in layer.modules()}
 
     def on_matrix(module: nn.Module, args: Any, output: Any) -> None:
         weight: Any = module.weight
         passes = args[0].requires_grad
-        matrices.append(_Seen(weight.numel(), weight.requires_grad, passes, module is head, module in adapters))
+        is_adapter = module in adapters
+        matrices.append(
+            _Seen(_size(module), weight.requires_grad, passes, module is head, is_adapter, layer_of.get(module))
+        )
 
     def on_attention(module: nn.Module, args: Any, output: Any) -> None:
         projection = next(seen for seen in reversed(matrices) if not seen.is_adapter)
-        attentions.append(projection.passes_gradient)
+        attentions.append(_Attention(projection.passes_gradient, layer_of.get(module)))
+
+    def on_layer(module: nn.Module, args: Any, output: Any) -> None:
+        if (output if isinstance(output, torch.Tensor) else output[0]).requires_grad:
+            passed.add(module)
 
     hooks = [module.register_forward_hook(on_matrix) for module in model.modules() if _is_matrix(module)]
     hooks += [module.register_forward_hook(on_attention) for module in model.modules() if _is_attention(module)]
+    hooks += [layer.register_forward_hook(on_layer) for layer in layers]
     was_training = model.training
     try:
         model.eval()
@@ -120,7 +164,7 @@ def _probe(model: nn.Module) -> tuple[list[_Seen], list[bool]]:
         model.train(was_training)
         for hook in hooks:
             hook.remove()
-    return matrices, attentions
+    return matrices, attentions, passed
 
 
 def _two_tokens(model: nn.Module) -> None:
@@ -136,6 +180,11 @@ def _is_attention(module: nn.Module) -> bool:
     """Whether scores are computed here; in some models (GPT-Neo) one attention module wraps another."""
     named = [inner for inner in module.modules() if type(inner).__name__.endswith("Attention")]
     return named == [module]
+
+
+def _size(matrix: nn.Module) -> int:
+    """Weights of a matrix; of a quantised one, too, whose tensor holds several in a byte."""
+    return matrix.in_features * matrix.out_features if isinstance(matrix, nn.Linear) else int(matrix.weight.numel())  # type: ignore[operator]
 
 
 def _is_matrix(module: nn.Module) -> bool:

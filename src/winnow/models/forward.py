@@ -4,13 +4,14 @@ Batches are padded on the right. With causal attention a real token never sees w
 needs no mask: results of a row do not depend on what it is padded to, except in the last bits.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from winnow.models.compiling import compiled
 from winnow.models.cross_entropy import scaled_cross_entropy
 
 LARGE = 1000.0
@@ -19,7 +20,7 @@ LARGE = 1000.0
 
 @dataclass(frozen=True)
 class Batch:
-    """Rows of token ids, padded on the right."""
+    """Lines of token ids, padded on the right: an example each, or, packed, several end to end."""
 
     ids: Tensor
     """[batch, time], int64."""
@@ -29,16 +30,26 @@ class Batch:
     """Which examples these are."""
     real_tokens: int
     weights: Tensor | None = None
-    """[batch], float64: how much each row's targets count; null where all count alike."""
+    """[rows], float64: how much each example's targets count; null where all count alike."""
+    positions: Tensor | None = None
+    """[batch, time], int64: where each token stands in its own example, if packed; else null."""
+    example_of: Tensor | None = None
+    """[batch, time], int64: index in `rows` of each token's example, if packed; else null."""
 
     def to(self, device: torch.device) -> "Batch":
         """The batch on another device."""
-        weights = None if self.weights is None else self.weights.to(device)
-        return Batch(self.ids.to(device), self.is_target.to(device), self.rows, self.real_tokens, weights)
+        tensors = {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
+        moved: dict[str, Any] = {name: tensor.to(device) for name, tensor in tensors.items()}
+        return replace(self, **moved)
+
+    def examples_of_targets(self) -> Tensor:
+        """[targets]: index in `rows` of the example of each, in the order of `Losses.of_targets`."""
+        targets = self.is_target[:, 1:]
+        return targets.nonzero()[:, 0] if self.example_of is None else self.example_of[:, 1:][targets]
 
     def target_weights(self) -> Tensor | None:
         """[targets], in the order of `Losses.of_targets`; null where all count alike."""
-        return None if self.weights is None else self.weights[self.is_target[:, 1:].nonzero()[:, 0]]
+        return None if self.weights is None else self.weights[self.examples_of_targets()]
 
     def total_weight(self) -> float:
         """Number of targets, each counted by its row's weight."""
@@ -49,13 +60,15 @@ class Batch:
 class Losses:
     """Losses of one model, the head at target positions only where the model allows it."""
 
-    def __init__(self, model: Any, *, autocast: torch.dtype | None = None) -> None:
+    def __init__(self, model: Any, *, autocast: torch.dtype | None = None, is_compiled: bool = False) -> None:
         self.model = model
         self.plain = model.get_base_model() if hasattr(model, "get_base_model") else model
         self.autocast = autocast
         self.device = next(model.parameters()).device
         self.is_sparse = self._head_is_plain()
         self.is_blockwise = self.is_sparse and type(self.plain.get_output_embeddings()) is torch.nn.Linear
+        run = self.plain.base_model if self.is_sparse else self.model
+        self._run = compiled(run) if is_compiled else run
 
     def of_targets(self, batch: Batch) -> Tensor:
         """Cross-entropy of each target token in nats, float32 (float64 models: float64), row by row.
@@ -88,24 +101,33 @@ class Losses:
             )  # fmt: skip
 
     def of_rows(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Sum of the losses and number of targets of every row, [batch] each, float64 and int64."""
-        targets = batch.is_target[:, 1:]
-        row = targets.nonzero()[:, 0]
-        sums = torch.zeros(len(batch.ids), dtype=torch.float64, device=self.device)
-        return sums.index_add(0, row, self.of_targets(batch).double()), targets.sum(dim=1)
+        """Sum of the losses and number of targets of every example, [rows] each, float64 and int64."""
+        of_targets = batch.examples_of_targets()
+        sums = torch.zeros(len(batch.rows), dtype=torch.float64, device=self.device)
+        counts = torch.bincount(of_targets, minlength=len(batch.rows))
+        return sums.index_add(0, of_targets, self.of_targets(batch).double()), counts
 
     def _target_logits(self, batch: Batch) -> Tensor:
         targets = batch.is_target[:, 1:]
         if not self.is_sparse:
-            logits: Tensor = self.model(input_ids=batch.ids, use_cache=False).logits
+            logits: Tensor = self._outputs(batch).logits
             return logits[:, :-1][targets]
         head: Tensor = self.plain.get_output_embeddings()(self._target_states(batch))
         return head
 
     def _target_states(self, batch: Batch) -> Tensor:
         """[targets, width]: the last hidden states of the positions that predict a target."""
-        hidden: Tensor = self.plain.base_model(input_ids=batch.ids, use_cache=False).last_hidden_state
+        hidden: Tensor = self._outputs(batch).last_hidden_state
         return hidden[:, :-1][batch.is_target[:, 1:]]
+
+    def _outputs(self, batch: Batch) -> Any:
+        """What the backbone gives, or the whole model where head and backbone are not to be had apart.
+
+        Positions that begin anew inside a line, with no mask given, tell transformers to keep the examples apart
+        (`transformers.masking_utils.find_packed_sequence_indices`).
+        """
+        places = {} if batch.positions is None else {"position_ids": batch.positions}
+        return self._run(input_ids=batch.ids, use_cache=False, **places)
 
     def _casting(self) -> torch.autocast:
         return torch.autocast(self.device.type, dtype=self.autocast, enabled=self.autocast is not None)
