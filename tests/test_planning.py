@@ -1,8 +1,12 @@
 import pytest
+import torch
 
+from winnow import planning
 from winnow.errors import RecipeError
+from winnow.pipeline import able
 from winnow.plan_table import plan_lines, selection_lines
 from winnow.planning import plan
+from winnow.printing import memory
 from winnow.recipe_file import parse_recipe
 
 ARCHITECTURE = {"model_type": "gpt2", "n_layer": 2, "n_embd": 32, "n_head": 2}
@@ -27,6 +31,22 @@ TREE = {
     "evaluation": {"sets": [PROBLEMS | {"name": "test"}]},
     "machine": {"flops_per_second": 1e9, "dollars_per_hour": 3.6, "devices": 2},
 }  # fmt: skip
+
+
+@pytest.fixture(autouse=True, scope="module")
+def predict_once():
+    """Predictions of memory take the better part of a second: each is made once for all tests."""
+    found, make = {}, planning.predict
+
+    def predict(model, training, largest):
+        asked = (model.config.to_json_string(), training.model_dump_json(), largest)
+        if asked not in found:
+            found[asked] = make(model, training, largest)
+        return found[asked]
+
+    planning.predict = predict
+    yield
+    planning.predict = make
 
 
 def plan_of(**sections):
@@ -82,7 +102,37 @@ def test_a_run_larger_than_the_memory_draws_a_warning():
     needed = plan_of().memory_bytes
     fits, bursts = (plan_of(machine=TREE["machine"] | {"memory_bytes": size}) for size in (needed, needed - 1))
     assert fits.warnings == []
-    assert "lower training.per_device_batch_size or pool.max_tokens" in bursts.warnings[0]
+    size = memory(needed)
+    assert bursts.warnings[0].startswith(f"a run needs about {size}, a device has {size}; any of these would fit: ")
+    for way in (
+        "training.per_device_batch_size=4 training.gradient_accumulation_steps=2",
+        "training.gradient_checkpointing=true",
+    ):
+        assert way in bursts.warnings[0]
+    assert (
+        plan_of(machine=TREE["machine"] | {"memory_bytes": 1})
+        .warnings[0]
+        .endswith("choose a smaller model; or lower pool.max_tokens")
+    )
+
+
+def test_memory_is_told_by_what_holds_it():
+    made = plan_of()
+    peak = made.memory
+    assert peak.optimizer_bytes == pytest.approx(2 * 4 * made.parameters, rel=0.01)
+    assert made.memory_bytes == peak.total_bytes > peak.weights_bytes + peak.optimizer_bytes
+    assert made.device_bytes > made.memory_bytes
+
+
+def test_what_this_machine_cannot_train_is_planned_and_warned_of():
+    training = {"method": "lora", "optimizer": "adamw_8bit"}
+    if torch.cuda.is_available():
+        pytest.skip("what is missing without a GPU")
+    assert plan_of(training=training).warnings[0].startswith("training.optimizer adamw_8bit needs a CUDA GPU")
+    with pytest.raises(RecipeError, match="to plan it here declare machine.flops_per_second"):
+        plan_of(training=training, machine={})
+    with pytest.raises(RecipeError, match="training.optimizer adamw_8bit needs a CUDA GPU"):
+        able(parse_recipe(TREE | {"training": training}))
 
 
 def test_an_arm_that_cannot_be_paid_for_says_so():
@@ -136,3 +186,25 @@ def test_selections_are_printed_by_source():
     assert "75.0% (1.50x)" in text
     assert "1,000" in text
     assert selection_lines({})[-1].startswith("In brackets")
+
+
+def test_an_arm_of_ids_has_the_rows_of_its_file_and_its_control_as_many(tmp_path):
+    (tmp_path / "chosen.txt").write_text("".join(f"row{number}\n" for number in range(40)))
+    ids = {"selector": "ids", "options": {"path": str(tmp_path / "chosen.txt")}}
+    arms = by_name(plan_of(selection={"arms": ["full", ids, {"selector": "length_matched", "of": "ids"}]}))
+    assert [arms[name].examples for name in ("full", "ids", "length_matched_ids")] == [1000, 40, 40]
+    assert (arms["ids"].visits, arms["ids"].epochs, arms["ids"].fraction) == (10_000, 250, 0.04)
+
+
+def test_trials_of_the_learning_rate_are_counted_once_for_all_seeds():
+    sweep = {"learning_rate": [1e-3, 2e-3, 4e-3], "budget_fraction": 0.2}
+    recipe = parse_recipe(TREE | {"study": {"seeds": [0, 1], "sweep": sweep}})
+    made = plan(recipe)
+    for arm in made.arms:
+        assert arm.sweep_exaflops == pytest.approx(0.6 * arm.exaflops)
+        assert arm.sweep_dollars == pytest.approx(arm.sweep_seconds / 3600 * 3.6)
+    line = next(line for line in plan_lines(made, recipe) if line.startswith("learning-rate trials, beside"))
+    assert f"{sum(arm.sweep_exaflops for arm in made.arms):.4g} exaFLOPs" in line
+    once = by_name(plan_of(study={"sweep": sweep | {"per": "study"}}))
+    assert once["full"].sweep_exaflops > 0 == once["herding_0.1"].sweep_exaflops
+    assert by_name(plan_of())["full"].sweep_exaflops == 0

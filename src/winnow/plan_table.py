@@ -10,7 +10,7 @@ from rich.table import Table
 
 from winnow.findings import SelectionFindings
 from winnow.planning import Plan, PlannedArm
-from winnow.printing import NONE, clock
+from winnow.printing import NONE, clock, memory
 from winnow.recipe import Recipe
 
 WIDTH = 140
@@ -25,16 +25,35 @@ def plan_lines(plan: Plan, recipe: Recipe) -> list[str]:
         f"model: {plan.parameters:,} parameters, {plan.trainable_parameters:,} trained{adapter}",
         f"pool{declared}: {plan.pool_examples:,} examples, {plan.pool_tokens:,} tokens",
         f"speed: {plan.flops_per_second:.3g} FLOP/s ({recipe.machine.flops_convention}); "
-        f"memory of a run: about {plan.memory_bytes / 2**30:.1f} GiB",
+        f"memory of a run: about {_memory(plan)}",
         "",
         *_arms(plan.arms),
     ]
     total = [sum(getattr(arm, key) for arm in plan.arms) * plan.seeds for key in ("exaflops", "seconds", "dollars")]
     total[0] += sum(arm.selection_exaflops for arm in plan.arms) * plan.seeds
-    lines += [f"all runs, selection included: {total[0]:.4g} exaFLOPs, {clock(total[1])}, {total[2]:.2f} USD"]
+    lines += [f"all runs, selection included: {_spent(total)}"]
+    if recipe.study.sweep is not None:
+        keys = ("sweep_exaflops", "sweep_seconds", "sweep_dollars")
+        swept = [sum(getattr(arm, key) for arm in plan.arms) for key in keys]
+        lines += [f"learning-rate trials, beside the budget: {_spent(swept)}"]
     if any(arm.published for arm in plan.arms):
         lines += ["", "beside the published figures:", *_published(plan.arms)]
     return lines + [f"warning: {warning}" for warning in plan.warnings]
+
+
+def _memory(plan: Plan) -> str:
+    """The peak and what it is made of."""
+    peak = plan.memory
+    parts = {
+        "weights": peak.weights_bytes, "gradients": peak.gradients_bytes, "optimizer": peak.optimizer_bytes,
+        "activations": peak.activations_bytes,
+    }  # fmt: skip
+    made_of = ", ".join(f"{name} {memory(size)}" for name, size in parts.items())
+    return f"{memory(plan.memory_bytes)} ({made_of}) of {memory(plan.device_bytes)}"
+
+
+def _spent(amounts: Sequence[float]) -> str:
+    return f"{amounts[0]:.4g} exaFLOPs, {clock(amounts[1])}, {amounts[2]:.2f} USD"
 
 
 def _arms(arms: Sequence[PlannedArm]) -> list[str]:

@@ -6,7 +6,7 @@ Sizes come from the data themselves (read and tokenised into the store, which `w
 a source is out of reach, from what the recipe declares; FLOPs come from the architecture alone.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +15,21 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from winnow.budget import CHARGES_SELECTION, Allowance, allowance, flops_6n, selected_size, steps_for
-from winnow.errors import BudgetError
+from winnow.errors import BudgetError, RecipeError
 from winnow.ledger import dollars
 from winnow.models import loading
 from winnow.models.flops import FlopModel, flop_model
-from winnow.pipeline import checked, selection_flops, selector_traits, store_beside, study_folder
-from winnow.recipe import GIVES, GradientsRecipe, MachineRecipe, Recipe, RepresentationRecipe
+from winnow.pipeline import checked, own_size, selection_flops, selector_traits, store_beside, study_folder
+from winnow.printing import memory
+from winnow.recipe import GIVES, GradientsRecipe, MachineRecipe, Recipe, RepresentationRecipe, TrainingRecipe
 from winnow.study.arms import Arm, build_arms, global_batch_size, representation_of
 from winnow.study.graph import COMMON, expand
 from winnow.study.identity import known_study
+from winnow.study.sweeps import swept_arms
 from winnow.training.calibration import measure
+from winnow.training.fitting import device_bytes, per_device, ways_to_fit
+from winnow.training.peak_memory import MicroBatch, PeakMemory, predict
+from winnow.training.requirements import missing_here
 from winnow.walk import Watch, walk_stages, wanted
 
 SELECTION_SHARE = 0.2
@@ -52,6 +57,10 @@ class PlannedArm:
     dollars: float
     note: str = ""
     published: dict[str, float] | None = None
+    sweep_exaflops: float = 0.0
+    """Reference FLOPs of the learning-rate trials on its data, once for all seeds, beside the budget."""
+    sweep_seconds: float = 0.0
+    sweep_dollars: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -69,7 +78,12 @@ class Plan:
     global_batch_size: int
     seeds: int
     flops_per_second: float
+    memory: PeakMemory
+    """Of one run, on one device, at its worst moment; evaluation not counted."""
     memory_bytes: int
+    """All of it."""
+    device_bytes: int
+    """What a device has."""
     arms: list[PlannedArm]
     warnings: list[str]
 
@@ -78,17 +92,24 @@ class Plan:
 class _Pool:
     lengths: NDArray[np.int64]
     is_declared: bool
+    targets_share: float = 1.0
+    """Completion tokens over all tokens; of declared pools nothing is known."""
 
 
 def plan(recipe: Recipe, *, out: str | Path | None = None, store: str | Path | None = None) -> Plan:
     """The plan of a recipe. Raises WinnowError in one line where data or model are out of reach and not declared."""
     recipe = checked(recipe)
-    model = _skeleton(recipe)
+    model = _skeleton(recipe, recipe.training)
     costs = flop_model(model)
     pool = _pool(recipe, out, store)
     machine = _machine(recipe, out, int(pool.lengths.mean()))
-    arms = [_planned(arm, recipe, costs, pool, machine) for arm in build_arms(recipe, selector_traits())]
-    memory = _memory(model, recipe, costs, int(pool.lengths.max()))
+    built = build_arms(recipe, selector_traits())
+    arms = [_planned(arm, _size(arm, built, pool), recipe, costs, pool, machine) for arm in built]
+    swept = {arm.name for arm in swept_arms(recipe, built)}
+    arms = [_with_trials(arm, recipe, machine) if arm.name in swept else arm for arm in arms]
+    largest, room = _largest(recipe, pool), device_bytes(recipe.machine)
+    peak = _peak(recipe, recipe.training, largest)
+    told = [missing_here(recipe.training), _memory_warning(recipe, largest, peak, room)]
     return Plan(
         parameters=costs.parameters,
         trainable_parameters=costs.trainable_parameters,
@@ -99,20 +120,22 @@ def plan(recipe: Recipe, *, out: str | Path | None = None, store: str | Path | N
         global_batch_size=_batch(recipe),
         seeds=len(recipe.study.seeds),
         flops_per_second=machine.flops_per_second or 0.0,
-        memory_bytes=memory,
+        memory=peak,
+        memory_bytes=peak.total_bytes,
+        device_bytes=room,
         arms=arms,
-        warnings=_warnings(recipe, arms, memory),
+        warnings=_warnings(arms) + [warning for warning in told if warning is not None],
     )
 
 
 def training_flops(recipe: Recipe, lengths: NDArray[np.int64]) -> NDArray[np.float64]:
     """Reference FLOPs of training once on each example of these lengths."""
-    return flop_model(_skeleton(recipe)).train(lengths)
+    return flop_model(_skeleton(recipe, recipe.training)).train(lengths)
 
 
-def _skeleton(recipe: Recipe) -> Any:
+def _skeleton(recipe: Recipe, training: TrainingRecipe) -> Any:
     model = loading.skeleton(loading.architecture_for(recipe.base))
-    return loading.adapt(model, recipe.training.lora, seed=0) if recipe.training.method == "lora" else model
+    return loading.adapt(model, training.adapter, seed=0) if training.method == "lora" else model
 
 
 def _batch(recipe: Recipe) -> int:
@@ -129,11 +152,10 @@ def _pool(recipe: Recipe, out: str | Path | None, store: str | Path | None) -> _
     common = [name for name in wanted(graph, until=("pool",)) if graph.stages[name].kind in COMMON]
     walk = walk_stages(graph, recipe, store_beside(recipe, out, store), common, Watch())
     table = pq.read_table(walk.done["pool"].folder / "train.parquet", columns=["prompt_ids", "completion_ids"])
-    lengths = [
-        len(prompt) + len(completion)
-        for prompt, completion in zip(table["prompt_ids"], table["completion_ids"], strict=True)
-    ]
-    return _Pool(np.array(lengths, dtype=np.int64), False)
+    prompts, completions = (
+        np.array([len(ids) for ids in table[name]], dtype=np.int64) for name in ("prompt_ids", "completion_ids")
+    )
+    return _Pool(prompts + completions, False, completions.sum() / (prompts + completions).sum())
 
 
 def _declared_lengths(examples: int, tokens: int) -> NDArray[np.int64]:
@@ -147,13 +169,36 @@ def _machine(recipe: Recipe, out: str | Path | None, tokens: int) -> MachineReci
     if recipe.machine.flops_per_second is not None:
         return recipe.machine
     known = known_study(study_folder(recipe, out)) or {}
-    speed = known.get("machine", {}).get("flops_per_second") or measure(recipe)
+    speed = known.get("machine", {}).get("flops_per_second")
+    lacking = missing_here(recipe.training)
+    if speed is None and lacking is not None:
+        raise RecipeError(f"{lacking}; to plan it here declare machine.flops_per_second")
+    speed = speed or measure(recipe)
     return recipe.machine.model_copy(update={"flops_per_second": speed})
 
 
-def _planned(arm: Arm, recipe: Recipe, costs: FlopModel, pool: _Pool, machine: MachineRecipe) -> PlannedArm:
-    fraction = 1.0 if arm.fraction is None else arm.fraction
-    examples = selected_size(fraction, len(pool.lengths))
+def _size(arm: Arm, arms: list[Arm], pool: _Pool) -> int:
+    """Examples of an arm: its fraction's, or as many as its selector brings; of a control, those of its arm."""
+    sized = next((other for other in arms if other.name == arm.of), arm)
+    if sized.fraction is not None:
+        return selected_size(sized.fraction, len(pool.lengths))
+    return own_size(sized.selector, dict(sized.options)) or len(pool.lengths)
+
+
+def _with_trials(arm: PlannedArm, recipe: Recipe, machine: MachineRecipe) -> PlannedArm:
+    """The arm with what its learning-rate sweep costs: so many trials, each a part of a run."""
+    assert recipe.study.sweep is not None
+    runs = len(recipe.study.sweep.learning_rate) * recipe.study.sweep.budget_fraction
+    counted = arm.exaflops if machine.flops_convention == "reference" else arm.exaflops_6n
+    seconds = runs * counted * 1e18 / (machine.flops_per_second or 1.0)
+    price = dollars(seconds, machine.dollars_per_hour)
+    return replace(arm, sweep_exaflops=runs * arm.exaflops, sweep_seconds=seconds, sweep_dollars=price)
+
+
+def _planned(
+    arm: Arm, examples: int, recipe: Recipe, costs: FlopModel, pool: _Pool, machine: MachineRecipe
+) -> PlannedArm:
+    fraction = examples / len(pool.lengths) if arm.fraction is None else arm.fraction
     selection = _selection_flops(arm, recipe, costs, pool, examples)
     published = recipe.published.get(arm.name)
     shown = published.model_dump(exclude_none=True) if published else None
@@ -215,19 +260,35 @@ def _width(asked: RepresentationRecipe, arm: Arm) -> int:
     return int(getattr(asked, "dimensions", None) or getattr(asked, "projection", None) or 0)
 
 
-def _memory(model: Any, recipe: Recipe, costs: FlopModel, longest: int) -> int:
-    """Weights, gradients, AdamW's two averages, activations of one micro-batch, and logits at its targets.
+def _largest(recipe: Recipe, pool: _Pool) -> MicroBatch:
+    """The largest micro-batch: as many rows as asked for, padded to the pool's longest, its share of them targets.
 
-    Activations: about 34 hidden-sized numbers per token and layer (Korthikanti et al. 2022, table 2, without
-    attention maps), 4 bytes each.
+    A declared pool does not tell its longest row; the longest that it may have is taken.
     """
-    config = model.config
-    tokens = recipe.training.per_device_batch_size * longest
-    activations = 34 * tokens * config.hidden_size * config.num_hidden_layers
-    return int(4 * (costs.parameters + 3 * costs.trainable_parameters) + activations + 8 * tokens * config.vocab_size)
+    training = recipe.training
+    length = recipe.pool.max_tokens if pool.is_declared else int(pool.lengths.max())
+    rows = min(training.per_device_batch_size, len(pool.lengths))
+    share = pool.targets_share if training.loss_on == "completion" else 1.0
+    return MicroBatch(rows, length, max(1, int(rows * length * share)))
 
 
-def _warnings(recipe: Recipe, arms: list[PlannedArm], memory: int) -> list[str]:
+def _peak(recipe: Recipe, training: TrainingRecipe, largest: MicroBatch) -> PeakMemory:
+    return per_device(predict(_skeleton(recipe, training), training, largest), training, recipe.machine.devices)
+
+
+def _memory_warning(recipe: Recipe, largest: MicroBatch, peak: PeakMemory, room: int) -> str | None:
+    """What to do about a run that does not fit; None where it does."""
+    if peak.total_bytes <= room:
+        return None
+    asked = recipe.training
+    ways = ways_to_fit(lambda training, batch: _peak(recipe, training, batch), asked, largest, room)
+    advice = f"any of these would fit: {'; '.join(ways)}" if ways else "choose a smaller model"
+    return (
+        f"a run needs about {memory(peak.total_bytes)}, a device has {memory(room)}; {advice}; or lower pool.max_tokens"
+    )
+
+
+def _warnings(arms: list[PlannedArm]) -> list[str]:
     full = max(arm.visits for arm in arms) / max(arm.examples for arm in arms)
     found = []
     if full < 1:
@@ -242,9 +303,4 @@ def _warnings(recipe: Recipe, arms: list[PlannedArm], memory: int) -> list[str]:
             found.append(f"{arm.name} spends {share:.0%} of its compute on selection")
         if arm.note:
             found.append(f"{arm.name}: {arm.note}")
-    if recipe.machine.memory_bytes is not None and memory > recipe.machine.memory_bytes:
-        found.append(
-            f"a run needs about {memory / 2**30:.1f} GiB, a device has {recipe.machine.memory_bytes / 2**30:.1f}; "
-            "lower training.per_device_batch_size or pool.max_tokens"
-        )
     return found

@@ -6,6 +6,7 @@ from winnow.errors import RecipeError
 from winnow.models.loading import adapt, freeze
 from winnow.recipe import LoraRecipe, TrainingRecipe
 from winnow.training.optimizers import build_optimizer
+from winnow.training.requirements import missing_here
 
 OPTIMIZERS = ["adamw", "sgd", "adafactor", "muon", "lion"]
 
@@ -68,6 +69,25 @@ def test_frozen_weights_stay_as_they_are(make_job, run_job):
 def test_what_cannot_be_frozen_is_said(patterns, problem):
     with pytest.raises(RecipeError, match=problem):
         freeze(toy_model(), patterns)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="what is missing without a GPU")
+def test_what_needs_a_gpu_says_so_in_one_line():
+    eight_bits = TrainingRecipe(method="full", optimizer="adamw_8bit")
+    message = "training.optimizer adamw_8bit needs a CUDA GPU, and torch finds none here"
+    with pytest.raises(RecipeError, match=message):
+        build_optimizer(toy_model(), eight_bits)
+    assert missing_here(eight_bits).startswith(message)
+    assert missing_here(TrainingRecipe(quantise="4bit")).startswith("training.quantise 4bit needs a CUDA GPU")
+    assert missing_here(TrainingRecipe()) is None
+
+
+def test_a_missing_package_is_named(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr("winnow.models.gpu_extra.find_spec", lambda name: None)
+    assert missing_here(TrainingRecipe(quantise="8bit")) == (
+        'training.quantise 8bit needs a package: pip install "winnow-lm[gpu]"'
+    )
 
 
 def test_an_adapter_is_optimized_by_muon_too():

@@ -9,21 +9,28 @@ import copy
 import json
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import nn
 
 from winnow.errors import ArtifactError, RecipeError, nearest
+from winnow.models.adapters import FAILURES, adapter_config, check_fits, fits_transposed, unfit
+from winnow.models.gpu_extra import check_gpu_extra
 from winnow.recipe import BaseRecipe, LoraRecipe
 from winnow.records import Artifact, Stored
 from winnow.store import read_json, read_record, write_json
 
 MODEL_REFERENCE = "model.json"
 START = "start.json"
+SAFETENSORS_KINDS = {
+    torch.float64: "F64", torch.float32: "F32", torch.bfloat16: "BF16", torch.float16: "F16",
+    torch.int64: "I64", torch.int32: "I32", torch.int16: "I16", torch.uint8: "U8", torch.bool: "BOOL",
+}  # fmt: skip
+"""How a weights file names what its tensors hold."""
 
 
 def best_device() -> torch.device:
@@ -55,6 +62,28 @@ def _load(stored: Stored, checkpoint: str) -> Any:
     if not (folder / "config.json").is_file():
         raise ArtifactError(f"{folder} holds no model; remove {stored.folder} and run again")
     return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+
+
+def load_quantised(stored: Stored, bits: Literal["4bit", "8bit"]) -> Any:
+    """The whole model of an artifact on the GPU, in evaluation mode, its matrices in 4 bits (NF4, double quantisation;
+    QLoRA, Dettmers et al. 2023) or 8 (LLM.int8, Dettmers et al. 2022), the rest float32.
+
+    Raises RecipeError where GPU or package are missing.
+    """
+    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+
+    check_gpu_extra(f"training.quantise {bits}")
+    reference = stored.folder / MODEL_REFERENCE
+    made_here = {"model": stored.folder / "last", "revision": None}
+    named: dict[str, Any] = read_json(reference) if reference.is_file() else made_here
+    config = BitsAndBytesConfig(
+        load_in_8bit=bits == "8bit", load_in_4bit=bits == "4bit", bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=torch.bfloat16,
+    )  # fmt: skip
+    return AutoModelForCausalLM.from_pretrained(
+        named["model"], revision=named["revision"], quantization_config=config, dtype=torch.float32,
+        device_map={"": best_device()},
+    ).eval()  # fmt: skip
 
 
 def load_named(model: str, revision: str | None) -> Any:
@@ -194,22 +223,22 @@ def architecture_for(base: BaseRecipe) -> dict[str, Any]:
     return given | base.pretrain.architecture
 
 
-def adapt(model: Any, lora: LoraRecipe, *, seed: int) -> Any:
-    """The model with a fresh adapter, its base frozen. Raises RecipeError where no module has the target names."""
-    from peft import LoraConfig, get_peft_model
+def adapt(model: Any, adapter: LoraRecipe | Mapping[str, Any], *, seed: int) -> Any:
+    """The model with a fresh adapter (`training.adapter`), its base frozen.
 
-    targets = lora.target_modules if isinstance(lora.target_modules, str) else list(lora.target_modules)
-    config = LoraConfig(
-        r=lora.r, lora_alpha=lora.lora_alpha, lora_dropout=lora.lora_dropout, target_modules=targets,
-        bias="none", task_type="CAUSAL_LM", fan_in_fan_out=_has_transposed_weights(model),
-    )  # fmt: skip
+    Raises RecipeError where no module has the target names, or PEFT cannot build what is asked for this model.
+    """
+    from peft import get_peft_model
+
+    config = fits_transposed(adapter_config(adapter), model)
     try:
         with seeded(seed), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # PEFT announces that it corrects fan_in_fan_out for mixed layers
-            return get_peft_model(model, config)
-    except ValueError as error:
-        names = sorted({name.rsplit(".", 1)[-1] for name, m in model.named_modules() if hasattr(m, "weight")})
-        raise RecipeError(f"training.lora.target_modules is {targets}; this model has {', '.join(names)}") from error
+            adapted = get_peft_model(model, config)
+    except FAILURES as error:
+        raise unfit(model, adapter, error) from error
+    check_fits(model, adapted)
+    return adapted
 
 
 def freeze(model: nn.Module, patterns: Sequence[str]) -> None:
@@ -232,18 +261,19 @@ def freeze(model: nn.Module, patterns: Sequence[str]) -> None:
         raise RecipeError(f"training.freeze {list(patterns)} leaves nothing to train; name fewer weights")
 
 
-def _has_transposed_weights(model: Any) -> bool:
-    return any(type(module).__name__ == "Conv1D" for module in model.modules())
-
-
 def trainable_state(model: nn.Module) -> dict[str, torch.Tensor]:
     """The trained weights by name, detached."""
     return {name: p.detach() for name, p in model.named_parameters() if p.requires_grad}
 
 
 def merged(model: Any) -> Any:
-    """The model with its adapter merged into a copy of its base; a plain model as it is."""
-    return copy.deepcopy(model).merge_and_unload() if hasattr(model, "peft_config") else model
+    """The model with its adapter merged into a copy of its base; a plain model, and a quantised one, as it is.
+
+    Merging into a quantised base would round the adapter away.
+    """
+    if not hasattr(model, "peft_config") or getattr(model, "is_quantized", False):
+        return model
+    return copy.deepcopy(model).merge_and_unload()
 
 
 def save_model(model: Any, folder: Path, tokenizer: Any, base_name: str | None) -> None:
@@ -254,28 +284,31 @@ def save_model(model: Any, folder: Path, tokenizer: Any, base_name: str | None) 
     if hasattr(model, "peft_config"):
         config = read_json(folder / "adapter_config.json")
         config["base_model_name_or_path"] = base_name or "base"
-        config["target_modules"] = sorted(config["target_modules"])  # a set, whose order changes from run to run
+        for name, value in vars(model.peft_config["default"]).items():
+            if isinstance(value, set):
+                config[name] = sorted(value)  # whose order changes from run to run
         write_json(folder / "adapter_config.json", config)
         (folder / "README.md").unlink(missing_ok=True)  # PEFT's empty template; the study has its own card
 
 
 def adapter_bytes(model: Any) -> int:
-    """Size of the adapter file, from names and shapes alone: 8 + header padded to 8 + 4 bytes a parameter.
+    """Size of the adapter file, from names and shapes alone: 8 + header padded to 8 + the tensors.
 
     The header is the compact JSON that safetensors writes, so the figure is exact; it works on the meta device.
     """
     from peft import get_peft_model_state_dict
 
-    return _safetensors_bytes({name: tuple(t.shape) for name, t in get_peft_model_state_dict(model).items()})
+    return _safetensors_bytes(get_peft_model_state_dict(model))
 
 
-def _safetensors_bytes(shapes: dict[str, tuple[int, ...]]) -> int:
+def _safetensors_bytes(tensors: Mapping[str, torch.Tensor]) -> int:
     header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
     offset = 0
-    for name in sorted(shapes):
-        size = 4 * torch.Size(shapes[name]).numel()
-        header[name] = {"dtype": "F32", "shape": list(shapes[name]), "data_offsets": [offset, offset + size]}
-        offset += size
+    for name in sorted(tensors, key=lambda name: (-tensors[name].element_size(), name)):
+        tensor, start = tensors[name], offset
+        offset += tensor.numel() * tensor.element_size()
+        kind = SAFETENSORS_KINDS[tensor.dtype]
+        header[name] = {"dtype": kind, "shape": list(tensor.shape), "data_offsets": [start, offset]}
     length = len(json.dumps(header, separators=(",", ":")))
     return 8 + -(-length // 8) * 8 + offset
 

@@ -14,8 +14,12 @@ from winnow.models import loading
 from winnow.models.flops import flop_model
 from winnow.models.rows import rows_of
 from winnow.recipe import Recipe, TrainingRecipe
+from winnow.records import Progress, Silent
 from winnow.training.batches import EpochBatches
+from winnow.training.launching import together
 from winnow.training.loop import Job, train
+from winnow.training.ranks import Ranks
+from winnow.training.sharding import shard
 
 WARM_UP, MEASURED = 2, 6
 """Steps."""
@@ -28,19 +32,35 @@ def measure(recipe: Recipe) -> float:
     training = recipe.training
     batch_size = training.per_device_batch_size * training.gradient_accumulation_steps * recipe.machine.devices
     tokens = min(recipe.pool.max_tokens, TYPICAL_TOKENS)
-    return measure_speed(loading.architecture_for(recipe.base), training, batch_size=batch_size, tokens=tokens)
+    return measure_speed(
+        loading.architecture_for(recipe.base), training, batch_size=batch_size, tokens=tokens,
+        devices=recipe.machine.devices,
+    )  # fmt: skip
 
 
-def measure_speed(architecture: dict[str, Any], training: TrainingRecipe, *, batch_size: int, tokens: int) -> float:
-    """Median reference FLOPs per second of training steps on random rows of `tokens` tokens.
+def measure_speed(
+    architecture: dict[str, Any], training: TrainingRecipe, *, batch_size: int, tokens: int, devices: int = 1
+) -> float:
+    """Median reference FLOPs per second, all devices together, of training steps on random rows of `tokens` tokens.
 
     Takes a few seconds; the figure is a median over steps, since machines are shared.
     """
+    asked = architecture, training, batch_size, tokens
+    if devices == 1:
+        return speed_as(Ranks(), *asked, Silent())
+    return float(together(speed_as, devices, *asked, progress=Silent()))
+
+
+def speed_as(
+    ranks: Ranks, architecture: dict[str, Any], training: TrainingRecipe, batch_size: int, tokens: int,
+    progress: Progress,
+) -> float:  # fmt: skip
+    """The speed as one of the processes that train together sees it."""
     torch.set_num_threads(training.threads)
     vocabulary = int(loading.build_config(architecture).vocab_size)
     model = loading.build_model(architecture, seed=0, vocab_size=vocabulary, eos_id=0).to(loading.best_device())
     if training.method == "lora":
-        model = loading.adapt(model, training.lora, seed=0)
+        model = loading.adapt(model, training.adapter, seed=0)
     rng = np.random.default_rng(0)
     steps = WARM_UP + MEASURED
     ids = [rng.integers(0, vocabulary, tokens).astype(np.int32) for _ in range(batch_size * steps)]
@@ -60,7 +80,9 @@ def measure_speed(architecture: dict[str, Any], training: TrainingRecipe, *, bat
             ticks.append(time.perf_counter())
 
     with tempfile.TemporaryDirectory() as folder:
-        job = Job(model, batches, training, flops, 0, None, "validation", lambda name: None)
+        if training.sharding == "full" and ranks.size > 1:
+            ranks = shard(ranks, model, training)
+        job = Job(model, batches, training, flops, 0, None, "validation", lambda name: None, ranks)
         train(job, Path(folder), Watch(), None)
     per_step = statistics.median(np.diff(ticks)[WARM_UP - 1 :].tolist())
     return float(plan.flops / plan.steps / per_step)

@@ -1,8 +1,9 @@
 """The optimizers of a recipe, built over the weights that are trained.
 
 AdamW (Loshchilov and Hutter 2019), SGD with momentum, Adafactor (Shazeer and Stern 2018) and Muon (Jordan et al. 2024)
-are torch's own; Lion (Chen et al. 2023) comes from the package lion-pytorch. Biases, norms and embeddings follow the
-usual rules: what has one dimension is not decayed, and Muon leaves embeddings and head to AdamW.
+are torch's own; Lion (Chen et al. 2023) comes from the package lion-pytorch, AdamW with its state in 8 bits (Dettmers
+et al. 2022) from bitsandbytes. Biases, norms and embeddings follow the usual rules: what has one dimension is not
+decayed, and Muon leaves embeddings and head to AdamW.
 """
 
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from typing import Any
 import torch
 
 from winnow.errors import RecipeError
+from winnow.models.gpu_extra import check_gpu_extra
 from winnow.recipe import TrainingRecipe
 
 Group = dict[str, Any]
@@ -89,6 +91,14 @@ def _lion(groups: list[Group], recipe: TrainingRecipe) -> torch.optim.Optimizer:
     return lion
 
 
+def _adamw_8bit(groups: list[Group], recipe: TrainingRecipe) -> torch.optim.Optimizer:
+    check_gpu_extra("training.optimizer adamw_8bit")
+    from bitsandbytes.optim import AdamW8bit
+
+    optimizer: torch.optim.Optimizer = AdamW8bit(groups, lr=0.0, betas=recipe.betas)
+    return optimizer
+
+
 def _muon(model: Any, recipe: TrainingRecipe) -> Together:
     """Muon for the matrices inside the layers, scaled to suit AdamW's learning rate; AdamW for all other weights."""
     plain = model.get_base_model() if hasattr(model, "get_base_model") else model
@@ -108,4 +118,5 @@ _BUILDERS: dict[str, Callable[[list[Group], TrainingRecipe], torch.optim.Optimiz
     "sgd": _sgd,
     "adafactor": _adafactor,
     "lion": _lion,
+    "adamw_8bit": _adamw_8bit,
 }
