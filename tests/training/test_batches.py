@@ -8,13 +8,13 @@ from winnow.training.batches import EpochBatches
 
 @pytest.fixture
 def make_batches():
-    def build(visits, *, count=20, global_batch=8, micro=3, seed=0):
+    def build(visits, *, count=20, global_batch=8, micro=3, seed=0, **packing):
         rows = toy_rows(count)
         plan = plan_visits(
             rows.lengths, rows.lengths.astype(float), allowed=Allowance("visits", visits),
             global_batch_size=global_batch, seed=seed,
         )  # fmt: skip
-        return EpochBatches(rows, plan, global_batch_size=global_batch, micro_batch_size=micro, seed=seed)
+        return EpochBatches(rows, plan, global_batch_size=global_batch, micro_batch_size=micro, seed=seed, **packing)
 
     return build
 
@@ -64,3 +64,39 @@ def test_the_plan_counts_what_is_visited(make_batches):
     batches = make_batches(47)
     assert batches.plan.tokens == batches.rows.lengths[visits_of(batches)].sum()
     assert batches.plan.flops == pytest.approx(float(batches.plan.tokens))
+
+
+def test_packed_micro_batches_cover_the_global_batch_in_lines_about_as_long_as_its_longest_row(make_batches):
+    padded, packed = make_batches(40, global_batch=20), make_batches(40, global_batch=20, packing=True)
+    lengths = packed.rows.lengths
+    for step in range(2):
+        micro = packed.micro_batches(step)
+        assert sorted(row for batch in micro for row in batch.rows) == sorted(packed.members(step).tolist())
+        counts = [len(batch.ids) for batch in micro]
+        assert max(counts) == 3 and min(counts) >= 2
+        assert 1 <= max(batch.ids.shape[1] for batch in micro) / lengths[packed.members(step)].max() <= 1.2
+        assert len(micro) < len(padded.micro_batches(step))
+
+
+def test_packing_a_large_micro_batch_wastes_little(make_batches):
+    padded = make_batches(40, global_batch=20, micro=20).micro_batches(0)
+    packed = make_batches(40, global_batch=20, micro=20, packing=True).micro_batches(0)
+    assert len(padded) == len(packed) == 1
+    wasted, saved = (batch.ids.numel() - batch.real_tokens for batch in (padded[0], packed[0]))
+    assert saved < wasted / 3
+
+
+def test_smaller_micro_batches_hold_the_same_lines(make_batches):
+    packed = make_batches(20, global_batch=20, packing=True)
+    one, three = packed.micro_batches(0, 1), packed.micro_batches(0)
+    assert [row for batch in one for row in batch.rows] == [row for batch in three for row in batch.rows]
+    assert all(len(batch.ids) == 1 for batch in one)
+
+
+@pytest.mark.parametrize("devices", [2, 3, 20])
+def test_every_device_has_packed_lines(make_batches, devices):
+    one = make_batches(20, global_batch=20, micro=20, packing=True).micro_batches(0)
+    several = make_batches(20, global_batch=20, micro=20, packing=True, devices=devices).micro_batches(0)
+    lines = len(one[0].ids)
+    assert len(several) == min(devices, lines)
+    assert [row for batch in several for row in batch.rows] == one[0].rows

@@ -2,24 +2,29 @@
 
 The batch of a step is a pure function of (seed, step): a resumed run needs no saved position. The rows of a global
 batch are drawn at random first and sorted by length inside it, so that micro-batches have little padding and batches
-stay unbiased.
+stay unbiased. Packed, the rows of a step stand end to end in lines hardly longer than its longest row, so that a
+micro-batch of so many lines takes about the memory of a padded one of so many rows, and a step takes fewer of them.
 """
+
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from winnow.budget import VisitPlan, visit_order
 from winnow.models.forward import Batch
-from winnow.models.rows import TokenRows, pad
+from winnow.models.rows import TokenRows, pack, pad
+from winnow.training.lines import fill_lines
 
 
 class EpochBatches:
     """Epochs over a training set, cut into global batches; the last batch of a run ends exactly at its budget."""
 
     def __init__(
-        self, rows: TokenRows, plan: VisitPlan, *, global_batch_size: int, micro_batch_size: int, seed: int
-    ) -> None:
-        self.rows, self.plan, self.seed = rows, plan, seed
+        self, rows: TokenRows, plan: VisitPlan, *, global_batch_size: int, micro_batch_size: int, seed: int,
+        packing: bool = False, devices: int = 1,
+    ) -> None:  # fmt: skip
+        self.rows, self.plan, self.seed, self.packing, self.devices = rows, plan, seed, packing, devices
         self.global_batch_size, self.micro_batch_size = global_batch_size, micro_batch_size
         self._epoch, self._order = -1, np.zeros(0, dtype=np.int64)
 
@@ -30,11 +35,18 @@ class EpochBatches:
         return np.array([self._visit(number) for number in range(first, last)], dtype=np.int64)
 
     def micro_batches(self, step: int, size: int | None = None) -> list[Batch]:
-        """The step's rows, sorted by length, in micro-batches of `size` (the run's own), padded on the right."""
-        members = self.members(step)
+        """The step's rows, sorted by length, in micro-batches of `size` (the run's own) rows, padded on the right.
+
+        Packed: up to `size` lines (see `fill_lines`), in equal parts, and a part for every device.
+        """
+        members, count = self.members(step), size or self.micro_batch_size
         by_length = members[np.lexsort((members, self.rows.lengths[members]))]
-        width = size or self.micro_batch_size
-        return [pad(self.rows, by_length[cut : cut + width]) for cut in range(0, len(by_length), width)]
+        if not self.packing:
+            return [pad(self.rows, by_length[cut : cut + count]) for cut in range(0, len(by_length), count)]
+        lines = fill_lines(by_length[::-1].tolist(), self.rows.lengths[by_length[::-1]].tolist())
+        parts = max(-(-len(lines) // count), min(self.devices, len(lines)))
+        cuts = [len(lines) * part // parts for part in range(parts + 1)]
+        return [pack(self.rows, lines[first:last]) for first, last in pairwise(cuts)]
 
     def _visit(self, number: int) -> int:
         epoch, position = divmod(number, self.plan.examples)
