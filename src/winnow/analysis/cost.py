@@ -5,16 +5,14 @@ the features of the pool, is shared equally among them.
 """
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from winnow.analysis.study_folder import Evaluation, StageRecord, Study
-from winnow.ledger import CHARGED_METERS, SELECTION_METERS, charged_stages, dollars, metered, total
+from winnow.ledger import CHARGED_METERS, SELECTION_METERS, dollars, metered, total
 from winnow.records import Cost
 
 AXES = ("flops", "seconds", "dollars", "tokens")
-BASE = "base"
-"""The base model and what it rests on are the same for all arms, and are not charged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +38,8 @@ def selection_charge(study: Study, arm: str, seed: int) -> Charge:
     inputs = train_stage(study, arm, seed).inputs_by_name
     if "selection" not in inputs:
         return Charge(Cost(), Cost())
-    shared = {below for role, at in inputs.items() if role != "selection" for below in stages_below(study, at)}
+    others = [at for role, at in inputs.items() if role not in ("selection", "sweep")]  # a sweep rests on the selection
+    shared = {below for at in others for below in stages_below(study, at)}
     return _charge(
         study, [at for at in stages_below(study, inputs["selection"]) if at not in shared], ("train", *SELECTION_METERS)
     )
@@ -54,6 +53,19 @@ def arm_charge(study: Study, arm: str) -> Charge:
     runs = [train_stage(study, arm, seed).artifact.name for seed in study.runs_of(arm)]
     names = dict.fromkeys(name for run in runs for name in stages_below(study, run))
     return _charge(study, names, CHARGED_METERS)
+
+
+def sweep_charge(study: Study, arm: str) -> Charge:
+    """What the trials cost that the arm's learning rate was chosen from; nothing where the recipe gives it."""
+    sweep = sweep_of(study, arm)
+    below = stages_below(study, sweep.artifact.name) if sweep else ()
+    return _charge(study, [at for at in below if study.stages[at].artifact.kind == "trial"], CHARGED_METERS)
+
+
+def sweep_of(study: Study, arm: str) -> StageRecord | None:
+    """The stage that chose the arm's learning rate; None where the recipe gives it."""
+    names = [train_stage(study, arm, seed).inputs_by_name.get("sweep") for seed in study.runs_of(arm)]
+    return next((study.stages[name] for name in names if name in study.stages), None)
 
 
 def evaluation_cost(study: Study, arm: str) -> Cost:
@@ -71,23 +83,17 @@ def _charge(study: Study, stages: Iterable[str], meters: Iterable[str]) -> Charg
 
 def train_stage(study: Study, arm: str, seed: int) -> StageRecord:
     """The stage that trained this run."""
-    return next(
-        stage
-        for stage in study.stages.values()
-        if stage.artifact.kind == "train" and (stage.arm, stage.seed) == (arm, seed)
-    )
+    return study.trained[arm, seed]
 
 
-def stages_below(study: Study, name: str) -> list[str]:
+def stages_below(study: Study, name: str) -> Sequence[str]:
     """The stage and the finished stages that it is charged for, each once, without the base model."""
-    inputs = {stage: record.inputs_by_name for stage, record in study.stages.items()}
-    return [stage for stage in charged_stages(name, inputs, except_below=(BASE,)) if stage in study.stages]
+    return study.charged_below.get(name, ())
 
 
 def num_sharing_arms(study: Study, name: str) -> int:
     """Arms of the study with a finished run that rests on this stage; at least one."""
-    arms = {arm for arm, seed in study.runs if name in stages_below(study, train_stage(study, arm, seed).artifact.name)}
-    return max(1, len(arms))
+    return max(1, len(study.arms_on.get(name, ())))
 
 
 def scaled(cost: Cost, factor: float) -> Cost:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import Any
 
-from winnow.analysis.cost import amount, arm_charge, evaluation_cost, selection_charge
+from winnow.analysis.cost import amount, arm_charge, evaluation_cost, selection_charge, sweep_charge
 from winnow.analysis.frontier import PATIENCE, baseline_level, break_even_runs, cost_to_quality
 from winnow.analysis.savings import Point, saved
 from winnow.analysis.study_folder import Study
@@ -50,7 +50,8 @@ def _iso_row(study: Study, arm: ArmFacts) -> Row:
 
     to_best = with_bounds("seconds_to_best", [run.at_best.seconds for run in runs], confidence)
     return {
-        "arm": arm.name, "fraction": arm.fraction, "seeds": len(runs), "epochs": plan("epochs"),
+        "arm": arm.name, "fraction": arm.fraction, "seeds": len(runs), "learning_rate": runs[0].learning_rate,
+        "epochs": plan("epochs"),
         "examples": round(plan("examples")), "visits": round(plan("visits")),
         "visits_per_example": plan("visits") / plan("examples"), "steps": round(plan("steps")),
         "tokens": round(plan("tokens")), "exaflops": fmean(cost.flops for cost in spent) / EXA,
@@ -176,15 +177,18 @@ def ledger_arms(study: Study, arms: Sequence[ArmFacts]) -> Table:
         "All seeds together. Charged: whatever the arm's results rest on, reused or not, without base model and "
         "evaluation. Amortised: shared stages divided among the arms that rest on them."
     )
+    if study.recipe.study.sweep is not None:
+        note += " Sweep: the trials of the learning rate, a part of what is charged, beside the budget."
     return Table("ledger_arms", "Ledger by arm", rows, note)
 
 
 def _ledger_row(study: Study, arm: str) -> Row:
     price, charge = study.dollars_per_hour, arm_charge(study, arm)
+    swept = _costs("sweep", sweep_charge(study, arm).whole, price) if study.recipe.study.sweep else {}
     return {
         "arm": arm, "seeds": len(study.runs_of(arm)),
         **_counts("charged", charge.whole), **_costs("charged", charge.whole, price),
-        **_costs("amortised", charge.amortised, price),
+        **swept, **_costs("amortised", charge.amortised, price),
         **_costs("evaluation", evaluation_cost(study, arm), price),
         **_costs("wasted", total(run.wasted for run in study.runs_of(arm).values()), price),
     }  # fmt: skip

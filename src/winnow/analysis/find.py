@@ -9,6 +9,7 @@ from winnow.analysis.crossover import crossover_tables
 from winnow.analysis.delayed_gain import delayed_gains
 from winnow.analysis.limitations import limitations
 from winnow.analysis.study_folder import Run, Study, load
+from winnow.analysis.sweeps import sweep_table
 from winnow.analysis.verdict import judge
 from winnow.findings import Curve, DataSource, Findings
 from winnow.recipe import Recipe, SourceRecipe
@@ -29,6 +30,7 @@ def findings_of(study: Study) -> Findings:
         cost_tables.iso_compute(study, arms, baseline),
         *(cost_tables.cost_to_quality_table(study, arms, baseline, axis=axis) for axis in AXES),
         *crossover_tables(study, arms),
+        sweep_table(study),
         tables.delayed_gain(gains),
         tables.composition(study, arms),
         tables.planted(study, arms),

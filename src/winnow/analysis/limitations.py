@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from winnow.analysis.study_folder import Study
+from winnow.analysis.sweeps import trials
 from winnow.analysis.tables import averaged_score
 from winnow.budget import CHARGES_SELECTION
 from winnow.findings import ArmFacts, DelayedGain
@@ -62,10 +63,26 @@ def _compute(study: Study) -> Iterator[str]:
 
 
 def _learning_rate(study: Study) -> Iterator[str]:
+    sweep = study.recipe.study.sweep
+    if sweep is None:
+        yield (
+            f"All arms train with the same learning rate ({study.recipe.training.learning_rate:g}), which was not "
+            "tuned for each; an arm may do better or worse with its own."
+        )
+        return
+    how = "with the lowest validation loss" if sweep.choose == "lowest_loss" else "that is the highest"
+    data = "the arm's own" if sweep.per == "arm" else f"{study.recipe.study.primary.baseline}'s (for all arms)"
+    grid = ", ".join(f"{rate:g}" for rate in sorted(sweep.learning_rate))
     yield (
-        f"All arms train with the same learning rate ({study.recipe.training.learning_rate:g}), which was not tuned "
-        "for each; an arm may do better or worse with its own."
+        f"Learning rates were chosen of {grid}: the stable one {how}, in trials on {data} data of "
+        f"{percent(sweep.budget_fraction, 0)} of a run, with one seed. A whole run may do better with another rate. "
+        "The trials are charged in the ledger, and to no arm's budget or saving."
     )
+    ends = min(sweep.learning_rate), max(sweep.learning_rate)
+    chosen = [trial for trial in trials(study) if trial.is_chosen and trial.learning_rate in ends]
+    if chosen:
+        named = ", ".join(f"{trial.arm} ({trial.learning_rate:g})" for trial in chosen)
+        yield f"The chosen rate is an end of the grid for {named}: a wider grid may hold a better one."
 
 
 def _schedule(study: Study) -> Iterator[str]:

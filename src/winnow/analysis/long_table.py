@@ -4,10 +4,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from winnow.analysis.study_folder import Final, Run, Score, Study
+from winnow.analysis.sweeps import trials
 
 COLUMNS = ("arm", "seed", "step", "split", "source", "metric", "value", "flops", "seconds")
-"""`split` is train, validation, test (samples, on the way), or best, last, start (a checkpoint on the whole sets).
-`source` is a set's name, micro or macro. `flops` and `seconds` are the run's training up to that step."""
+"""`split` is train, validation, test (samples, on the way), best, last, start (a checkpoint on the whole sets), or
+sweep (a trial's validation loss). `source` is a set's name, micro or macro; of a trial, its learning rate. `flops` and
+`seconds` are the run's training up to that step."""
 
 
 def rows(study: Study) -> Iterator[tuple[Any, ...]]:
@@ -22,6 +24,9 @@ def rows(study: Study) -> Iterator[tuple[Any, ...]]:
         yield from _scores((arm, seed, step, checkpoint), final_scores(final), cost)
     if study.zero_shot:
         yield from _scores(("zero_shot", None, 0, "start"), final_scores(study.zero_shot), (0.0, 0.0))
+    for trial in trials(study):
+        head = (trial.arm, trial.seed, trial.steps, "sweep", f"{trial.learning_rate:g}")
+        yield (*head, "loss", trial.loss, trial.cost.flops, trial.cost.seconds)
 
 
 def final_scores(final: Final) -> dict[str, Score]:
@@ -31,6 +36,8 @@ def final_scores(final: Final) -> dict[str, Score]:
 
 
 def _training_rows(run: Run) -> Iterator[tuple[Any, ...]]:
+    if run.learning_rate is not None:
+        yield (run.arm, run.seed, 0, "train", None, "learning_rate", run.learning_rate, 0.0, 0.0)
     for row in run.steps:
         yield (run.arm, run.seed, row.step, "train", None, "loss", row.loss, row.flops, row.seconds)
 

@@ -9,6 +9,7 @@ and that is missing or damaged is an error naming it.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -16,6 +17,7 @@ from pydantic import ValidationError
 
 from winnow.budget import VisitPlan
 from winnow.errors import ArtifactError, RecipeError
+from winnow.ledger import charged_stages
 from winnow.recipe import Recipe
 from winnow.recipe_file import parse_recipe, parse_yaml
 from winnow.records import Artifact, Cost, from_json
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 Record = TypeVar("Record")
 CHECKPOINTS = ("best", "last")
 ZERO_SHOT = "zero_shot"
+BASE = "base"
+"""The base model and what it rests on are the same for all arms, and are not charged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,13 @@ class Run:
     last: dict[str, int]
     costs: dict[str, Cost]
     wasted: Cost
+    training: dict[str, Any] = field(default_factory=dict)
+    """How it trained: the recipe's section, with the learning rate that a sweep chose."""
+
+    @property
+    def learning_rate(self) -> float | None:
+        """Its peak; None where the records do not say."""
+        return self.training.get("learning_rate")
 
     @property
     def at_best(self) -> Evaluation:
@@ -202,9 +213,34 @@ class Study:
         """The arm's selection, of its first seed where it depends on the seed."""
         return next((selection for (name, _), selection in self.selections.items() if name == arm), None)
 
+    @cached_property
+    def trained(self) -> dict[tuple[str | None, int | None], StageRecord]:
+        """By arm and seed, the stage that trained the run."""
+        return {(each.arm, each.seed): each for each in self.stages.values() if each.artifact.kind == "train"}
+
+    @cached_property
+    def charged_below(self) -> dict[str, tuple[str, ...]]:
+        """Stage -> itself and the finished stages that it is charged for, without the base model."""
+        inputs = {name: each.inputs_by_name for name, each in self.stages.items()}
+        found = {name: charged_stages(name, inputs, except_below=(BASE,)) for name in self.stages}
+        return {name: tuple(at for at in below if at in self.stages) for name, below in found.items()}
+
+    @cached_property
+    def arms_on(self) -> dict[str, set[str]]:
+        """Stage -> the arms with a finished run that rests on it."""
+        found: dict[str, set[str]] = {}
+        for arm, seed in self.runs:
+            for name in self.charged_below[self.trained[arm, seed].artifact.name]:
+                found.setdefault(name, set()).add(arm)
+        return found
+
     def suffix(self, seed: int | None) -> str:
         """What the file names of this seed carry: nothing for the first one."""
         return "" if seed in (None, self.settings["first_seed"]) else f"_s{seed}"
+
+    def records_path(self, arm: str, seed: int) -> Path:
+        """The file of a run's records."""
+        return self.folder / f"training_records.{arm}{self.suffix(seed)}.json"
 
     @property
     def dollars_per_hour(self) -> float:
@@ -265,7 +301,7 @@ def _load_stages(path: Path) -> dict[str, StageRecord]:
 def _load_runs(study: Study) -> Iterator[tuple[tuple[str, int], Run]]:
     for stage in study.stages.values():
         if stage.artifact.kind == "train" and stage.arm is not None and stage.seed is not None:
-            path = study.folder / f"training_records.{stage.arm}{study.suffix(stage.seed)}.json"
+            path = study.records_path(stage.arm, stage.seed)
             run = _read(Run, path)
             if not any(row.step == run.best.step for row in run.evaluations):
                 raise ArtifactError(f"{path} is damaged: no evaluation at its best step {run.best.step}; run again")
