@@ -1,7 +1,7 @@
 import pytest
 
 from winnow.recipe import TrainingRecipe
-from winnow.training.schedule import learning_rate_at
+from winnow.training.schedule import Cooldown, learning_rate_at
 
 STEPS = 100
 
@@ -53,3 +53,24 @@ def test_a_single_step_has_a_rate(schedule, warmup):
 def test_inverse_square_root_halves_the_rate_when_the_steps_are_four_times_as_many():
     found = rates("inverse_sqrt", warmup_fraction=0.1)
     assert found[10] == pytest.approx(2.0) and found[43] == pytest.approx(1.0)
+
+
+def test_a_cooldown_of_a_constant_rate_is_warmup_stable_decay():
+    constant = TrainingRecipe(learning_rate=2e-3, schedule="constant")
+    decaying = TrainingRecipe(learning_rate=2e-3, schedule="warmup_stable_decay", decay_fraction=0.2)
+    cooldown = Cooldown(long_steps=1000, fraction=0.2)
+    rates = [learning_rate_at(step, 50, constant, cooldown) for step in range(50)]
+    assert rates == [learning_rate_at(step, 50, decaying) for step in range(50)]
+    assert cooldown.begins(50) == 40 and rates[40] == 2e-3 > rates[41] and rates[-1] == pytest.approx(2e-3 / 10)
+
+
+def test_a_cooldown_begins_at_the_rate_of_the_longer_run():
+    recipe = TrainingRecipe(learning_rate=2.0, schedule="inverse_sqrt", warmup_fraction=0.1)
+    rates = [learning_rate_at(step, 40, recipe, Cooldown(100, 0.25)) for step in range(40)]
+    assert rates[:31] == [learning_rate_at(step, 100, recipe) for step in range(31)]
+    assert rates[30:] == pytest.approx([rates[30] * (40 - step) / 10 for step in range(30, 40)])
+
+
+def test_without_a_cooldown_the_longer_run_goes_on():
+    recipe = TrainingRecipe(schedule="linear")
+    assert [learning_rate_at(step, 1, recipe, Cooldown(9, 0.01)) for step in range(1)] == [recipe.learning_rate]
