@@ -21,20 +21,15 @@ def test_losses_equal_a_plain_cross_entropy_of_each_item(make_sets, score):
         assert scored.loss == pytest.approx(sum(map(sum, naive)) / sum(map(len, naive)), rel=1e-5)
 
 
-def test_row_losses_come_in_the_order_of_the_rows_whatever_the_batches(monkeypatch):
+@pytest.mark.parametrize("tokens", [1, 50])
+def test_row_losses_come_in_the_order_of_the_rows_whatever_the_batches(monkeypatch, tokens):
     model, rows = toy_model(dtype=torch.float64), toy_rows(30)
     sums, counts = row_losses(Losses(model), rows)
-    monkeypatch.setattr(scoring, "TOKENS_PER_BATCH", 50)
-    assert all(len(b) == 1 or len(b) * rows.lengths[b].max() <= 50 for b in scoring._batches_by_length(rows))
+    monkeypatch.setattr(scoring, "tokens_at_once", lambda device: tokens)
     again, _ = row_losses(Losses(model), rows)
     assert again == pytest.approx(sums, abs=1e-12)
     assert counts.tolist() == (rows.lengths - rows.target_from).tolist()
     assert not any(p.grad is not None for p in model.parameters())
-
-
-def test_a_row_longer_than_a_batch_is_scored_alone(monkeypatch):
-    monkeypatch.setattr(scoring, "TOKENS_PER_BATCH", 1)
-    assert [len(batch) for batch in scoring._batches_by_length(toy_rows(5))] == [1] * 5
 
 
 def test_a_model_that_knows_the_answers_gets_them_all(make_sets, score, expert):

@@ -4,7 +4,8 @@ import torch
 from toys import VOCABULARY, toy_model
 
 from winnow.errors import RecipeError
-from winnow.models.generate import check_context, context_of, generate_greedy
+from winnow.models import generate
+from winnow.models.generate import RoomyLayer, check_context, closed_up, context_of, generate_greedy
 
 NEW = 12
 
@@ -45,6 +46,36 @@ def test_greedy_outputs_are_those_of_transformers(kind):
         found = generate_greedy(model, prompts, max_new_tokens=NEW, eos_id=eos_id, batch_size=batch_size)
         assert found.completions == expected
         assert found.tokens == sum(min(len(row) + 1, NEW) for row in expected)
+
+
+@pytest.mark.parametrize("ends", [[0], [5], [0, 1, 2], [1, 4, 5], [0, 2, 4], []])
+def test_finished_rows_are_filled_by_the_last_ones(ends):
+    goes_on = torch.tensor([row not in ends for row in range(6)])
+    rows = closed_up(goes_on)
+    assert sorted(rows.tolist()) == goes_on.nonzero()[:, 0].tolist()
+    assert [row for at, row in enumerate(rows.tolist()) if at != row and goes_on[at]] == []
+
+
+def test_a_cache_keeps_the_rows_that_it_is_told_to():
+    layer, keys, values = RoomyLayer(rows=5, capacity=9), *torch.randn(2, 5, 2, 3, 4)
+    layer.update(keys, values)
+    for kept in ([0, 4, 2, 3], [3, 1]):
+        layer.batch_select_indices(torch.tensor(kept))
+        keys, values = keys[kept], values[kept]
+        new = torch.randn(2, len(kept), 2, 1, 4)
+        keys, values = torch.cat([keys, new[0]], dim=2), torch.cat([values, new[1]], dim=2)
+        found = layer.update(*new)
+        assert torch.equal(found[0], keys) and torch.equal(found[1], values)
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "llama"])
+@pytest.mark.parametrize("tokens", [1, 30])
+def test_prompts_read_a_few_at_a_time_get_the_same_answers(kind, tokens, monkeypatch):
+    model, prompts, eos_id = lively(kind)
+    options = {"max_new_tokens": NEW, "eos_id": eos_id, "batch_size": 100}
+    whole = generate_greedy(model, prompts, **options)
+    monkeypatch.setattr(generate, "tokens_at_once", lambda device: tokens)
+    assert generate_greedy(model, prompts, **options) == whole
 
 
 def test_an_end_at_once_is_an_empty_answer():

@@ -14,6 +14,7 @@ from winnow.models.generate import context_of
 from winnow.models.rows import TokenRows
 from winnow.recipe import EvaluationRecipe
 from winnow.records import Cost, Probe, Stored
+from winnow.text.chat_templates import left_template
 from winnow.text.tokenizers import eos_id, tokenizer_of
 
 
@@ -21,7 +22,7 @@ def probe_for(model: Any, recipe: EvaluationRecipe, *, pool: Stored, tests: Stor
     """The probe of a recipe: the pool's validation split, and fixed samples of the evaluation sets."""
     loaded = tokenizer_of(tokenizer)
     table = pq.read_table(tests.folder / "tests.parquet")
-    sets = tokenised_sets(table, loaded, max_tokens=context_of(model))
+    sets = tokenised_sets(table, loaded, max_tokens=context_of(model), template=left_template(tests.folder))
     return build_probe(
         sets=[items.sample(recipe.sample) for items in sets],
         validation=validation_rows(pq.read_table(pool.folder / "validation.parquet")),
@@ -30,6 +31,28 @@ def probe_for(model: Any, recipe: EvaluationRecipe, *, pool: Stored, tests: Stor
         max_new_tokens=recipe.max_new_tokens,
         batch_size=recipe.batch_size,
     )
+
+
+def validation_probe(pool: Stored) -> Probe:
+    """A probe of the validation loss alone, which sees no evaluation set."""
+    validation = validation_rows(pq.read_table(pool.folder / "validation.parquet"))
+
+    def probe(model: Any) -> dict[str, Any]:
+        started = time.perf_counter()
+        was_training = model.training
+        model.eval()
+        validated, passed = _validated(model, validation)
+        model.train(was_training)
+        return {"validation": validated, "cost": passed + Cost(seconds=time.perf_counter() - started)}
+
+    return probe
+
+
+def _validated(model: Any, rows: TokenRows) -> tuple[dict[str, float], Cost]:
+    """Loss per target token of the validation rows, and the FLOPs and tokens of that pass."""
+    sums, counts = row_losses(Losses(model), rows)
+    cost = Cost(flops=float(flop_model(model).forward(rows.lengths).sum()), tokens=int(rows.lengths.sum()))
+    return {"loss": float(sums.sum() / max(1, np.sum(counts))), "items": len(rows.names)}, cost
 
 
 def build_probe(
@@ -47,17 +70,15 @@ def build_probe(
         started = time.perf_counter()
         was_training = model.training
         model.eval()
-        sums, counts = row_losses(Losses(model), validation)
+        validated, passed = _validated(model, validation)
         scores = [
             score_set(model, items, tokenizer, eos_id=eos_id, max_new_tokens=max_new_tokens, batch_size=batch_size)
             for items in sets
         ]
         model.train(was_training)
         micro, macro = averages(scores)
-        flops = flop_model(model)
-        passed = Cost(flops=float(flops.forward(validation.lengths).sum()), tokens=int(validation.lengths.sum()))
         return {
-            "validation": {"loss": float(sums.sum() / max(1, np.sum(counts))), "items": len(validation.names)},
+            "validation": validated,
             "sets": {
                 items.name: {
                     "loss": scored.loss,
@@ -69,7 +90,7 @@ def build_probe(
             },
             "micro": micro,
             "macro": macro,
-            "cost": scoring_cost(flops, sets, scores, started) + passed,
+            "cost": scoring_cost(flop_model(model), sets, scores, started) + passed,
         }
 
     return probe

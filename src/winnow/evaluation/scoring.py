@@ -10,15 +10,13 @@ import torch
 from numpy.typing import NDArray
 
 from winnow.evaluation.sets import EvaluationSet
+from winnow.models.batch_sizes import cuts, tokens_at_once
 from winnow.models.flops import FlopModel
 from winnow.models.forward import Losses
 from winnow.models.generate import generate_greedy
 from winnow.models.rows import TokenRows, pad
 from winnow.records import Cost
-from winnow.text.answers import extract_answer, is_correct
-
-TOKENS_PER_BATCH = 16_384
-"""Longest row times rows in one forward pass; a fixed figure, since the last bits of a loss depend on it."""
+from winnow.text.answers import answer_of_turn, extract_answer, normalise_answer
 
 
 @dataclass(frozen=True)
@@ -48,23 +46,13 @@ class ItemScores:
 def row_losses(losses: Losses, rows: TokenRows) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Sum of the losses and number of target tokens of every row."""
     sums, counts = np.zeros(len(rows.names)), np.zeros(len(rows.names), dtype=np.int64)
-    for members in _batches_by_length(rows):
+    order = np.lexsort((np.arange(len(rows.names)), rows.lengths))
+    for cut in cuts(rows.lengths[order].tolist(), tokens_at_once(losses.device)):
+        members = order[cut]
         batch = pad(rows, members).to(losses.device)
         batch_sums, batch_counts = losses.of_rows(batch)
         sums[members], counts[members] = batch_sums.cpu().numpy(), batch_counts.cpu().numpy()
     return sums, counts
-
-
-def _batches_by_length(rows: TokenRows) -> list[NDArray[np.int64]]:
-    order = np.lexsort((np.arange(len(rows.names)), rows.lengths))
-    batches, start = [], 0
-    while start < len(order):
-        end = start + 1
-        while end < len(order) and (end + 1 - start) * rows.lengths[order[end]] <= TOKENS_PER_BATCH:
-            end += 1
-        batches.append(order[start:end])
-        start = end
-    return batches
 
 
 def score_set(
@@ -72,17 +60,19 @@ def score_set(
 ) -> ItemScores:
     """Loss of the reference completions, and greedy answers compared with the reference ones."""
     sums, counts = row_losses(Losses(model), items.rows)
+    stop_id = eos_id if items.stop_id is None else items.stop_id
     generated = generate_greedy(
-        model, items.prompts, max_new_tokens=max_new_tokens, eos_id=eos_id, batch_size=batch_size
+        model, items.prompts, max_new_tokens=max_new_tokens, eos_id=stop_id, batch_size=batch_size
     )
     outputs = tokenizer.batch_decode(generated.completions, skip_special_tokens=True)
-    judged = list(zip(outputs, items.answers, items.num_options, strict=True))
-    return ItemScores(
-        sums, counts, outputs,
-        [extract_answer(output, options=options) for output, _, options in judged],
-        np.array([is_correct(output, answer, options=options) for output, answer, options in judged], dtype=bool),
-        generated.tokens,
-    )  # fmt: skip
+    found = [_found(output, options, items) for output, options in zip(outputs, items.num_options, strict=True)]
+    is_right = [answer == normalise_answer(right) for answer, right in zip(found, items.answers, strict=True)]
+    return ItemScores(sums, counts, outputs, found, np.array(is_right, dtype=bool), generated.tokens)
+
+
+def _found(output: str, options: int, items: EvaluationSet) -> str | None:
+    """The answer in an output; in a conversation, where nothing is declared to be one, the whole of it."""
+    return extract_answer(output, options=options) if items.stop_id is None else answer_of_turn(output)
 
 
 def averages(scores: Sequence[ItemScores]) -> tuple[dict[str, float], dict[str, float]]:

@@ -1,13 +1,15 @@
 """Evaluation sets as a model sees them: token rows, prompts, answers."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from winnow.models.rows import TokenRows, rows_of, sft_rows
+from winnow.text.chat import ChatTemplate
+from winnow.text.examples import MESSAGES, turns_of
 from winnow.text.tokenizers import encode_examples
 
 
@@ -22,22 +24,33 @@ class EvaluationSet:
     answers: list[str]
     num_options: list[int]
     """Options of each item; 0 where it is not multiple choice."""
+    stop_id: int | None = None
+    """The token that ends an answer, where the items are conversations; else null."""
 
     def sample(self, size: int) -> "EvaluationSet":
         """The first items by id, which are hashes of the content: a fixed random sample."""
         kept = range(min(size, len(self.answers)))
         return EvaluationSet(
             self.name, self.rows.take(list(kept)), [self.prompts[i] for i in kept],
-            [self.answers[i] for i in kept], [self.num_options[i] for i in kept],
+            [self.answers[i] for i in kept], [self.num_options[i] for i in kept], self.stop_id,
         )  # fmt: skip
 
 
-def tokenised_sets(tests: pa.Table, tokenizer: Any, *, max_tokens: int) -> list[EvaluationSet]:
-    """The evaluation sets in a table of examples, tokenised; items longer than `max_tokens` lose the end."""
+def tokenised_sets(
+    tests: pa.Table, tokenizer: Any, *, max_tokens: int, template: str | None = None
+) -> list[EvaluationSet]:
+    """The evaluation sets in a table of examples, tokenised; items longer than `max_tokens` lose the end.
+
+    Conversations are laid out by the chat template, the tokenizer's own where none is given: their last answer is what
+    a model shall say to all that stands before it.
+    """
     names = tests["source"].to_pylist()
+    sets = {name: tests.filter(pa.array([n == name for n in names])).sort_by("id") for name in dict.fromkeys(names)}
     return [
-        _tokenised(name, tests.filter(pa.array([n == name for n in names])).sort_by("id"), tokenizer, max_tokens)
-        for name in dict.fromkeys(names)
+        _chats(name, items, ChatTemplate(tokenizer, template), max_tokens)
+        if is_chat(items)
+        else _tokenised(name, items, tokenizer, max_tokens)
+        for name, items in sets.items()
     ]
 
 
@@ -49,11 +62,28 @@ def validation_rows(validation: pa.Table) -> TokenRows:
 def _tokenised(name: str, items: pa.Table, tokenizer: Any, max_tokens: int) -> EvaluationSet:
     texts = items["prompt"].to_pylist(), items["completion"].to_pylist()
     encoded = encode_examples(tokenizer, *texts, max_tokens=max_tokens)
-    prompts = [example.prompt_ids for example in encoded]
-    rows = [np.array([*e.prompt_ids, *e.completion_ids][:max_tokens], dtype=np.int32) for e in encoded]
+    rows = [[*each.prompt_ids, *each.completion_ids] for each in encoded]
+    return _set(name, items, rows, [each.prompt_ids for each in encoded], max_tokens)
+
+
+def is_chat(items: pa.Table) -> bool:
+    """Whether the items of a set are conversations."""
+    return MESSAGES.name in items.column_names and items[MESSAGES.name].null_count < len(items)
+
+
+def _chats(name: str, items: pa.Table, template: ChatTemplate, max_tokens: int) -> EvaluationSet:
+    both = zip(items["id"].to_pylist(), items[MESSAGES.name].to_pylist(), strict=True)
+    encoded = [template.encode(turns_of(messages), name=item) for item, messages in both]
+    made = _set(name, items, [e.ids for e in encoded], [e.ids[: e.answer_from] for e in encoded], max_tokens)
+    return replace(made, stop_id=encoded[0].ids[-1])
+
+
+def _set(name: str, items: pa.Table, rows: list[list[int]], prompts: list[list[int]], max_tokens: int) -> EvaluationSet:
+    """The set of these rows, each beginning with its prompt."""
+    ids = [np.array(row[:max_tokens], dtype=np.int32) for row in rows]
     starts = [max(1, min(len(prompt), max_tokens)) for prompt in prompts]
     return EvaluationSet(
-        name, rows_of(items["id"].to_pylist(), rows, np.array(starts, dtype=np.int64)), prompts,
+        name, rows_of(items["id"].to_pylist(), ids, np.array(starts, dtype=np.int64)), prompts,
         items["answer"].to_pylist(), _counts(items["options"].to_pylist()),
     )  # fmt: skip
 

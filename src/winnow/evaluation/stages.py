@@ -20,6 +20,7 @@ from winnow.models.loading import load_model
 from winnow.parts import EvaluatePart
 from winnow.records import Context, Cost, Outcome, Stored
 from winnow.store import write_json
+from winnow.text.chat_templates import left_template
 from winnow.text.tokenizers import eos_id, tokenizer_of
 
 
@@ -53,8 +54,9 @@ def _score_checkpoint(
     started = time.perf_counter()
     tokenizer = tokenizer_of(inputs["tokenizer"])
     model = load_model(inputs["run"], checkpoint)
-    tests = pq.read_table(inputs["tests"].folder / "tests.parquet")
-    sets = tokenised_sets(tests, tokenizer, max_tokens=context_of(model))
+    folder = inputs["tests"].folder
+    tests = pq.read_table(folder / "tests.parquet")
+    sets = tokenised_sets(tests, tokenizer, max_tokens=context_of(model), template=left_template(folder))
     scores = []
     for done, items in enumerate(sets):
         context.progress.update(done, len(sets), f"{items.name}, {checkpoint}")

@@ -1,4 +1,4 @@
-"""Greedy generation in batches: sorted by length, finished rows dropped as they end."""
+"""Greedy generation in batches: sorted by length, prompts read a few at a time, finished rows dropped as they end."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from torch import Tensor
 from transformers.cache_utils import DynamicCache, DynamicLayer
 
 from winnow.errors import RecipeError
+from winnow.models.batch_sizes import cuts, tokens_at_once
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,8 @@ def generate_greedy(
     """The most likely next token, again and again, until the end token or `max_new_tokens`.
 
     Prompts that leave no room in the model's context lose their beginning. The composition of the batches follows
-    from the prompts and `batch_size` alone. Raises RecipeError where the answers leave no room for a prompt.
+    from the prompts, `batch_size` and the kind of device alone. Raises RecipeError where the answers leave no room for
+    a prompt.
     """
     room = context_of(model) - max_new_tokens
     if room < 1:
@@ -51,64 +53,103 @@ def generate_greedy(
 
 
 def _generate_batch(model: Any, prompts: list[list[int]], max_new_tokens: int, eos_id: int) -> list[list[int]]:
-    device = next(model.parameters()).device
-    ids, mask = _left_padded(prompts, eos_id, device)
+    ids, mask = _left_padded(prompts, eos_id, next(model.parameters()).device)
     positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
+    cache = roomy_cache(model, rows=len(ids), capacity=ids.shape[1] + max_new_tokens)
+    chosen = _read(model, ids, mask, positions, cache)
     written: list[list[int]] = [[] for _ in prompts]
-    alive = torch.arange(len(prompts), device=device)
-    cache = roomy_cache(model, ids.shape[1] + max_new_tokens)
-    for _ in range(max_new_tokens):
-        out = model(
-            input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True,
-            logits_to_keep=1,
-        )  # fmt: skip
-        cache, chosen = out.past_key_values, out.logits[:, -1].argmax(dim=-1)
+    alive = torch.arange(len(prompts), device=ids.device)
+    for left in reversed(range(max_new_tokens)):
         goes_on = chosen != eos_id
         for row, token in zip(alive[goes_on].tolist(), chosen[goes_on].tolist(), strict=True):
             written[row].append(token)
-        if not goes_on.any():
+        if left == 0 or not goes_on.any():
             break
         if not goes_on.all():
-            kept = goes_on.nonzero()[:, 0]
+            kept = closed_up(goes_on)
             cache.batch_select_indices(kept)
             alive, chosen, mask, positions = alive[kept], chosen[kept], mask[kept], positions[kept]
-        ids = chosen.unsqueeze(1)
         mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
         positions = positions[:, -1:] + 1
+        chosen = _next_tokens(model, chosen.unsqueeze(1), mask, positions, cache)
     return written
 
 
-class _RoomyLayer(DynamicLayer):
-    """Keys and values in buffers made once at their final length, so that a new token copies nothing but itself."""
+def _read(model: Any, ids: Tensor, mask: Tensor, positions: Tensor, cache: DynamicCache) -> Tensor:
+    """Read the prompts into the cache, a few rows at a time; gives back the token that follows each."""
+    roomy = [layer for layer in cache.layers if isinstance(layer, RoomyLayer)]
+    if len(roomy) < len(cache.layers):
+        return _next_tokens(model, ids, mask, positions, cache)
+    width, chosen = ids.shape[1], []
+    for cut in cuts(mask.sum(dim=1).tolist(), tokens_at_once(ids.device)):
+        longest = slice(width - int(mask[cut].sum(dim=1).max()), width)
+        part = DynamicCache(config=model.config)
+        chosen.append(_next_tokens(model, ids[cut, longest], mask[cut, longest], positions[cut, longest], part))
+        for layer, read in zip(roomy, part.layers, strict=True):
+            if isinstance(read, DynamicLayer) and read.keys is not None and read.values is not None:
+                layer.fill(cut, longest, read.keys, read.values)  # one that shares another's has none of its own
+    return torch.cat(chosen)
 
-    def __init__(self, capacity: int) -> None:
+
+def _next_tokens(model: Any, ids: Tensor, mask: Tensor, positions: Tensor, cache: DynamicCache) -> Tensor:
+    """[rows]: the most likely token after each row, what is in the cache standing before it."""
+    out = model(
+        input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True,
+        logits_to_keep=1,
+    )  # fmt: skip
+    chosen: Tensor = out.logits[:, -1].argmax(dim=-1)
+    return chosen
+
+
+def closed_up(goes_on: Tensor) -> Tensor:
+    """Which row comes to stand where once the finished ones are gone: the last ones fill the gaps, the others stay."""
+    count = int(goes_on.sum())
+    rows = torch.arange(count, device=goes_on.device)
+    rows[~goes_on[:count]] = goes_on[count:].nonzero()[:, 0] + count
+    return rows
+
+
+class RoomyLayer(DynamicLayer):
+    """Keys and values in buffers made once at their final size: a new token, or a row's end, copies next to nothing."""
+
+    def __init__(self, rows: int, capacity: int) -> None:
         super().__init__()
-        self.capacity, self.length = capacity, 0
+        self.rows, self.capacity, self.length = rows, capacity, 0
+
+    def fill(self, rows: slice, columns: slice, keys: Tensor, values: Tensor) -> None:
+        """Put in what some rows hold, in these columns; the last column is the same for all."""
+        if not self.is_initialized:
+            shape = (self.rows, keys.shape[1], self.capacity, keys.shape[-1])
+            # Zeros, since what stands left of a short prompt is multiplied by an attention of 0.
+            self.all_keys, self.all_values = keys.new_zeros(shape), values.new_zeros(shape)
+            self.lazy_initialization(keys, values)
+        self.all_keys[rows, :, columns], self.all_values[rows, :, columns] = keys, values
+        self._grow_to(columns.stop)
 
     def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
         """Append along the time axis; gives back all keys and values so far."""
-        if not self.is_initialized:
-            shape = (*key_states.shape[:-2], self.capacity)
-            self.all_keys = key_states.new_empty(*shape, key_states.shape[-1])
-            self.all_values = value_states.new_empty(*shape, value_states.shape[-1])
-            self.lazy_initialization(key_states, value_states)
-        before, self.length = self.length, self.length + key_states.shape[-2]
-        self.all_keys[..., before : self.length, :] = key_states
-        self.all_values[..., before : self.length, :] = value_states
-        self.keys, self.values = self.all_keys[..., : self.length, :], self.all_values[..., : self.length, :]
-        return self.keys, self.values
+        columns = slice(self.length, self.length + key_states.shape[-2])
+        self.fill(slice(None), columns, key_states, value_states)
+        return self.all_keys[..., : self.length, :], self.all_values[..., : self.length, :]
 
     def batch_select_indices(self, indices: Tensor) -> None:
-        """Keep these rows of the batch."""
-        self.all_keys, self.all_values = self.all_keys[indices], self.all_values[indices]
-        self.keys, self.values = self.all_keys[..., : self.length, :], self.all_values[..., : self.length, :]
+        """Keep these rows of the batch; only those that come to stand elsewhere are copied."""
+        moved = (indices != torch.arange(len(indices), device=indices.device)).nonzero()[:, 0]
+        for rows in (self.all_keys, self.all_values):
+            rows[moved, :, : self.length] = rows[indices[moved], :, : self.length]
+        self.all_keys, self.all_values = self.all_keys[: len(indices)], self.all_values[: len(indices)]
+        self._grow_to(self.length)
+
+    def _grow_to(self, length: int) -> None:
+        self.length = length
+        self.keys, self.values = self.all_keys[..., :length, :], self.all_values[..., :length, :]
 
 
-def roomy_cache(model: Any, capacity: int) -> DynamicCache:
+def roomy_cache(model: Any, *, rows: int, capacity: int) -> DynamicCache:
     """An empty cache for sequences of up to `capacity` tokens; growing as usual where layers are of a special kind."""
     cache = DynamicCache(config=model.config)
     if all(type(layer) is DynamicLayer for layer in cache.layers):
-        cache.layers = [_RoomyLayer(capacity) for _ in cache.layers]
+        cache.layers = [RoomyLayer(rows, capacity) for _ in cache.layers]
     return cache
 
 
