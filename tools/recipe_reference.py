@@ -1,5 +1,6 @@
 """Write docs/recipe.md from the schema: `python tools/recipe_reference.py`. A test checks that it is up to date."""
 
+import inspect
 import typing
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,7 +47,7 @@ def section(model: type[BaseModel]) -> str:
     """One model: its line, and a row for each key."""
     lines = [
         f"\n## {model.__name__}\n",
-        f"{(model.__doc__ or '').strip()}\n",
+        f"{inspect.cleandoc(model.__doc__ or '')}\n",
         "| key | default | meaning |",
         "|---|---|---|",
     ]

@@ -8,6 +8,7 @@ and exit code 1 (2 for usage); `--debug` shows the traceback. Heavy imports stan
 import dataclasses
 import errno
 import json
+import os
 import signal
 import sys
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from winnow import stopping
-from winnow.errors import WinnowError
+from winnow.errors import RecipeError, WinnowError
 
 if TYPE_CHECKING:
     from winnow.recipe import Recipe
@@ -75,6 +76,8 @@ def run(
 
     if dry_run:
         _print_missing(pipeline.dry_run(asked, out, store), as_json)
+        return
+    if _is_surplus(asked):
         return
     bars, count = Bars(), (workers or side.default_workers(asked)) - 1
     asked = pipeline.with_measured_speed(pipeline.checked(asked), pipeline.study_folder(asked, out))
@@ -183,6 +186,18 @@ def report(
     _print_findings(pipeline.report(folder), folder, as_json)
 
 
+@app.command(epilog="Example: winnow track runs/quickstart --set trackers.tensorboard={}")
+def track(
+    study: Annotated[Path, typer.Argument(help="Study folder.", metavar="STUDY")],
+    overrides: Overrides = None, as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Send a finished study to MLflow, Weights & Biases, Trackio or TensorBoard: what they do not have of it."""
+    from winnow import pipeline
+
+    count = pipeline.track(study, overrides or [])
+    _print_json({"runs": count}) if as_json else print(f"sent {count} runs and the verdict of {study}")
+
+
 # ------------------------------------------------------------------------------------------- what they share
 
 
@@ -207,9 +222,32 @@ def _advance(
         kept = set(pipeline.wanted(graph, until=(until,), arm=arm, seed=seed))
         _print_missing([name for name in missing if name in kept], as_json)
         return None
+    if _is_surplus(asked):
+        return None
     bars = Bars()
     with bars.shown():
         return pipeline.advance(asked, until, out=out, store=store, arm=arm, seed=seed, watch=bars)
+
+
+def _is_surplus(asked: "Recipe") -> bool:
+    """Whether torchrun started this process beside the first one, which starts the processes that train itself.
+
+    Raises RecipeError where torchrun spans machines, or starts another number of processes than the recipe asks for.
+    """
+    if "TORCHELASTIC_RUN_ID" not in os.environ:
+        return False
+    rank, size, machines = (int(os.environ[key]) for key in ("RANK", "WORLD_SIZE", "GROUP_WORLD_SIZE"))
+    if machines > 1:
+        raise RecipeError(
+            f"torchrun spans {machines} machines; a run trains on one: give each machine arms of its own (--arm) and "
+            "all of them one --store"
+        )
+    if size != asked.machine.devices:
+        raise RecipeError(
+            f"torchrun starts {size} processes, machine.devices is {asked.machine.devices}; make them equal, or leave "
+            "torchrun out: the processes that train are started where they are needed"
+        )
+    return rank > 0
 
 
 def _export(

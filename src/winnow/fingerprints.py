@@ -9,6 +9,9 @@ from winnow.recipe import Frozen, SourceRecipe
 from winnow.records import Stage, Stored
 from winnow.store import hash_file, hash_json, hash_tree
 
+ON_DEVICE = "train", "trial", "represent", "evaluate"
+"""Kinds of stages whose last bits depend on the kind of device."""
+
 
 def fingerprint_of(stage: Stage, inputs: Mapping[str, Stored], version: int) -> str:
     """Of what is asked: part, contents of the inputs, data read, stage version, kind of device."""
@@ -19,7 +22,7 @@ def fingerprint_of(stage: Stage, inputs: Mapping[str, Stored], version: int) -> 
             "part": asked(stage.part),
             "inputs": {role: stored.artifact.digest for role, stored in inputs.items()},
             "data": _data_digests(stage.part),
-            "device": _device() if stage.kind in ("train", "represent", "evaluate") else None,
+            "device": _device() if stage.kind in ON_DEVICE else None,
         }
     )[:24]
 

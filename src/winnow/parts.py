@@ -3,9 +3,10 @@
 A part holds what can change the result and nothing else: no folder, no host, no number of workers.
 """
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from winnow.recipe import (
+    ADDED,
     BudgetRecipe,
     FourierRecipe,
     Frozen,
@@ -21,13 +22,29 @@ NOT_ASKED: dict[str, Any] = {
     "training": {"checkpoint_every_seconds", "start"},
     "representation": {"fourier", "model"},
     "given": True,
+    "run": {"training": {"checkpoint_every_seconds", "start"}},
+    "of": True,
 }
 """Fields of a part that say how to go about it, not what is asked; the start itself is an input."""
 
 
 def asked(part: Frozen) -> dict[str, Any]:
     """What of a part goes into a fingerprint."""
-    return part.model_dump(mode="json", exclude=NOT_ASKED)
+    return without_added(part, part.model_dump(mode="json", exclude=NOT_ASKED))
+
+
+def without_added(value: Any, tree: Any) -> Any:
+    """`tree`, which is how `value` is dumped, without the fields marked ADDED that are at their defaults."""
+    if isinstance(value, dict):
+        return {key: without_added(value[key], branch) for key, branch in tree.items()}
+    if isinstance(value, tuple):
+        return [without_added(inner, branch) for inner, branch in zip(value, tree, strict=True)]
+    if not isinstance(value, Frozen):
+        return tree
+    given = {key: getattr(value, key) for key in tree}
+    fields = type(value).model_fields
+    kept = [key for key in tree if ADDED not in fields[key].metadata or given[key] != fields[key].default]
+    return {key: without_added(given[key], tree[key]) for key in kept}
 
 
 class GeneratePart(Frozen):
@@ -42,6 +59,8 @@ class TestsPart(Frozen):
     sets: tuple[SourceRecipe, ...]
     completion: Literal["rationale", "answer"] = "rationale"
     """As in the pool, so that the loss is of what was trained on."""
+    chat_template: Annotated[str | None, ADDED] = None
+    """The text of the template that the recipe gives for conversations."""
 
 
 class CorpusPart(Frozen):
@@ -83,8 +102,21 @@ class RowsPart(Frozen):
     """Longest example in tokens of the tokenizer; the end of the completion is cut."""
 
 
+class CooldownPart(Frozen):
+    """End a run early, its learning rate falling to zero."""
+
+    budget: BudgetRecipe
+    """What the run may spend up to its end, in the unit of the longer run's budget."""
+    fraction: float
+    """Share of its steps in which the learning rate falls."""
+
+
 class TrainPart(Frozen):
-    """Train one model. Inputs: `data` (a pool or corpus), `selection`?, `start`?, `tokenizer`; `validation`?."""
+    """Train one model.
+
+    Inputs: `data` (a pool or corpus), `selection`?, `start`?, `tokenizer`; `sweep`? (gives the learning rate); `trunk`?
+    (the longer run that a branch goes on from).
+    """
 
     objective: Literal["pretraining", "sft"]
     training: TrainingRecipe
@@ -105,6 +137,33 @@ class TrainPart(Frozen):
     """Steps between two evaluations; null for none."""
     best_by: Literal["validation", "test"] = "validation"
     seed: int = 0
+    devices: Annotated[int, ADDED] = 1
+    """Processes that train together; the last bits depend on it."""
+    keep_every_steps: Annotated[int | None, ADDED] = None
+    """Steps between two states that are kept for branches; null for none."""
+    keep_at: Annotated[tuple[float, ...], ADDED] = ()
+    """Shares of the steps at which a state is kept, too."""
+    cooldown: Annotated[CooldownPart | None, ADDED] = None
+    """For a branch: all else is the longer run's."""
+
+
+class TrialPart(Frozen):
+    """A short run of a learning-rate sweep. Inputs: those of the run, without `tests`."""
+
+    run: TrainPart
+    """The run that it is a trial of, at the trial's learning rate."""
+    budget_fraction: float
+    """Its length over the run's."""
+
+
+class SweepPart(Frozen):
+    """Choose a learning rate. Inputs: `trial.<rate>`."""
+
+    of: str
+    """Whose sweep it is, for messages."""
+    choose: Literal["lowest_loss", "highest_stable"]
+    checkpoint: Literal["best", "last"]
+    """Which validation loss of a trial counts: that of its best checkpoint, or of its last."""
 
 
 class RepresentPart(Frozen):

@@ -8,6 +8,7 @@ Every stage leaves an artifact in the store; one that is there already is not ma
 the same study side by side (`walk.py`): each takes the stages that no other one holds.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,15 @@ from filelock import FileLock
 from winnow.errors import RecipeError, nearest
 from winnow.findings import Findings
 from winnow.recipe import Recipe
+from winnow.recipe_file import load_recipe
 from winnow.store import Store
 from winnow.study.arms import build_arms
 from winnow.study.folder import write_folder
 from winnow.study.graph import Graph, expand
 from winnow.study.identity import check_contents, check_identity, known_study
+from winnow.trackers.interface import check_installed
+from winnow.trackers.interface import wanted as wanted_trackers
+from winnow.tracking import send_study
 from winnow.walk import Walk, Watch, missing, walk_stages, wanted
 
 
@@ -38,11 +43,13 @@ def run(
     `arm` and `seed` restrict the training to one arm or seed. Raises WinnowError in one line for whatever is wrong.
     """
     folder, shelf = study_folder(recipe, out), store_beside(recipe, out, store)
-    recipe = with_measured_speed(checked(recipe), folder)
+    recipe = with_measured_speed(able(checked(recipe)), folder)
     graph = expand(recipe, selector_traits())
     check_identity(recipe, folder)
     walk = walk_stages(graph, recipe, shelf, wanted(graph, arm=arm, seed=seed), watch or Watch())
-    return publish(folder, recipe, graph, walk)
+    findings = publish(folder, recipe, graph, walk)
+    send_study(folder, findings, graph.stages, recipe.trackers)
+    return findings
 
 
 def advance(
@@ -57,7 +64,8 @@ def advance(
 ) -> Walk:
     """Make the stages of one kind and all that they rest on, without a report."""
     folder = study_folder(recipe, out)
-    recipe = with_measured_speed(checked(recipe), folder)
+    recipe = able(checked(recipe)) if until in ("train", "evaluate") else checked(recipe)
+    recipe = with_measured_speed(recipe, folder)
     graph = expand(recipe, selector_traits())
     check_identity(recipe, folder)
     names = wanted(graph, until=(until,), arm=arm, seed=seed)
@@ -93,6 +101,22 @@ def report(folder: str | Path) -> Findings:
     return findings
 
 
+def track(folder: str | Path, overrides: Sequence[str] = ()) -> int:
+    """Send a finished study to the trackers that its recipe, or an override of it, names; how many runs that were.
+
+    Raises RecipeError where it names none or one that is not installed, TrackerError where one does not answer.
+    """
+    from winnow.analysis.find import find
+
+    findings = find(Path(folder))
+    recipe = load_recipe(Path(folder) / "recipe.yaml", overrides)
+    if not wanted_trackers(recipe.trackers):
+        raise RecipeError(f"study {folder} has no trackers; name one: --set trackers.tensorboard={{}}")
+    check_installed(recipe.trackers)
+    stages = expand(recipe, selector_traits()).stages
+    return send_study(Path(folder), findings, stages, recipe.trackers, must=True)
+
+
 def checked(recipe: Recipe) -> Recipe:
     """The recipe, its selectors' own options and its primary comparison checked. Raises RecipeError."""
     from winnow.selection.registry import check
@@ -106,6 +130,19 @@ def checked(recipe: Recipe) -> Recipe:
             raise RecipeError(
                 f"study.primary.{key} is {name!r}{nearest(name, known)}; this study has {', '.join(known)}"
             )
+    return recipe
+
+
+def able(recipe: Recipe) -> Recipe:
+    """The recipe, its training possible here. Raises RecipeError naming the first thing that is missing."""
+    from winnow.training.requirements import missing_here
+
+    check_installed(recipe.trackers)
+    pretraining = [recipe.base.pretrain.training] if recipe.base.pretrain is not None else []
+    for training in (*pretraining, *(stage.training for stage in recipe.stages), recipe.training):
+        lacking = missing_here(training)
+        if lacking is not None:
+            raise RecipeError(lacking)
     return recipe
 
 
@@ -123,6 +160,13 @@ def selection_flops(selector: str, options: dict[str, Any], **sizes: int) -> flo
     if registry.traits()[selector].is_control:
         return 0.0
     return registry.find_selector(selector).flops(options=registry.check(selector, options), **sizes)
+
+
+def own_size(selector: str, options: dict[str, Any]) -> int | None:
+    """Rows of a selector that brings its own size; null where only the pool can tell."""
+    from winnow.selection import registry
+
+    return registry.find_selector(selector).num_rows(registry.check(selector, options))
 
 
 def with_measured_speed(recipe: Recipe, folder: Path) -> Recipe:

@@ -32,6 +32,12 @@ def clock(seconds: float) -> str:
     return f"{sign}{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}"
 
 
+def memory(size_bytes: float) -> str:
+    """Bytes of memory in MiB, from 1000 of them on in GiB, about three significant digits: "1.46 GiB"."""
+    unit, size = ("MiB", size_bytes / 2**20) if size_bytes < 1000 * 2**20 else ("GiB", size_bytes / 2**30)
+    return f"{size:,.0f} {unit}" if size >= 100 else f"{size:#.3g} {unit}"
+
+
 def exaflops(value: float) -> str:
     """1e18 FLOPs with four significant digits."""
     return "0" if value == 0 else f"{value:#.4g}"

@@ -11,6 +11,10 @@ def quiet_libraries() -> None:
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
+    # Trackers' notices, and their reports home on how they are used.
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
     # One thread for the linear algebra of numpy: beside a busy core two took three times the CPU time of one.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # Waiting threads sleep instead of spinning: beside a busy process spinning took twice the CPU time.

@@ -16,6 +16,9 @@ Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 
+ADDED = "added"
+"""Marks a field that came after studies had been made: at its default it is left out of what identifies them."""
+
 BUDGET_UNITS = ("pool_epochs", "examples", "tokens", "flops", "seconds", "dollars")
 
 
@@ -87,11 +90,13 @@ class SourceRecipe(Frozen):
     revision: str | None = None
     """Revision of a hub data set."""
     format: Name = "fields"
-    """Built-in format: gsm8k, aqua_rat, math_qa, svamp, text; or `fields` with `fields:` below."""
+    """Built-in format: gsm8k, aqua_rat, math_qa, svamp, chat, text; or `fields` with `fields:` below."""
     fields: FieldsRecipe | None = None
     """Columns, for format `fields`."""
     text_field: str = "text"
     """Column of the text, for format `text`."""
+    messages_field: Annotated[str, ADDED] = "messages"
+    """Column of the conversation, for format `chat`: a list of {role, content}."""
     where: dict[str, str] | None = None
     """Keep only rows whose column has this value, as text."""
     scores: dict[Name, str] = {}
@@ -178,12 +183,21 @@ class PoolRecipe(Frozen):
     """At most so many validation examples."""
     completion: Literal["rationale", "answer"] = "rationale"
     """Train on the worked answer followed by the final one, or on the final answer alone."""
+    chat_template: Annotated[str | None, ADDED] = None
+    """Jinja template of conversations (format `chat`), or a file that holds one; null for the tokenizer's own."""
     target: TargetRecipe | None = None
     """Sample for targeted selectors."""
     plant: PlantRecipe | None = None
     """Noise put into the training rows, for studies of what selection makes of it."""
     seed: Seed = 0
     """Seed of sampling and splitting."""
+
+    @model_validator(mode="after")
+    def _plants_into_questions(self) -> Self:
+        chats = [source.name for source in self.sources if source.path is not None and source.format == "chat"]
+        if self.plant is not None and chats:
+            raise ValueError(f"pool.plant cannot change conversations, such as those of {chats[0]!r}; remove it")
+        return self
 
 
 # --------------------------------------------------------------------------------------------- budget
@@ -229,7 +243,7 @@ class MachineRecipe(Frozen):
     name: str = "this machine"
     """Name in tables."""
     devices: Count = 1
-    """Devices that train one run together."""
+    """Devices that train one run together, each a process of its own: GPUs, or on a CPU as many as are asked for."""
     flops_per_second: Positive | None = None
     """Useful FLOPs per second, all devices together; measured where it is not given and needed."""
     flops_convention: Literal["reference", "6n"] = "reference"
@@ -239,7 +253,7 @@ class MachineRecipe(Frozen):
     dollars_per_hour: Annotated[float, Field(ge=0)] = 0.0
     """Price of the whole machine."""
     memory_bytes: Count | None = None
-    """Memory of one device; `winnow plan` warns where a run needs more."""
+    """Memory of one device, of which `winnow plan` warns where a run needs more; null for what is found here."""
 
 
 # ------------------------------------------------------------------------------------ model and training
@@ -256,6 +270,10 @@ class LoraRecipe(Frozen):
     """Dropout before the adapter."""
     target_modules: tuple[str, ...] | str = ("c_attn", "c_proj")
     """Names of the adapted modules, or `all-linear`."""
+    use_rslora: Annotated[bool, ADDED] = False
+    """Scale is lora_alpha / sqrt(r): rank-stabilised LoRA (Kalajdzievski 2023)."""
+    use_dora: Annotated[bool, ADDED] = False
+    """Train each weight's magnitude beside its direction: DoRA (Liu et al. 2024); takes more compute."""
 
 
 class TrainingRecipe(Frozen):
@@ -265,12 +283,17 @@ class TrainingRecipe(Frozen):
     """Train an adapter or all weights."""
     lora: LoraRecipe = LoraRecipe()
     """The adapter, for method `lora`."""
+    peft: Annotated[dict[str, Any] | None, ADDED] = None
+    """For method `lora`, in place of `lora`: any adapter of PEFT, by its `peft_type` and that type's own options."""
+    quantise: Annotated[Literal["4bit", "8bit"] | None, ADDED] = None
+    """Hold the frozen base in 4 bits (NF4, as in QLoRA, Dettmers et al. 2023) or 8; needs a GPU and the extra `gpu`."""
     start: Name = "base"
     """Stage whose checkpoint the runs start from: `base` or one of `stages`."""
     freeze: tuple[str, ...] = ()
     """Weights whose name matches one of these regular expressions are not trained (method `full`)."""
-    optimizer: Literal["adamw", "sgd", "adafactor", "lion", "muon"] = "adamw"
-    """`muon` takes the matrices inside the layers, AdamW the rest; `lion` needs the extra `optimizers`."""
+    optimizer: Literal["adamw", "sgd", "adafactor", "lion", "muon", "adamw_8bit"] = "adamw"
+    """`muon` takes the matrices inside the layers, AdamW the rest; `lion` needs the extra `optimizers`, `adamw_8bit`
+    (its state in 8 bits) a GPU and the extra `gpu`."""
     learning_rate: Positive = 2e-4
     """Peak learning rate."""
     schedule: Literal["constant", "linear", "cosine", "inverse_sqrt", "warmup_stable_decay"] = "linear"
@@ -293,12 +316,37 @@ class TrainingRecipe(Frozen):
     """Micro-batches per step; the global batch is per_device_batch_size x this x machine.devices."""
     loss_on: Literal["completion", "all"] = "completion"
     """Tokens that are trained on."""
+    sharding: Annotated[Literal["none", "full"], ADDED] = "none"
+    """On several devices: `full` cuts each layer's weights, gradients and optimizer state over them (FSDP2)."""
     precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto"
     """`auto` is bfloat16 where the device has it, float32 elsewhere."""
+    packing: Annotated[bool, ADDED] = False
+    """Examples stand end to end in lines hardly longer than the step's longest one, each seeing only itself: less
+    padding, most of all where micro-batches are large."""
+    gradient_checkpointing: Annotated[bool, ADDED] = False
+    """Keep the inputs of layers alone and compute the rest again in the backward pass: less memory, more time."""
+    compile: Annotated[bool, ADDED] = False
+    """Train through torch.compile: minutes at the start, faster steps after; pays on a GPU."""
     threads: Count = 1
     """CPU threads of one run; part of what makes the bits, so it stands here and not in the environment."""
     checkpoint_every_seconds: Annotated[float, Field(ge=0)] = 60.0
     """How much work a kill may cost."""
+
+    @property
+    def adapter(self) -> LoraRecipe | dict[str, Any]:
+        """What method `lora` trains: `peft` where it is given, else `lora`."""
+        return self.lora if self.peft is None else self.peft
+
+    @model_validator(mode="after")
+    def _one_adapter(self) -> Self:
+        if self.method == "full" and (self.peft is not None or self.quantise is not None):
+            given = "peft" if self.peft is not None else "quantise"
+            raise ValueError(f"training.{given} goes with training.method lora; this one is full")
+        if self.peft is not None and self.lora != LoraRecipe():
+            raise ValueError("training has both lora and peft; give one of them")
+        if self.quantise is not None and self.precision == "float64":
+            raise ValueError("training.quantise cannot go with training.precision float64; use auto or bfloat16")
+        return self
 
 
 class TokenizerRecipe(Frozen):
@@ -358,7 +406,7 @@ class BaseRecipe(Frozen):
 
 
 class StageRecipe(Frozen):
-    """A training stage of its own, such as a first fine-tuning that all arms start from."""
+    """A training stage of its own, such as a first fine-tuning that all arms start from, or a branch of another one."""
 
     name: Name
     """Name, for `start`."""
@@ -369,9 +417,36 @@ class StageRecipe(Frozen):
     training: Annotated[TrainingRecipe, _over(FULL_TRAINING)] = FULL_TRAINING
     """How it trains."""
     budget: BudgetRecipe
-    """What it may spend."""
+    """What it may spend; a branch, together with the part of the other stage that it goes on from."""
     seed: Seed = 0
     """Its seed."""
+    keep_every_steps: Annotated[Count | None, ADDED] = None
+    """Keep the whole state every so many steps, for branches; each is as large as a checkpoint."""
+    keep_at: Annotated[tuple[Fraction, ...], ADDED] = ()
+    """Keep the whole state at these shares of its steps, for branches."""
+    cooldown_of: Annotated[Name | None, ADDED] = None
+    """Branch: go on from the last state that this stage keeps before the cooldown; data, order, optimizer, learning
+    rate, seed and start are that stage's, until in the last steps the learning rate falls to zero."""
+    cooldown_fraction: Annotated[Fraction, ADDED] = 0.2
+    """Share of a branch's steps, those of the other stage before it counted, in which the learning rate falls."""
+
+    @model_validator(mode="after")
+    def _leaves_a_whole_model(self) -> Self:
+        if self.training.quantise is not None:
+            raise ValueError(f"stage {self.name!r} leaves a whole model; training.quantise is for the arms' adapters")
+        return self
+
+    @model_validator(mode="after")
+    def _branch_trains_as_its_trunk(self) -> Self:
+        own = {"start": "base", "sources": None, "training": FULL_TRAINING, "seed": 0}
+        given = [key for key, default in own.items() if getattr(self, key) != default]
+        kept = [key for key in ("keep_every_steps", "keep_at") if getattr(self, key)]
+        if self.cooldown_of is not None and given + kept:
+            raise ValueError(
+                f"stage {self.name!r} cools down {self.cooldown_of!r} and trains as that does; "
+                f"remove {', '.join(given + kept)}"
+            )
+        return self
 
 
 # ------------------------------------------------------------------------- selection, evaluation, study
@@ -615,6 +690,31 @@ class PrimaryRecipe(Frozen):
     """The cost whose saving is stated."""
 
 
+class SweepRecipe(Frozen):
+    """A learning-rate sweep: short trials on a grid, judged on validation, before any run of the study.
+
+    The rate with the lowest validation loss among the stable ones is the peak learning rate of the runs;
+    `training.learning_rate` is then not used. Evaluation sets are not looked at.
+    """
+
+    learning_rate: Annotated[tuple[Positive, ...], Field(min_length=2)]
+    """The grid: peak learning rates, one trial each."""
+    per: Literal["arm", "study"] = "arm"
+    """`arm`: each arm on its own data; `study`: once for all arms, on the data of `study.primary.baseline`."""
+    choose: Literal["lowest_loss", "highest_stable"] = "lowest_loss"
+    """Among the stable rates: the one with the lowest validation loss, or the highest (Biderman et al. 2024)."""
+    budget_fraction: Fraction = 0.25
+    """Length of a trial over that of the arm's run. Trials are charged to the arm beside its budget, not out of it."""
+    seed: Seed = 0
+    """Seed of the trials, one of `study.seeds`: their rows are the ones that this seed selects."""
+
+    @model_validator(mode="after")
+    def _different_rates(self) -> Self:
+        if len(set(self.learning_rate)) < len(self.learning_rate):
+            raise ValueError(f"study.sweep.learning_rate is {list(self.learning_rate)}; give every rate once")
+        return self
+
+
 class StudyRecipe(Frozen):
     """How often, and what is claimed."""
 
@@ -624,6 +724,8 @@ class StudyRecipe(Frozen):
     """Share of the pool that each seed draws as candidates; below 1 a deterministic selector has a variance too."""
     primary: PrimaryRecipe = PrimaryRecipe()
     """The declared comparison."""
+    sweep: SweepRecipe | None = None
+    """Choose the learning rate on validation; null trains with `training.learning_rate`, which the report says."""
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     """Level of all intervals."""
 
@@ -632,6 +734,62 @@ class StudyRecipe(Frozen):
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"study.seeds is {list(self.seeds)}; give every seed once")
         return self
+
+    @model_validator(mode="after")
+    def _sweep_of_a_seed(self) -> Self:
+        if self.sweep is not None and self.sweep.seed not in self.seeds:
+            raise ValueError(f"study.sweep.seed is {self.sweep.seed}; it must be one of study.seeds {list(self.seeds)}")
+        return self
+
+
+class MlflowRecipe(Frozen):
+    """MLflow: each study an experiment."""
+
+    uri: str | None = None
+    """Where: http://host:5000, or sqlite:///file.db; null for what MLflow's own environment variables say."""
+
+
+class WandbRecipe(Frozen):
+    """Weights & Biases: each study a group of runs."""
+
+    project: Name | None = None
+    """Project; null for the study's name."""
+    entity: str | None = None
+    """User or team; null for the one that is logged in."""
+    mode: Literal["online", "offline"] = "online"
+    """`offline` writes folders for `wandb sync`."""
+    folder: str = "runs/wandb"
+    """Folder of what W&B writes here."""
+
+
+class TrackioRecipe(Frozen):
+    """Trackio: each study a project, in Trackio's own folder on this machine."""
+
+    project: Name | None = None
+    """Project; null for the study's name."""
+
+
+class TensorboardRecipe(Frozen):
+    """TensorBoard: event files."""
+
+    folder: str = "runs/tensorboard"
+    """Folder to give to `tensorboard --logdir`; each study and each run has its own folder in it."""
+
+
+class TrackersRecipe(Frozen):
+    """Who else is told what the runs record, while they train and when the study is done.
+
+    None of it changes a result, nor ends a run: a tracker that fails is one warning. An empty `{}` takes the defaults.
+    """
+
+    mlflow: MlflowRecipe | None = None
+    """MLflow; null for none."""
+    wandb: WandbRecipe | None = None
+    """Weights & Biases; null for none."""
+    trackio: TrackioRecipe | None = None
+    """Trackio; null for none."""
+    tensorboard: TensorboardRecipe | None = None
+    """TensorBoard; null for none."""
 
 
 class PublishedArm(Frozen):
@@ -672,3 +830,5 @@ class Recipe(Frozen):
     """Training stages between the base and the arms."""
     published: dict[str, PublishedArm] = {}
     """Published figures by arm."""
+    trackers: TrackersRecipe = TrackersRecipe()
+    """Who else is told what the runs record."""

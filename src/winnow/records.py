@@ -5,7 +5,8 @@ round-trip what is stored: all but `Stage` and `Context`, which live in memory a
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -127,6 +128,19 @@ Probe = Callable[[Any], dict[str, Any]]
 """Called by training with the model every n steps; gives back one evaluation: `validation`, `sets`, `micro`, `macro`,
 and under `cost` what it used."""
 
+Listener = Callable[[Sequence[Mapping[str, Any]], Sequence[Mapping[str, Any]]], None]
+"""Called by training after every step with all logged points and all evaluations so far, as its records hold them."""
+
+
+def unheard(steps: Sequence[Mapping[str, Any]], evaluations: Sequence[Mapping[str, Any]]) -> None:
+    """Nothing."""
+
+
+@contextmanager
+def nobody() -> Iterator[Listener]:
+    """The listener of a run that nobody follows."""
+    yield unheard
+
 
 @dataclass(frozen=True)
 class Context:
@@ -137,6 +151,8 @@ class Context:
     progress: Progress = Silent()
     make_probe: Callable[[Any], Probe] | None = None
     """For training: builds the probe for a model."""
+    follow: Callable[[], AbstractContextManager[Listener]] = nobody
+    """For training: opens whoever follows the run while it trains."""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -10,10 +10,11 @@ from typing import Any
 
 from winnow.errors import BudgetError, RecipeError, nearest
 from winnow.fingerprints import fingerprint_of
-from winnow.recipe import Recipe
-from winnow.records import Artifact, Context, Outcome, Probe, Progress, Silent, Stage, Stored
+from winnow.recipe import EvaluationRecipe, Recipe
+from winnow.records import Artifact, Context, Listener, Outcome, Probe, Progress, Silent, Stage, Stored, nobody
 from winnow.store import Store, hash_json, hash_tree
 from winnow.study.graph import Graph
+from winnow.trackers.following import following
 
 StageFunction = Callable[[Any, Mapping[str, Stored], Context], Outcome]
 
@@ -28,9 +29,14 @@ KINDS = {
     "represent": ("winnow.selection.represent", "represent", 3),
     "select": ("winnow.selection.stages", "select", 3),
     "train": ("winnow.training.stages", "train_model", 2),
-    "evaluate": ("winnow.evaluation.stages", "evaluate", 1),
+    "trial": ("winnow.training.sweeps", "run_trial", 1),
+    "sweep": ("winnow.training.sweeps", "choose_rate", 1),
+    "evaluate": ("winnow.evaluation.stages", "evaluate", 2),
 }
 """Kind of stage -> module, function, version. Raise the version when the same question gets another answer."""
+
+OF_ARMS = "trial", "sweep", "train", "evaluate"
+"""Kinds of stages that an arm goes without where its selection costs more than the budget."""
 
 WAIT_SECONDS = 0.5
 
@@ -100,7 +106,7 @@ def walk_stages(graph: Graph, recipe: Recipe, store: Store, names: list[str], wa
 
 def _is_settled(stage: Stage, walk: Walk) -> bool:
     """Whether the stage is there, or its arm cannot pay for it."""
-    return stage.name in walk.done or (stage.arm in walk.not_affordable and stage.kind in ("train", "evaluate"))
+    return stage.name in walk.done or (stage.arm in walk.not_affordable and stage.kind in OF_ARMS)
 
 
 def _attempt(stage: Stage, graph: Graph, recipe: Recipe, store: Store, walk: Walk, watch: Watch) -> None:
@@ -126,9 +132,9 @@ def _make(
     make: StageFunction = getattr(import_module(module), function)
     folder = store.draft(stage.kind, fingerprint)
     with watch.stage(stage.name, stage.kind) as progress:
-        probe = _probe_maker(recipe, inputs, walk) if stage.kind == "train" and stage.arm is not None else None
         try:
-            outcome = make(stage.part, inputs, Context(folder, progress, probe))
+            probe, follow = _probe_maker(stage, recipe, inputs, walk), _follow(stage, fingerprint, recipe)
+            outcome = make(stage.part, inputs, Context(folder, progress, probe, follow))
         except BudgetError as error:
             if stage.arm is None or not str(error).startswith("not affordable"):
                 raise
@@ -152,16 +158,40 @@ def _artifact(stage: Stage, inputs: dict[str, Stored], fingerprint: str, folder:
     )
 
 
-def _probe_maker(recipe: Recipe, inputs: Mapping[str, Stored], walk: Walk) -> Callable[[Any], Probe]:
-    """How a run evaluates on the way: on its validation split and on samples of the evaluation sets."""
+@dataclass(frozen=True)
+class ProbeMaker:
+    """How a run evaluates on the way; plain data, since it may have to go to a process of the run's own."""
 
-    def make(model: Any) -> Probe:
-        from winnow.evaluation.probe import probe_for
+    recipe: EvaluationRecipe
+    inputs: Mapping[str, Stored]
+    """Of the run."""
+    tests: Stored | None
+    """Evaluation sets; null to look at the validation split alone."""
 
-        tests, tokenizer = walk.done["tests"], inputs["tokenizer"]
-        return probe_for(model, recipe.evaluation, pool=inputs["data"], tests=tests, tokenizer=tokenizer)
+    def __call__(self, model: Any) -> Probe:
+        """The probe for this model."""
+        from winnow.evaluation.probe import probe_for, validation_probe
 
-    return make
+        pool, tokenizer = self.inputs["data"], self.inputs["tokenizer"]
+        if self.tests is None:
+            return validation_probe(pool)
+        return probe_for(model, self.recipe, pool=pool, tests=self.tests, tokenizer=tokenizer)
+
+
+def _probe_maker(stage: Stage, recipe: Recipe, inputs: Mapping[str, Stored], walk: Walk) -> ProbeMaker | None:
+    """On its validation split and samples of the evaluation sets; a trial on the split alone."""
+    if stage.kind == "trial":
+        return ProbeMaker(recipe.evaluation, inputs, None)
+    if stage.kind != "train" or stage.arm is None:
+        return None
+    return ProbeMaker(recipe.evaluation, inputs, walk.done["tests"])
+
+
+def _follow(stage: Stage, fingerprint: str, recipe: Recipe) -> Callable[[], AbstractContextManager[Listener]]:
+    """Whoever follows the run of an arm while it trains: the recipe's trackers."""
+    if stage.kind != "train" or stage.arm is None:
+        return nobody
+    return following(recipe.trackers, recipe.name, stage, fingerprint)
 
 
 def missing(graph: Graph, store: Store) -> list[str]:

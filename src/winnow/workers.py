@@ -24,11 +24,11 @@ MOST = 8
 
 
 def default_workers(recipe: Recipe) -> int:
-    """How many runs fit side by side: the cores over the threads of one run; one on an accelerator."""
+    """How many runs fit side by side: the cores over the threads of one run's processes; one on an accelerator."""
     if _has_accelerator():
         return 1
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(MOST, cores // recipe.training.threads))
+    return max(1, min(MOST, cores // (recipe.training.threads * recipe.machine.devices)))
 
 
 @contextmanager

@@ -2,6 +2,8 @@ import pytest
 
 from winnow.errors import RecipeError
 from winnow.fingerprints import fingerprint_of
+from winnow.parts import asked
+from winnow.recipe import ADDED, TrainingRecipe
 from winnow.records import Artifact, Cost, Stored
 
 PROBLEMS = {"licence": "MIT", "problems": {"examples": 50}}
@@ -154,6 +156,14 @@ def test_how_often_a_run_is_saved_is_not_asked(make_graph, tmp_path):
         make_graph(base={"pretrain": PRETRAIN | {"training": {}}}),
     )
     assert len({fingerprints(graph, tmp_path)["base"] for graph in pretrain}) == 1
+
+
+def test_fields_that_came_later_are_asked_where_they_are_given(make_graph):
+    later = {name for name, field in TrainingRecipe.model_fields.items() if ADDED in field.metadata}
+    plain = asked(make_graph().stages["train.full.s0"].part)["training"]
+    packed = asked(make_graph(training={"packing": True}).stages["train.full.s0"].part)["training"]
+    assert "packing" in later and not later & plain.keys()
+    assert packed == plain | {"packing": True}
 
 
 def test_more_arms_seeds_and_sets_leave_the_old_stages_as_they_are(make_graph, tmp_path):

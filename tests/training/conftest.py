@@ -29,19 +29,26 @@ def make_job():
 
     def build(
         allowed=("visits", 44), *, global_batch=8, micro=4, every_steps=None, best_by="validation", saved=None,
-        method="full", dtype=torch.float32, rows=None, **recipe,
+        method="full", dtype=torch.float32, rows=None, model=None, **recipe,
     ):  # fmt: skip
         options = {"learning_rate": 1e-2, "checkpoint_every_seconds": NEVER, "lora": LORA} | recipe
         training = TrainingRecipe(method=method, per_device_batch_size=micro, **options)
-        model, rows = toy_model(), rows or toy_rows(20)
+        model, rows = model or toy_model(), rows or toy_rows(20)
         model = (adapt(model, training.lora, seed=0) if method == "lora" else model).to(dtype)
         flops = flop_model(model)
         plan = plan_visits(
             rows.lengths, flops.train(rows.lengths), allowed=Allowance(*allowed), global_batch_size=global_batch, seed=3
         )
-        batches = EpochBatches(rows, plan, global_batch_size=global_batch, micro_batch_size=micro, seed=3)
-        keep = (lambda name: None) if saved is None else saved.append
-        return Job(model, batches, training, flops, 3, every_steps, best_by, keep)
+        batches = EpochBatches(
+            rows, plan, global_batch_size=global_batch, micro_batch_size=micro, seed=3, packing=training.packing
+        )
+        keep = [] if saved is None else saved
+
+        def save(folder):
+            (folder / "weights").write_bytes(b"some")
+            keep.append(folder.name.partition("_")[0].removesuffix(".partial"))
+
+        return Job(model, batches, training, flops, 3, every_steps, best_by, save)
 
     return build
 

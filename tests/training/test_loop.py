@@ -6,7 +6,8 @@ import pytest
 import torch
 from toys import toy_rows, whole_batch
 
-from winnow.errors import TrainingError
+from winnow.errors import RecipeError, TrainingError
+from winnow.models.rows import rows_of
 
 FLOAT64 = {"dtype": torch.float64, "precision": "float64"}
 
@@ -88,6 +89,48 @@ def test_what_is_spent_is_counted_with_and_without_padding(make_job, run_job):
     heads = sum(int(batch.is_target.sum()) for batch in batches)
     padded = sum(float(job.flops.train(batch.ids.shape[1])) * len(batch.ids) for batch in batches)
     assert spent.executed_flops == pytest.approx(padded - job.flops.train.head * (spent.padded_tokens - heads))
+
+
+BODY = 2 * (2 * 12 * 32 * 32)
+"""FLOPs of one token forward: two layers of matrices 32 x 96, 32 x 32, 32 x 128, 128 x 32, two FLOPs a weight."""
+SQUARE = 2 * (4 * 32)
+"""FLOPs forward, over the length squared: two layers, two products, two FLOPs, 32 wide."""
+HEAD = 2 * 270 * 32
+"""FLOPs of one position forward: 270 pieces, 32 wide."""
+
+
+@pytest.mark.parametrize(
+    ("options", "padded_tokens", "squares", "rerun"),
+    [
+        # Lengths 4 and 6 in one micro-batch, 10 in the other.
+        ({}, 2 * 6 + 10, 2 * 6**2 + 10**2, 0),
+        # Two lines of 10: 10, and 6 with 4.
+        ({"packing": True}, 2 * 10, 2 * 10**2, 0),
+        ({"gradient_checkpointing": True}, 22, 172, BODY * 22 + SQUARE * 172),
+    ],
+    ids=["padded", "packed", "gradient checkpointing"],
+)
+def test_every_step_costs_what_a_pencil_finds(make_job, run_job, options, padded_tokens, squares, rerun):
+    ids = [np.arange(1, 1 + length, dtype=np.int32) for length in (10, 4, 6)]
+    rows = rows_of(["a", "b", "c"], ids, np.array([5, 2, 3]))
+    tally, _ = run_job(make_job(("visits", 6), global_batch=3, micro=2, rows=rows, **options))
+    tokens, targets = 4 + 6 + 10, 2 + 3 + 5
+    reference = 3 * ((BODY + HEAD) * tokens + SQUARE * (4**2 + 6**2 + 10**2))
+    executed = 3 * (BODY * padded_tokens + SQUARE * squares + HEAD * targets) + rerun
+    assert (reference, executed - rerun) == (4102656, {22: 3894528, 20: 3621120}[padded_tokens])
+    for step, point in enumerate(tally.steps, start=1):
+        assert (point["step"], point["visits"], point["tokens"]) == (step, 3 * step, tokens * step)
+        assert point["padded_tokens"] == padded_tokens * step
+        assert (point["flops"], point["executed_flops"]) == (reference * step, executed * step)
+    assert len(tally.steps) == 2
+
+
+def test_packing_is_refused_where_examples_would_see_each_other(make_job, run_job, monkeypatch):
+    job = make_job(packing=True)
+    inner = job.model.transformer.forward
+    monkeypatch.setattr(job.model.transformer, "forward", lambda position_ids=None, **inputs: inner(**inputs))
+    with pytest.raises(RecipeError, match="training.packing is true, but GPT2LMHeadModel does not keep packed"):
+        run_job(job)
 
 
 def test_a_loss_that_is_no_number_names_step_and_examples(make_job, run_job):

@@ -1,9 +1,11 @@
+import dataclasses
 import shutil
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from safetensors.torch import load_file
 from toys import (
     ARCHITECTURE,
     VOCABULARY,
@@ -18,13 +20,15 @@ from toys import (
 from winnow.errors import BudgetError, RecipeError
 from winnow.models import loading
 from winnow.parts import ModelPart, TrainPart
-from winnow.recipe import BudgetRecipe, LoraRecipe, TrainingRecipe
+from winnow.recipe import BudgetRecipe, EvaluationRecipe, LoraRecipe, ProblemsRecipe, SourceRecipe, TrainingRecipe
 from winnow.records import Context, Cost, Silent
 from winnow.store import read_json
 from winnow.training.calibration import measure_speed
 from winnow.training.pointing import point_at_model
 from winnow.training.stages import train_model
+from winnow.walk import ProbeMaker
 
+SET = SourceRecipe(name="easy", licence="CC0-1.0", problems=ProblemsRecipe(examples=5))
 FULL = TrainingRecipe(method="full", per_device_batch_size=4, learning_rate=1e-3)
 LORA = TrainingRecipe(per_device_batch_size=4, lora=LoraRecipe(r=2), learning_rate=1e-2)
 POINT = ["executed_flops", "flops", "padded_tokens", "seconds", "tokens", "visits"]
@@ -198,3 +202,36 @@ def test_a_folder_that_lacks_a_part_is_refused(tmp_path, model_folder, pattern, 
 def test_calibration_measures_a_speed(training):
     speed = measure_speed(ARCHITECTURE | {"vocab_size": VOCABULARY}, training, batch_size=4, tokens=16)
     assert 1e6 < speed < 1e15
+
+
+class Seen(list):
+    """Progress that is kept."""
+
+    def update(self, done, total, note=""):
+        self.append((done, total))
+
+
+@pytest.mark.parametrize("sharding", ["none", "full"])
+@pytest.mark.slow
+def test_two_devices_leave_what_one_leaves(tmp_path, inputs, sharding):
+    """Two processes in their own right, with the probe of a real run on the way."""
+    pq.write_table(pq.read_table(inputs["data"].folder / "train.parquet"), inputs["data"].folder / "validation.parquet")
+    training = LORA.model_copy(update={"precision": "float64", "lora": LoraRecipe(r=2, lora_dropout=0.0)})
+    left = {}
+    for devices in (1, 2):
+        cut = training.model_copy(update={"sharding": sharding if devices == 2 else "none"})
+        stored = store_artifact(tmp_path, "train", f"on{devices}")
+        probe, seen = ProbeMaker(EvaluationRecipe(sets=[SET]), inputs, None), Seen()
+        outcome = train_model(part_of(cut, every_steps=2, devices=devices), inputs, Context(stored.folder, seen, probe))
+        weights = [load_file(stored.folder / name / "adapter_model.safetensors") for name in ("best", "last")]
+        left[devices] = weights, read_json(stored.folder / "training_records.json"), outcome, seen
+    (one, records, outcome, seen), (two, others, outcomes, seens) = left[1], left[2]
+    for first, second in zip(one, two, strict=True):
+        assert first.keys() == second.keys()
+        assert max((first[name] - second[name]).abs().max() for name in first) < 1e-9
+    assert [at["validation"]["loss"] for at in others["evaluations"]] == pytest.approx(
+        [at["validation"]["loss"] for at in records["evaluations"]], abs=1e-9
+    )
+    for meter, cost in outcome.costs.items():
+        assert dataclasses.replace(outcomes.costs[meter], seconds=0) == dataclasses.replace(cost, seconds=0)
+    assert others["plan"] == records["plan"] and outcomes.outputs == outcome.outputs and seens == seen

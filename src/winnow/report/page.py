@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from ruamel.yaml import YAML
 
 from winnow.findings import Findings, Table
+from winnow.recipe import TrainingRecipe
 from winnow.report.tables import for_people, markdown
 
 FIGURES = {
@@ -40,13 +41,19 @@ def model_card(findings: Findings, figures: Mapping[str, bytes]) -> str:
 def front_matter(findings: Findings) -> dict[str, Any]:
     """The card's metadata, with a result for each arm and evaluation set in the hub's `model-index`."""
     recipe = findings.recipe
-    tags = ["winnow", "data-selection", *(["peft", "lora"] if recipe.training.method == "lora" else [])]
+    tags = ["winnow", "data-selection", *_adapter_tags(recipe.training)]
     front: dict[str, Any] = {"license": "other", "pipeline_tag": "text-generation", "tags": tags}
     if recipe.training.method == "lora":
         front["library_name"] = "peft"
     if recipe.base.model:
         front["base_model"] = recipe.base.model
     return front | {"model-index": [_index_entry(findings, arm.name) for arm in findings.arms if arm.seeds]}
+
+
+def _adapter_tags(training: TrainingRecipe) -> list[str]:
+    if training.method == "full":
+        return []
+    return ["peft", "lora" if training.peft is None else str(training.peft["peft_type"]).lower()]
 
 
 def _index_entry(findings: Findings, arm: str) -> dict[str, Any]:

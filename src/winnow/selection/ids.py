@@ -29,7 +29,14 @@ def files(options: IdsOptions) -> tuple[Path, ...]:
     return (Path(options.path),)
 
 
-@selector("ids", summary="Rows named in a file.", options=IdsOptions, takes_fraction=False, files=files)
+def num_rows(options: IdsOptions) -> int:
+    """How many rows the file names."""
+    return len(read_ids(Path(options.path)))
+
+
+@selector(
+    "ids", summary="Rows named in a file.", options=IdsOptions, takes_fraction=False, files=files, num_rows=num_rows
+)
 def order(pool: PoolView, *, size: int, seen: Seen, options: IdsOptions, rng: np.random.Generator) -> IntArray:
     """The named rows. Raises DataError for ids that are unknown, stand twice, or are not there at all."""
     named = read_ids(Path(options.path))

@@ -90,6 +90,11 @@ def no_files(options: Any) -> tuple[Path, ...]:
     return ()
 
 
+def all_rows(options: Any) -> int | None:
+    """No number that the options tell: as many as there are."""
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Selector:
     """A registered selector."""
@@ -99,6 +104,7 @@ class Selector:
     options: type[Frozen]
     flops: FlopsFunction
     files: Callable[[Any], tuple[Path, ...]]
+    num_rows: Callable[[Any], int | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +139,12 @@ def selector(
     wraps: bool = False,
     flops: FlopsFunction = no_flops,
     files: Callable[[Any], tuple[Path, ...]] = no_files,
+    num_rows: Callable[[Any], int | None] = all_rows,
 ) -> Callable[[Order], Order]:
     """Register the decorated function as a selector; `records.Traits` says what the arguments mean.
 
-    `flops` counts what a selection costs, `files` tells which files its options name.
+    `flops` counts what a selection costs, `files` tells which files its options name, `num_rows` how many rows a
+    selector without a fraction will choose, where its options tell.
     """
     traits = Traits(
         name, summary, is_random=is_random, needs=needs, takes_fraction=takes_fraction,
@@ -144,7 +152,7 @@ def selector(
     )  # fmt: skip
 
     def register(function: Order) -> Order:
-        _register(Selector(traits, function, options, flops, files))
+        _register(Selector(traits, function, options, flops, files, num_rows))
         return function
 
     return register

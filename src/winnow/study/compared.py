@@ -35,7 +35,7 @@ def compared(
     seeds += [seed for seed in range(len(seeds) + MIN_SEEDS) if seed not in seeds][: max(0, MIN_SEEDS - len(seeds))]
     own: dict[str, Any] = {"arms": tuple(arms.values()), "controls": False}
     own |= {"fractions": tuple(dict.fromkeys(fractions))} if fractions else {}
-    study = recipe.study.model_copy(update={"seeds": tuple(seeds), "resample_pool": 1.0})
+    study = recipe.study.model_copy(update={"seeds": tuple(seeds), "resample_pool": 1.0, "sweep": None})
     return recipe.model_copy(update={"selection": recipe.selection.model_copy(update=own), "study": study})
 
 

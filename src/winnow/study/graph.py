@@ -1,6 +1,7 @@
 """A recipe as a graph of stages.
 
-The plain sections give the usual graph: sources -> tests, pool -> features -> selections -> runs -> evaluations.
+The plain sections give the usual graph: sources -> tests, pool -> features -> selections -> runs -> evaluations;
+`study.sweep` puts trials between selections and runs.
 `base.pretrain` and `stages:` are training stages like any other; an arm starts from whichever it names.
 """
 
@@ -11,6 +12,7 @@ from typing import Any, Literal
 from winnow.budget import CHARGES_SELECTION
 from winnow.errors import RecipeError, nearest
 from winnow.parts import (
+    CooldownPart,
     CorpusPart,
     EvaluatePart,
     GeneratePart,
@@ -35,6 +37,8 @@ from winnow.recipe import (
 )
 from winnow.records import Stage, Traits, inner_of
 from winnow.study.arms import Arm, build_arms, global_batch_size, representation_of
+from winnow.study.sweeps import sweep_stage, sweep_stages, swept_arms
+from winnow.text.chat_templates import read_template
 
 COMMON = "generate", "tests", "corpus", "tokenizer", "model", "pool"
 """Kinds of stages that are made before anything is trained or scored."""
@@ -56,9 +60,15 @@ def expand(recipe: Recipe, traits: Mapping[str, Traits]) -> Graph:
     stages += _representation_stages(recipe, arms)
     stages += _selection_stages(recipe, arms, traits)
     stages.append(_evaluation_stage(recipe, "evaluate.zero_shot", recipe.training.start, ("last",)))
+    if recipe.study.sweep is not None:
+        for arm in swept_arms(recipe, arms):
+            run = _run_stage(recipe, arm, recipe.study.sweep.seed, traits)
+            stages += sweep_stages(recipe, recipe.study.sweep, run)
     for seed in recipe.study.seeds:
         for arm in arms:
-            stages += _run_stages(recipe, arm, seed, traits)
+            run = _run_stage(recipe, arm, seed, traits)
+            name = f"evaluate.{arm.name}.s{seed}"
+            stages += [run, _evaluation_stage(recipe, name, run.name, ("best", "last"), arm.name, seed)]
     return Graph(_by_name(stages), arms, recipe.study.seeds)
 
 
@@ -95,7 +105,10 @@ def _data_stages(recipe: Recipe) -> list[Stage]:
         if source.problems or source.passages
     ]
     sets = recipe.evaluation.sets
-    return [*made, Stage("tests", "tests", TestsPart(sets=sets, completion=recipe.pool.completion), _generated(sets))]
+    part = TestsPart(
+        sets=sets, completion=recipe.pool.completion, chat_template=read_template(recipe.pool.chat_template)
+    )
+    return [*made, Stage("tests", "tests", part, _generated(sets))]
 
 
 def _base_stages(recipe: Recipe) -> list[Stage]:
@@ -120,6 +133,7 @@ def _pretraining(recipe: Recipe, pretrain: PretrainRecipe) -> TrainPart:
         architecture=pretrain.architecture,
         context_tokens=pretrain.context_tokens,
         seed=pretrain.seed,
+        devices=recipe.machine.devices,
         **_spending(recipe, pretrain.budget),
     )
 
@@ -147,20 +161,26 @@ def _pool_stage(recipe: Recipe) -> Stage:
     target = recipe.pool.target
     own = (target.source,) if target and target.source else ()
     inputs = {"tests": "tests", "tokenizer": _tokenizer(recipe)} | _generated((*recipe.pool.sources, *own))
-    return Stage("pool", "pool", PoolPart(pool=recipe.pool), inputs)
+    pool = recipe.pool.model_copy(update={"chat_template": read_template(recipe.pool.chat_template)})
+    return Stage("pool", "pool", PoolPart(pool=pool), inputs)
 
 
 def _own_stages(recipe: Recipe) -> list[Stage]:
     """The training stages that the recipe spells out, each after the one it starts from."""
     known = ["base"]
-    stages = []
+    stages: list[Stage] = []
     for own in recipe.stages:
+        if own.cooldown_of is not None:
+            stages.append(_branch(own, stages))
+            known.append(own.name)
+            continue
         if own.start not in known:
             before = f"{nearest(own.start, known)}; before it stand {', '.join(known)}"
             raise RecipeError(f"stage {own.name!r} starts from {own.start!r}{before}")
         part = TrainPart(
             objective="sft", training=own.training, global_batch_size=_batch(recipe, own.training),
-            sources=own.sources, seed=own.seed, **_spending(recipe, own.budget),
+            sources=own.sources, seed=own.seed, devices=recipe.machine.devices,
+            keep_every_steps=own.keep_every_steps, keep_at=own.keep_at, **_spending(recipe, own.budget),
         )  # fmt: skip
         inputs = {"data": "pool", "start": own.start, "tokenizer": _tokenizer(recipe)}
         stages.append(Stage(own.name, "train", part, inputs))
@@ -169,6 +189,29 @@ def _own_stages(recipe: Recipe) -> list[Stage]:
         start = recipe.training.start
         raise RecipeError(f"training.start is {start!r}{nearest(start, known)}; known stages: {', '.join(known)}")
     return stages
+
+
+def _branch(own: StageRecipe, stages: list[Stage]) -> Stage:
+    """A stage that goes on from another one's kept state, as that one trains, and cools down."""
+    trunks = {
+        stage.name: stage for stage in stages if isinstance(stage.part, TrainPart) and stage.part.cooldown is None
+    }
+    trunk = trunks.get(own.cooldown_of or "")
+    if trunk is None:
+        known = ", ".join(trunks) or "none"
+        raise RecipeError(
+            f"stage {own.name!r} cools down {own.cooldown_of!r}{nearest(own.cooldown_of or '', trunks)}; "
+            f"the stages before it that are no branches: {known}"
+        )
+    assert isinstance(trunk.part, TrainPart)
+    if own.budget.unit != trunk.part.budget.unit:
+        raise RecipeError(
+            f"stage {own.name!r} has a budget in {own.budget.unit}, {trunk.name!r}, which it cools down, one in "
+            f"{trunk.part.budget.unit}; use one unit"
+        )
+    cooldown = CooldownPart(budget=own.budget, fraction=own.cooldown_fraction)
+    part = trunk.part.model_copy(update={"cooldown": cooldown, "keep_every_steps": None, "keep_at": ()})
+    return Stage(own.name, "train", part, {**trunk.inputs, "trunk": trunk.name})
 
 
 def _representation_stages(recipe: Recipe, arms: list[Arm]) -> list[Stage]:
@@ -197,7 +240,7 @@ def _ancestry(name: str, own: Mapping[str, StageRecipe]) -> list[str]:
     found: list[str] = []
     while name in own and name not in found:
         found.append(name)
-        name = own[name].start
+        name = own[name].cooldown_of or own[name].start
     return found
 
 
@@ -274,12 +317,11 @@ def selection_stage(recipe: Recipe, arm: Arm, seed: int, traits: Mapping[str, Tr
     return f"select.{arm.name}.s{seed}" if _is_random(recipe, arm, traits) else f"select.{arm.name}"
 
 
-def _run_stages(recipe: Recipe, arm: Arm, seed: int, traits: Mapping[str, Traits]) -> list[Stage]:
-    run = f"train.{arm.name}.s{seed}"
+def _run_stage(recipe: Recipe, arm: Arm, seed: int, traits: Mapping[str, Traits]) -> Stage:
     part = TrainPart(
         objective="sft", training=recipe.training, global_batch_size=_batch(recipe, recipe.training),
         every_steps=recipe.evaluation.every_steps, best_by=recipe.evaluation.best_by, seed=seed,
-        **_spending(recipe, recipe.budget),
+        devices=recipe.machine.devices, **_spending(recipe, recipe.budget),
     )  # fmt: skip
     inputs = {
         "data": "pool",
@@ -289,8 +331,10 @@ def _run_stages(recipe: Recipe, arm: Arm, seed: int, traits: Mapping[str, Traits
     }
     if recipe.evaluation.best_by == "test":
         inputs["tests"] = "tests"
-    evaluation = _evaluation_stage(recipe, f"evaluate.{arm.name}.s{seed}", run, ("best", "last"), arm.name, seed)
-    return [Stage(run, "train", part, inputs, arm.name, seed), evaluation]
+    sweep = sweep_stage(recipe, arm.name)
+    if sweep is not None:
+        inputs["sweep"] = sweep
+    return Stage(f"train.{arm.name}.s{seed}", "train", part, inputs, arm.name, seed)
 
 
 def _evaluation_stage(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from winnow.errors import ArtifactError
+from winnow.parts import without_added
 from winnow.recipe import BaseRecipe, Recipe, TrainingRecipe
 from winnow.store import read_json
 
@@ -15,13 +16,14 @@ STUDY = "study.json"
 
 def identity(recipe: Recipe) -> dict[str, Any]:
     """The parts of a recipe that a study folder cannot change."""
-    return {
+    plain = {
         "pool": recipe.pool.model_dump(mode="json", exclude_defaults=True),
         "base": _base(recipe.base).model_dump(mode="json", exclude_defaults=True),
-        "training": recipe.training.model_dump(mode="json", exclude={"checkpoint_every_seconds"}),
+        "training": _training(recipe.training),
         "budget": recipe.budget.model_dump(mode="json", exclude_defaults=True),
         "primary": recipe.study.primary.model_dump(mode="json"),
-    } | _stages(recipe)
+    }
+    return plain | _sweep(recipe) | _stages(recipe)
 
 
 def _base(base: BaseRecipe) -> BaseRecipe:
@@ -33,14 +35,24 @@ def _base(base: BaseRecipe) -> BaseRecipe:
     return base.model_copy(update={"pretrain": base.pretrain.model_copy(update={"training": training})})
 
 
+def _sweep(recipe: Recipe) -> dict[str, Any]:
+    """How the learning rate is chosen, where the recipe does not give it."""
+    return {"sweep": recipe.study.sweep.model_dump(mode="json")} if recipe.study.sweep else {}
+
+
 def _stages(recipe: Recipe) -> dict[str, Any]:
     """The stages between the base and the arms, where the arms start from one of them."""
     if recipe.training.start == "base":
         return {}
-    stages = [
-        stage.model_dump(mode="json", exclude={"training": {"checkpoint_every_seconds"}}) for stage in recipe.stages
-    ]
-    return {"stages": stages}
+    unsaved = {"training": {"checkpoint_every_seconds"}}
+    return {"stages": [without_added(s, s.model_dump(mode="json", exclude=unsaved)) for s in recipe.stages]}
+
+
+def _training(training: TrainingRecipe) -> dict[str, Any]:
+    tree: dict[str, Any] = without_added(
+        training, training.model_dump(mode="json", exclude={"checkpoint_every_seconds"})
+    )
+    return tree
 
 
 def known_study(folder: Path) -> dict[str, Any] | None:

@@ -6,30 +6,37 @@ keeps the best and the last weights, and, killed anywhere, goes on to the same b
 
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from winnow import stopping
 from winnow.errors import TrainingError
 from winnow.models.flops import FlopModel
 from winnow.models.forward import Batch, Losses
 from winnow.models.loading import trainable_state
+from winnow.models.packing import check_packing
+from winnow.models.recomputing import recompute_layers
 from winnow.recipe import TrainingRecipe
-from winnow.records import Cost, Probe, Progress
+from winnow.records import Cost, Listener, Probe, Progress, unheard
+from winnow.store import write_folder
 from winnow.training import checkpoints
 from winnow.training.batches import EpochBatches
+from winnow.training.branching import BRANCHES
 from winnow.training.memory import is_out_of_memory
 from winnow.training.optimizers import Together, build_optimizer, trained
-from winnow.training.schedule import learning_rate_at
-from winnow.training.tally import LOGGED_POINTS, Journal, Tally
+from winnow.training.precision import autocast_dtype
+from winnow.training.random_state import random_state, set_random_state
+from winnow.training.ranks import Ranks
+from winnow.training.schedule import Cooldown, learning_rate_at
+from winnow.training.tally import LOGGED_POINTS, DivergedError, Journal, Tally, Unwritten
 
 Optimizer = torch.optim.Optimizer | Together
-PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float64": None}
+CHECKPOINTS = "checkpoints"
+"""Where a run's checkpoints stand, below its folder."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +51,16 @@ class Job:
     seed: int
     every_steps: int | None
     best_by: str
-    save: Callable[[str], None]
-    """Writes the model as it is now under this name (`best`, `last`)."""
+    save: Callable[[Path], None]
+    """Writes the model as it is now into this folder."""
+    ranks: Ranks = Ranks()
+    """The processes that train together; the first one evaluates and writes."""
+    cooldown: Cooldown | None = None
+    """How the run ends, if it is branched from a longer one."""
+    kept_steps: frozenset[int] = frozenset()
+    """Steps after which the whole state is kept, for branches."""
+    hear: Listener = unheard
+    """Told what the run has recorded, after every step."""
 
 
 def train(job: Job, folder: Path, progress: Progress, probe: Probe | None) -> tuple[Tally, Cost]:
@@ -59,19 +74,20 @@ def train(job: Job, folder: Path, progress: Progress, probe: Probe | None) -> tu
 
 
 def _train(job: Job, folder: Path, progress: Progress, probe: Probe | None) -> tuple[Tally, Cost]:
-    steps, places = job.batches.plan.steps, folder / "checkpoints"
+    steps, places = job.batches.plan.steps, folder / CHECKPOINTS
     places.mkdir(parents=True, exist_ok=True)
-    optimizer, losses = build_optimizer(job.model, job.recipe), Losses(job.model, autocast=_autocast(job))
+    optimizer, losses = job.ranks.arranged(build_optimizer(job.model, job.recipe)), _losses(job)
     torch.manual_seed(job.seed)
-    tally, journal = _resume(job, optimizer, places), Journal(folder)
+    tally = _resume(job, optimizer, places)
+    journal = Journal(folder) if job.ranks.is_first else Unwritten(folder)
     journal.resume(tally.spent + tally.evaluating)
     if not tally.evaluations:
-        _evaluate(job, tally, probe)
+        _evaluate(job, tally, journal, probe, places)
     saved_at = time.perf_counter()
     job.model.train()
     while tally.step < steps:
         started = time.perf_counter()
-        rate = learning_rate_at(tally.step, steps, job.recipe)
+        rate = learning_rate_at(tally.step, steps, job.recipe, job.cooldown)
         loss, micro_batches = _step_that_fits(job, optimizer, losses, rate, tally, places)
         cost = _cost(job, losses, micro_batches, time.perf_counter() - started)
         tally.count_step(visits=sum(len(b.rows) for b in micro_batches), cost=cost, loss=loss)
@@ -79,42 +95,55 @@ def _train(job: Job, folder: Path, progress: Progress, probe: Probe | None) -> t
         if tally.step % max(1, steps // LOGGED_POINTS) == 0 or tally.step == steps:
             tally.log(rate)
         if tally.step == steps or (job.every_steps and tally.step % job.every_steps == 0):
-            _evaluate(job, tally, probe)
-            journal.note(tally.spent + tally.evaluating)
+            _evaluate(job, tally, journal, probe, places)
             job.model.train()
-        is_due = stopping.asked() or time.perf_counter() - saved_at >= job.recipe.checkpoint_every_seconds
-        if tally.step < steps and is_due:
-            checkpoints.write(places, _checkpoint(job, optimizer, tally))
+        job.hear(tally.steps, tally.evaluations)
+        if tally.step in job.kept_steps:
+            _save(job, optimizer, tally, folder / BRANCHES, keep_all=True)
+        is_late = time.perf_counter() - saved_at >= job.recipe.checkpoint_every_seconds
+        is_asked, is_due = job.ranks.any(stopping.asked(), is_late)
+        if tally.step < steps and (is_asked or is_due):
+            _save(job, optimizer, tally, places)
             saved_at = time.perf_counter()
-        if tally.step < steps and stopping.asked():
+        if tally.step < steps and is_asked:
             raise stopping.Stopped
         progress.update(tally.step, steps, f"loss {loss:.3f}")
-    job.save("last")
+    job.ranks.prepare_to_save()
+    if job.ranks.is_first:
+        write_folder(folder / "last", job.save)
     return tally, journal.wasted()
+
+
+def _losses(job: Job) -> Losses:
+    """The model's losses, the model made ready for what the recipe asks of it."""
+    if job.recipe.packing:
+        check_packing(job.model)
+    if job.recipe.gradient_checkpointing:
+        recompute_layers(job.model)
+    dtype = autocast_dtype(job.recipe.precision, next(job.model.parameters()).device)
+    return Losses(job.model, autocast=dtype, is_compiled=job.recipe.compile)
 
 
 def _step_that_fits(
     job: Job, optimizer: Optimizer, losses: Losses, rate: float, tally: Tally, places: Path
 ) -> tuple[float, list[Batch]]:
     """One step; where memory runs out, the same step again in micro-batches of half the size, from now on."""
-    random_state = _random_state()
+    before = random_state()
     while True:
         micro_batches = job.batches.micro_batches(tally.step, tally.micro_batch_size)
-        try:
-            loss = _step(job, optimizer, losses, micro_batches, rate)
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-            tally.micro_batch_size = _half(max(len(batch.rows) for batch in micro_batches), micro_batches)
-        else:
+        share = job.ranks.share(micro_batches, seed=job.seed, step=tally.step)
+        loss = _gradients(job, losses, share, sum(batch.total_weight() for batch in micro_batches))
+        has_failed = any(job.ranks.any(loss is None))
+        if loss is not None and not has_failed:
+            loss = job.ranks.sum_up(loss, trained(job.model))
             if not loss < float("inf"):
-                raise _no_number(job, loss, micro_batches, tally.step, places)
-            _update(job, optimizer)
+                raise _no_number(job, loss, micro_batches, tally, places)
+            _update(job, optimizer, rate)
             return loss, micro_batches
-        # Outside the handler, whose traceback holds on to the tensors of the failed attempt.
+        tally.micro_batch_size = _half(max(len(batch.ids) for batch in micro_batches), micro_batches)
         optimizer.zero_grad(set_to_none=True)
         torch.cuda.empty_cache()
-        _set_random_state(random_state)
+        set_random_state(before)
         warnings.warn(f"out of memory: going on with micro-batches of {tally.micro_batch_size}", stacklevel=2)
 
 
@@ -127,32 +156,41 @@ def _half(rows: int, micro_batches: list[Batch]) -> int:
     return rows // 2
 
 
-def _no_number(job: Job, loss: float, micro_batches: list[Batch], at: int, places: Path) -> TrainingError:
+def _no_number(job: Job, loss: float, micro_batches: list[Batch], tally: Tally, places: Path) -> DivergedError:
     rows = [job.batches.rows.names[row] for batch in micro_batches for row in batch.rows]
     good = checkpoints.newest_place(places)
-    return TrainingError(
-        f"the loss is {loss} at step {at + 1}, on examples {', '.join(rows[:5])} ...; lower training.learning_rate or "
-        f"look at these examples; the last good checkpoint is {good if good else 'the start: none was written yet'}"
-    )
+    return DivergedError(
+        f"the loss is {loss} at step {tally.step + 1}, on examples {', '.join(rows[:5])} ...; lower "
+        "training.learning_rate or look at these examples; the last good checkpoint is "
+        f"{good if good else 'the start: none was written yet'}", tally,
+    )  # fmt: skip
 
 
-def _step(job: Job, optimizer: Optimizer, losses: Losses, micro_batches: list[Batch], rate: float) -> float:
-    """Gradients of one global batch; gives back its mean loss per target token."""
-    for group in optimizer.param_groups:
-        group["lr"] = rate
-    weight = sum(batch.total_weight() for batch in micro_batches)
+def _gradients(job: Job, losses: Losses, share: Iterable[Batch], weight: float) -> float | None:
+    """Gradients of a share of a global batch that has this weight; gives back the share's part of the mean loss.
+
+    None where memory ran out; the traceback, which holds on to the tensors of the failed attempt, is gone by then.
+    """
     total = 0.0
-    for batch in micro_batches:
-        # Normalised by the weight of the whole global batch, so that the cut into micro-batches does not matter.
-        loss = losses.scaled_sum(batch.to(losses.device), weight)
-        loss.backward()
-        total += float(loss.detach())
+    try:
+        for batch in share:
+            # Normalised by the weight of the whole global batch, so that the cut into micro-batches does not matter.
+            loss = losses.scaled_sum(batch.to(losses.device), weight)
+            loss.backward()
+            total += float(loss.detach())
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        job.ranks.check_retry()
+        return None
     return total
 
 
-def _update(job: Job, optimizer: Optimizer) -> None:
+def _update(job: Job, optimizer: Optimizer, rate: float) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = rate
     if job.recipe.max_grad_norm is not None:
-        torch.nn.utils.clip_grad_norm_(trained(job.model), job.recipe.max_grad_norm)
+        job.ranks.clip(trained(job.model), job.recipe.max_grad_norm)
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
 
@@ -162,10 +200,11 @@ def _cost(job: Job, losses: Losses, micro_batches: list[Batch], seconds: float) 
     members = [row for batch in micro_batches for row in batch.rows]
     tokens = int(lengths[members].sum())
     executed = sum(
-        job.flops.train.executed(
-            rows=len(batch.rows),
+        job.flops.executed(
+            rows=len(batch.ids),
             padded_length=batch.ids.shape[1],
             heads=int(batch.is_target[:, 1:].sum()) if losses.is_sparse else batch.ids.numel(),
+            is_rerun=job.recipe.gradient_checkpointing,
         )
         for batch in micro_batches
     )
@@ -179,50 +218,38 @@ def _cost(job: Job, losses: Losses, micro_batches: list[Batch], seconds: float) 
     )
 
 
-def _evaluate(job: Job, tally: Tally, probe: Probe | None) -> None:
+def _evaluate(job: Job, tally: Tally, journal: Journal, probe: Probe | None, places: Path) -> None:
     """Run the probe, if there is one, and keep the weights if they are the best so far."""
     if probe is None:
         return
     scores = probe(job.model)
     cost: Cost = scores.pop("cost")
     tally.add_evaluation(scores, cost)
+    journal.note(tally.spent + tally.evaluating)
     value = scores["validation"]["loss"] if job.best_by == "validation" else scores["micro"]["loss"]
-    if tally.improves(value):
-        job.save("best")
+    if job.ranks.of_first(tally.improves(value)):
+        job.ranks.prepare_to_save()
+        if job.ranks.is_first:
+            checkpoints.save_best(places, tally.step, job.save)
 
 
-def _autocast(job: Job) -> torch.dtype | None:
-    if job.recipe.precision != "auto":
-        return PRECISIONS[job.recipe.precision]
-    on_gpu = next(job.model.parameters()).device.type == "cuda"
-    return torch.bfloat16 if on_gpu and torch.cuda.is_bf16_supported() else None
-
-
-def _random_state() -> dict[str, Tensor]:
-    on_gpu = {"cuda": torch.cuda.get_rng_state()} if torch.cuda.is_available() else {}
-    return {"cpu": torch.get_rng_state()} | on_gpu
-
-
-def _set_random_state(state: dict[str, Tensor]) -> None:
-    torch.set_rng_state(state["cpu"])
-    if "cuda" in state:
-        torch.cuda.set_rng_state(state["cuda"])
-
-
-def _checkpoint(job: Job, optimizer: Optimizer, tally: Tally) -> checkpoints.Checkpoint:
-    return checkpoints.Checkpoint(
-        tally.step, trainable_state(job.model), optimizer.state_dict(), _random_state(), tally.to_json()
-    )
+def _save(job: Job, optimizer: Optimizer, tally: Tally, places: Path, *, keep_all: bool = False) -> None:
+    weights, state = job.ranks.gathered(trainable_state(job.model)), job.ranks.gathered(optimizer.state_dict())
+    if job.ranks.is_first:
+        counts = tally.to_json()
+        state_now = checkpoints.Checkpoint(tally.step, weights, state, random_state(), counts, tally.kept_step)
+        checkpoints.write(places, state_now, keep_all=keep_all)
 
 
 def _resume(job: Job, optimizer: Optimizer, places: Path) -> Tally:
     """The state of the newest valid checkpoint, put into model, optimizer and generators; else a fresh start."""
     found = checkpoints.newest(places)
+    job.ranks.wait()  # until all have read, before the first one writes
     if found is None:
         return Tally()
     with torch.no_grad():
         for name, weight in trainable_state(job.model).items():
-            weight.copy_(found.weights[name])
-    optimizer.load_state_dict(found.optimizer)
-    _set_random_state(found.random_state)
+            job.ranks.restore(weight, found.weights[name])
+    job.ranks.restore_optimizer(optimizer, found.optimizer)
+    set_random_state(found.random_state)
     return Tally.from_json(found.counts)

@@ -1,9 +1,9 @@
 """The training stage: make model, rows, plan and FLOPs ready, run the loop, leave weights and records."""
 
 import dataclasses
-import shutil
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,18 +12,25 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import torch
 
-from winnow.budget import VisitPlan, allowance, plan_visits
+from winnow import files
+from winnow.budget import Allowance, VisitPlan, allowance, plan_visits
 from winnow.models import loading
 from winnow.models.flops import FlopModel, flop_model
 from winnow.models.generate import check_context
 from winnow.models.rows import TokenRows, packed_rows, sft_rows
 from winnow.parts import TrainPart
-from winnow.records import Context, Cost, Outcome, Stored
-from winnow.store import write_json
+from winnow.records import Context, Cost, Outcome, Progress, Silent, Stored, nobody
+from winnow.store import read_json, write_json
+from winnow.text.chat_templates import left_template
 from winnow.text.tokenizers import encode_texts, eos_id, tokenizer_of
+from winnow.training import checkpoints
 from winnow.training.batches import EpochBatches
-from winnow.training.loop import Job, train
-from winnow.training.tally import Tally
+from winnow.training.branching import BRANCHES, branch_off, cooldown_of, kept_steps, until_cooled_down, without
+from winnow.training.launching import together
+from winnow.training.loop import CHECKPOINTS, Job, train
+from winnow.training.ranks import Ranks
+from winnow.training.sharding import shard
+from winnow.training.tally import JOURNAL, Tally
 
 RECORDS = "training_records.json"
 
@@ -32,51 +39,80 @@ def train_model(part: TrainPart, inputs: Mapping[str, Stored], context: Context)
     """Train one model to the end of its budget.
 
     Inputs: `data` (a pool, or a corpus for pretraining), `tokenizer`; for fine-tuning `start`, and `selection` for an
-    arm that trains on a part of the pool. Leaves `best/` and `last/` (a model or an adapter each) and the records.
+    arm that trains on a part of the pool; `sweep` where that chose the learning rate. Leaves `best/` and `last/` (a
+    model or an adapter each) and the records. Where the part asks for several devices, as many processes train.
     """
+    if part.architecture is not None:
+        loading.check_architecture(part.architecture)
+    if not (context.folder / RECORDS).is_file():  # else a kill came after the training, before the store's record
+        if part.devices == 1:
+            train_as(Ranks(), part, inputs, context, context.progress)
+        else:
+            silent = replace(context, progress=Silent())
+            together(train_as, part.devices, part, dict(inputs), silent, progress=context.progress)
+    return _leave(context.folder)
+
+
+def train_as(ranks: Ranks, part: TrainPart, inputs: Mapping[str, Stored], context: Context, progress: Progress) -> None:
+    """Train as one of the processes that do so together; the first one leaves weights and records in the folder."""
+    if "sweep" in inputs:
+        rate = {"learning_rate": inputs["sweep"].numbers["learning_rate"]}
+        part = part.model_copy(update={"training": part.training.model_copy(update=rate)})
     torch.set_num_threads(part.training.threads)
     tokenizer = tokenizer_of(inputs["tokenizer"])
+    tokenizer.chat_template = left_template(inputs["data"].folder) or tokenizer.chat_template
     model = _model(part, inputs, tokenizer)
+    flops = flop_model(model)
     rows = _rows(part, inputs, tokenizer)
     check_context(model, int(rows.lengths.max()))
-    flops = flop_model(model)
-    plan = _plan(part, inputs, rows, flops)
+    plan = _plan(until_cooled_down(part), inputs, rows, flops)
+    cooldown, before = None, Cost()
+    if "trunk" in inputs:
+        cooldown = cooldown_of(part, plan.steps, _plan(part, inputs, rows, flops).steps)
+        if ranks.is_first:
+            latest = cooldown.begins(plan.steps)
+            before = branch_off(inputs["trunk"], context.folder / CHECKPOINTS, latest=latest)
+        ranks.wait()
     batches = EpochBatches(
         rows, plan, global_batch_size=part.global_batch_size,
-        micro_batch_size=part.training.per_device_batch_size, seed=part.seed,
+        micro_batch_size=part.training.per_device_batch_size, seed=part.seed, packing=part.training.packing,
+        devices=part.devices,
     )  # fmt: skip
-    if "start" in inputs:
+    if "start" in inputs and ranks.is_first:
         loading.write_start(context.folder, inputs["start"].artifact)
     base_name = inputs["start"].numbers.get("model") if "start" in inputs else None
+    if part.training.sharding == "full" and ranks.size > 1:
+        ranks = shard(ranks, model, part.training)
 
-    is_arm = "selection" in inputs
-
-    def save(name: str) -> None:
-        partial = context.folder / f"{name}.partial"
-        shutil.rmtree(partial, ignore_errors=True)
+    def save(folder: Path) -> None:
         # What others start from is a whole model; an arm leaves its adapter.
-        loading.save_model(model if is_arm else loading.merged(model), partial, tokenizer, base_name)
-        shutil.rmtree(context.folder / name, ignore_errors=True)
-        partial.rename(context.folder / name)
+        whole = ranks.saved(model) if "selection" in inputs else loading.merged(ranks.saved(model))
+        files.write(folder, lambda place: loading.save_model(whole, place, tokenizer, base_name))
 
-    probe = context.make_probe(model) if context.make_probe and part.every_steps else None
-    job = Job(model, batches, part.training, flops, part.seed, part.every_steps, part.best_by, save)
-    tally, wasted = train(job, context.folder, context.progress, probe)
-    return _leave(part, context, plan, flops, tally, wasted)
+    evaluates = bool(part.every_steps) and (ranks.is_first or ranks.is_sharded)
+    probe = context.make_probe(model) if context.make_probe and evaluates else None
+    with context.follow() if ranks.is_first else nobody() as hear:
+        job = Job(
+            model, batches, part.training, flops, part.seed, part.every_steps, part.best_by, save, ranks,
+            cooldown, kept_steps(part, plan.steps), hear,
+        )  # fmt: skip
+        tally, wasted = train(job, context.folder, progress, probe)
+        if ranks.is_first:
+            _write_records(part, context.folder, plan, flops, tally, wasted, before)
 
 
 def _model(part: TrainPart, inputs: Mapping[str, Stored], tokenizer: Any) -> Any:
     if "start" in inputs:
-        model = loading.load_model(inputs["start"])
+        bits = part.training.quantise
+        model = loading.load_quantised(inputs["start"], bits) if bits else loading.load_model(inputs["start"])
     else:
         assert part.architecture is not None
-        loading.check_architecture(part.architecture)
         model = loading.build_model(
             part.architecture, seed=part.seed, vocab_size=len(tokenizer), eos_id=eos_id(tokenizer)
         ).to(loading.best_device())
     loading.freeze(model, part.training.freeze)
     if part.training.method == "lora":
-        model = loading.adapt(model, part.training.lora, seed=part.seed)
+        model = loading.adapt(model, part.training.adapter, seed=part.seed)
     return model.double() if part.training.precision == "float64" else model
 
 
@@ -104,29 +140,41 @@ def _selected_rows(part: TrainPart, inputs: Mapping[str, Stored], pool: pa.Table
     names = selection["id"].to_pylist()
     weights = selection["weight"].to_pylist() if "weight" in selection.column_names else None
     if not set(names) <= set(pool["id"].to_pylist()):
-        pool = pa.concat_tables([pool, pq.read_table(inputs["data"].folder / "target.parquet")])
+        target = pq.read_table(inputs["data"].folder / "target.parquet")
+        pool = pa.concat_tables([pool, target], promote_options="default")  # conversations alone have masks
     chosen = dict(zip(names, weights or [1.0] * len(names), strict=True))
     rows = sft_rows(pool.filter(pc.is_in(pool["id"], pa.array(names))), loss_on=part.training.loss_on)
     return replace(rows, weights=np.array([chosen[name] for name in rows.names])) if weights else rows
 
 
 def _plan(part: TrainPart, inputs: Mapping[str, Stored], rows: TokenRows, flops: FlopModel) -> VisitPlan:
-    is_arm = "selection" in inputs
-    charged = inputs["selection"].numbers["charged_flops"] if is_arm and part.charge_selection else 0.0
-    allowed = allowance(
-        part.budget, pool_examples=inputs["data"].numbers["examples"] if is_arm else len(rows.names),
-        flops_per_second=part.flops_per_second, dollars_per_hour=part.dollars_per_hour, spent_flops=charged,
-    )  # fmt: skip
     return plan_visits(
-        rows.lengths, flops.train(rows.lengths), allowed=allowed,
+        rows.lengths, flops.train(rows.lengths), allowed=allowance_of(part, inputs, examples=len(rows.names)),
         global_batch_size=part.global_batch_size, seed=part.seed,
     )  # fmt: skip
 
 
-def _leave(part: TrainPart, context: Context, plan: VisitPlan, flops: FlopModel, tally: Tally, wasted: Cost) -> Outcome:
-    """Write the records, remove what only a resumed run needs."""
+def allowance_of(part: TrainPart, inputs: Mapping[str, Stored], *, examples: int) -> Allowance:
+    """What a run may use, in the unit that it counts; `examples` are those of a run that is no arm's.
+
+    Raises BudgetError where the selection alone costs more.
+    """
+    is_arm = "selection" in inputs
+    return allowance(
+        part.budget, pool_examples=inputs["data"].numbers["examples"] if is_arm else examples,
+        flops_per_second=part.flops_per_second, dollars_per_hour=part.dollars_per_hour,
+        spent_flops=inputs["selection"].numbers["charged_flops"] if is_arm and part.charge_selection else 0.0,
+    )  # fmt: skip
+
+
+def _write_records(
+    part: TrainPart, folder: Path, plan: VisitPlan, flops: FlopModel, tally: Tally, wasted: Cost, before: Cost
+) -> None:
+    """Write the records of a run, which say that its training is over; `before` is what the longer run has paid."""
+    if tally.kept_step is not None:
+        checkpoints.check_best(folder / CHECKPOINTS, tally.kept_step)
     best = {"step": tally.best_step, "value": tally.best_value, "by": part.best_by} if tally.evaluations else None
-    weights = next(context.folder.glob("last/*.safetensors"))
+    weights = next(folder.glob("last/*.safetensors"))
     records = {
         "objective": part.objective, "training": part.training.model_dump(mode="json"), "seed": part.seed,
         "global_batch_size": part.global_batch_size, "mask": part.training.loss_on,
@@ -134,22 +182,36 @@ def _leave(part: TrainPart, context: Context, plan: VisitPlan, flops: FlopModel,
         "parameters": {"total": flops.parameters, "trainable": flops.trainable_parameters},
         "checkpoint_bytes": weights.stat().st_size,
         "steps": tally.steps, "evaluations": tally.evaluations, "best": best, "last": {"step": tally.step},
-        "costs": {"train": dataclasses.asdict(tally.spent), "evaluate": dataclasses.asdict(tally.evaluating)},
+        "costs": {
+            "train": dataclasses.asdict(without(tally.spent, before)),
+            "evaluate": dataclasses.asdict(tally.evaluating),
+        },
         "wasted": dataclasses.asdict(wasted),
     }  # fmt: skip
-    write_json(context.folder / RECORDS, records)
-    shutil.rmtree(context.folder / "checkpoints")
-    for name in ("spent.jsonl", "wasted.json"):
-        (context.folder / name).unlink(missing_ok=True)
-    kept = [name for name in ("best", "last") if (context.folder / name).is_dir()]
+    write_json(folder / RECORDS, records)
+    files.sync(folder)
+
+
+def _leave(folder: Path) -> Outcome:
+    """What the records say was done; the best weights put in their place, what only a resumed run needs removed.
+
+    Rests on the folder alone, so that it can be done again after a kill in the middle of it.
+    """
+    records = read_json(folder / RECORDS)
+    if records["best"]:
+        checkpoints.take_best(folder / CHECKPOINTS, records["best"]["step"], folder / "best")
+    files.remove(folder / CHECKPOINTS)
+    files.remove(folder / JOURNAL)
+    spent = {meter: Cost(**cost) for meter, cost in records["costs"].items()}
     return Outcome(
-        outputs=tuple(kept),
-        logs=(RECORDS, *(name for name in (loading.START,) if (context.folder / name).is_file())),
+        outputs=tuple(name for name in ("best", "last") if (folder / name).is_dir()),
+        # Kept states hold timings, so they are logs: what a branch comes to rests on the inputs it shares with them.
+        logs=(RECORDS, *(name for name in (loading.START, BRANCHES) if (folder / name).exists())),
         numbers={
-            "steps": tally.step, "visits": plan.visits, "tokens": tally.spent.tokens,
-            "parameters": flops.parameters, "trainable_parameters": flops.trainable_parameters,
-            "best_step": tally.best_step, "loss": tally.steps[-1]["loss"],
+            "steps": records["last"]["step"], "visits": records["plan"]["visits"], "tokens": spent["train"].tokens,
+            "parameters": records["parameters"]["total"], "trainable_parameters": records["parameters"]["trainable"],
+            "best_step": records["best"]["step"] if records["best"] else 0, "loss": records["steps"][-1]["loss"],
         },
-        costs={"train": tally.spent, "evaluate": tally.evaluating},
-        wasted=wasted,
+        costs=spent,
+        wasted=Cost(**records["wasted"]),
     )  # fmt: skip
