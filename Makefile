@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 TORCH ?= torch==2.13.0
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo test test-fast test-long lint bench clean
+.PHONY: setup demo test test-fast test-long lint bench crossover clean
 
 setup: $(STAMP)
 
@@ -37,6 +37,15 @@ lint: setup
 bench: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r benchmarks/requirements.txt
 	for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+# The three studies behind docs/results/selection.md on real data: about 1 h 40 on two idle cores; goes on after a kill.
+STUDIES := runs/crossover-clean runs/crossover-noisy runs/crossover-category
+crossover: setup
+	for study in $(STUDIES); do \
+	  OMP_NUM_THREADS=1 $(BIN)/winnow run recipes/$${study#runs/}.yaml --out $$study --workers 2 || exit 1; \
+	  $(BIN)/python tools/keep_results.py $$study || exit 1; \
+	done
+	$(BIN)/python tools/crossover.py $(STUDIES)
 
 clean:
 	rm -rf $(VENV) runs

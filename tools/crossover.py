@@ -1,7 +1,8 @@
 """Keep in the docs who won at which budget: `python tools/crossover.py runs/crossover-clean runs/crossover-noisy ...`.
 
-Everything in docs/results/selection.md comes from the records in the study folders. The pages of the single studies
-are `python tools/keep_results.py runs/<name>`'s.
+Everything in docs/results/selection.md comes from the records in the study folders, but for the section `In words`,
+which people write into docs/results/selection/in_words.md. The pages of the single studies are
+`python tools/keep_results.py runs/<name>`'s.
 """
 
 import argparse
@@ -43,17 +44,21 @@ def main(studies: list[Path], out: Path) -> Path:
         image = draw_figures(each).get("crossover")
         if image is not None:
             (out / f"{each.recipe.name}.png").write_bytes(image)
-    page = out.with_suffix(".md")
-    page.write_text(text(found, [str(study) for study in studies], out.name), encoding="utf-8")
+    page, words = out.with_suffix(".md"), out / "in_words.md"
+    read = words.read_text(encoding="utf-8") if words.exists() else ""
+    page.write_text(text(found, [str(study) for study in studies], out.name, in_words=read), encoding="utf-8")
     return page
 
 
-def text(found: list[Findings], studies: list[str], folder: str) -> str:
-    """The page: how to read it, all studies at a glance, then each."""
+def text(found: list[Findings], studies: list[str], folder: str, *, in_words: str = "") -> str:
+    """The page: how to read it, what people made of it, all studies at a glance, then each."""
     rows = tuple(row for each in found for row in summary(each))
-    note = "Budgets at which the best selection is shown better or worse than the best control, or neither is shown."
+    note = (
+        "Budgets at which the best selection is shown better or worse than the best control, or neither is shown. "
+        "At the others no selection was affordable."
+    )
     glance = markdown(Table("summary", "All studies at a glance", rows, note))
-    lines = [HEAD.format(studies=" ".join(studies)), "## All studies at a glance", "", glance]
+    lines = [HEAD.format(studies=" ".join(studies)), *([in_words] if in_words else []), "## All studies at a glance", "", glance]
     for each in found:
         lines += section(each, folder)
     return "\n".join(lines)
