@@ -12,7 +12,7 @@ from typing import Any
 
 from winnow.analysis.find import find
 from winnow.findings import Findings, Table
-from winnow.report.figures import draw_figures
+from winnow.report.figures import drawn_figures, png
 from winnow.report.tables import csv_text, markdown
 
 OUT = Path(__file__).parent.parent / "docs" / "results" / "selection"
@@ -41,9 +41,9 @@ def main(studies: list[Path], out: Path) -> Path:
     for each in found:
         for name in TABLES:
             (out / f"{each.recipe.name}.{name}.csv").write_text(csv_text(each.tables[name]), encoding="utf-8")
-        image = draw_figures(each).get("crossover")
-        if image is not None:
-            (out / f"{each.recipe.name}.png").write_bytes(image)
+        figure = drawn_figures(each, ["crossover"]).get("crossover")
+        if figure is not None:
+            (out / f"{each.recipe.name}.png").write_bytes(png(figure))
     page, words = out.with_suffix(".md"), out / "in_words.md"
     read = words.read_text(encoding="utf-8") if words.exists() else ""
     page.write_text(text(found, [str(study) for study in studies], out.name, in_words=read), encoding="utf-8")
@@ -58,7 +58,8 @@ def text(found: list[Findings], studies: list[str], folder: str, *, in_words: st
         "At the others no selection was affordable."
     )
     glance = markdown(Table("summary", "All studies at a glance", rows, note))
-    lines = [HEAD.format(studies=" ".join(studies)), *([in_words] if in_words else []), "## All studies at a glance", "", glance]
+    words = [in_words] if in_words else []
+    lines = [HEAD.format(studies=" ".join(studies)), *words, "## All studies at a glance", "", glance]
     for each in found:
         lines += section(each, folder)
     return "\n".join(lines)
