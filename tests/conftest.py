@@ -29,3 +29,14 @@ def finished_study(tmp_path_factory):
     folder = tmp_path_factory.mktemp("studies") / "smallest"
     run(load_recipe(SMALLEST), out=folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def confined():
+    """Skips where the kernel lacks a layer without which programs are not run."""
+    from winnow.sandbox.confinement import REQUIRED
+    from winnow.sandbox.programs import examine
+
+    missing = [f"{layer} ({reason})" for layer, reason in examine().items() if layer in REQUIRED and reason]
+    if missing:
+        pytest.skip(f"programs cannot be confined on this machine: {', '.join(missing)}")

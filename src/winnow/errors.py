@@ -34,8 +34,24 @@ class TrainingError(WinnowError):
     """A run cannot go on, such as when its loss is no number."""
 
 
+class SandboxError(WinnowError):
+    """Programs that a model wrote cannot be run, or not as confined as they have to be."""
+
+
+class TeacherError(WinnowError):
+    """A teacher does not answer, or not in a way that can be used."""
+
+
 class TrackerError(WinnowError):
     """A tracker does not take what it was asked to be sent."""
+
+
+class PublishError(WinnowError):
+    """A study cannot be published as it is, or a hub does not take it."""
+
+
+class UnavailableError(WinnowError):
+    """One of several things that were asked for cannot be had here; the others go on, and this one is named."""
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -1,0 +1,106 @@
+"""The escape corpus again with layers taken away: each layer holds without the others."""
+
+import secrets
+import sys
+
+import pytest
+
+from escapes import CLAIMED_TESTS, CLAIMS, EXHAUSTING, FORGED_TESTS, FORGERIES, Host, programs, survivors
+from winnow.sandbox.confinement import REQUIRED, Limits
+from winnow.sandbox.programs import Keeper
+
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(sys.platform != "linux", reason="programs are confined on Linux only"),
+    pytest.mark.usefixtures("confined"),
+]
+
+WELL = {"program": "def f(): return 1", "tests": "assert f() == 1", "entry_point": "f", "context": "", "check": None}
+OUTLIVING = """
+import os, time
+def f():
+    for _ in range(3):
+        if os.fork() == 0:
+            os.setsid()
+            if os.fork() == 0:
+                time.sleep(600)
+            os._exit(0)
+    return 1
+"""
+LANDLOCK_STOPS = set(programs("reading")) - {"process_vm_readv", "inherited descriptors"}
+LANDLOCK_STOPS |= {"write", "append", "new file beside", "new folder beside", "remove", "rename", "shared memory file"}
+SECCOMP_STOPS = set(programs("talking", "processes", "kernel")) - {"capabilities", "raise own limits", "execve"}
+SECCOMP_STOPS |= {"truncate", "chmod", "chown", "touch", "attribute", "System V segment", "message queue"}
+REACHES = set(programs("reading", "talking")) - {
+    "keeper's environment",  # the keeper has capabilities that its programs lack
+    "process_vm_readv",
+    "inherited descriptors",  # closed without any layer
+}
+REACHES |= {"write", "append", "truncate", "chmod", "touch", "cut while reading", "shell", "double fork", "thread"}
+
+
+@pytest.fixture
+def host(tmp_path):
+    host = Host(tmp_path)
+    yield host
+    host.close()
+
+
+@pytest.fixture
+def run():
+    """Runs one program under some layers alone; the verdict."""
+    opened = []
+
+    def run(layers, program, tests="assert f() == 1", seconds=2.0):
+        keeper = Keeper(Limits(seconds=seconds), layers=layers)
+        opened.append(keeper)
+        keeper.start(risk=True)
+        assert keeper.held == layers
+        found = keeper.run({**WELL, "program": program, "tests": tests})
+        assert survivors(keeper.scratch) == []
+        assert list(keeper.scratch.iterdir()) == []
+        assert keeper.run(WELL)["outcome"] == "passed"
+        return found["outcome"]
+
+    yield run
+    for keeper in opened:
+        keeper.close()
+
+
+@pytest.mark.parametrize("name", sorted(REACHES))
+def test_the_corpus_gets_there_where_nothing_holds_it(name, run, host):
+    assert run((), host.written(CLAIMS[name]), CLAIMED_TESTS) == "passed"
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_nothing_is_reached_without_namespaces(name, run, host):
+    assert run(REQUIRED, host.written(CLAIMS[name]), CLAIMED_TESTS) in ("failed", "error")
+    assert host.touched() == []
+
+
+@pytest.mark.parametrize("name", EXHAUSTING)
+def test_nothing_is_used_up_without_namespaces(name, run):
+    assert run(REQUIRED, EXHAUSTING[name], "assert f() == 'done'") != "passed"
+
+
+@pytest.mark.parametrize("layers", [(), REQUIRED, ("rlimits",)])
+def test_nothing_is_forged_under_any_layers(layers, run):
+    for name, program in FORGERIES.items():
+        assert run(layers, program, FORGED_TESTS.format(answer=secrets.token_hex(8)), 5.0) != "passed", name
+
+
+@pytest.mark.parametrize("name", sorted(LANDLOCK_STOPS))
+def test_landlock_alone_keeps_files(name, run, host):
+    assert run(("landlock",), host.written(CLAIMS[name]), CLAIMED_TESTS) in ("failed", "error")
+    assert host.touched() == []
+
+
+@pytest.mark.parametrize("name", sorted(SECCOMP_STOPS))
+def test_seccomp_alone_keeps_the_kernel(name, run, host):
+    assert run(("seccomp",), host.written(CLAIMS[name]), CLAIMED_TESTS) in ("failed", "error")
+    assert host.touched() == []
+
+
+@pytest.mark.parametrize("layers", [(), ("namespaces",)])
+def test_what_may_start_processes_leaves_none(layers, run):
+    assert run(layers, OUTLIVING, "assert f() == 1") == "passed"
