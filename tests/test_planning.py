@@ -124,6 +124,12 @@ def test_memory_is_told_by_what_holds_it():
     assert made.device_bytes > made.memory_bytes
 
 
+def test_packed_lines_may_be_longer_than_any_example():
+    training = TREE["training"]
+    padded, packed = (plan_of(training=training | {"packing": packing}).memory for packing in (False, True))
+    assert 1.2 * padded.activations_bytes < packed.activations_bytes
+
+
 def test_what_this_machine_cannot_train_is_planned_and_warned_of():
     training = {"method": "lora", "optimizer": "adamw_8bit"}
     if torch.cuda.is_available():

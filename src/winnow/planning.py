@@ -22,15 +22,17 @@ from winnow.models.flops import FlopModel, flop_model
 from winnow.pipeline import checked, own_size, selection_flops, selector_traits, store_beside, study_folder
 from winnow.printing import memory
 from winnow.recipe import GIVES, GradientsRecipe, MachineRecipe, Recipe, RepresentationRecipe, TrainingRecipe
+from winnow.store import Store
 from winnow.study.arms import Arm, build_arms, global_batch_size, representation_of
-from winnow.study.graph import COMMON, expand
+from winnow.study.graph import Graph, expand
 from winnow.study.identity import known_study
 from winnow.study.sweeps import swept_arms
 from winnow.training.calibration import measure
 from winnow.training.fitting import device_bytes, per_device, ways_to_fit
+from winnow.training.lines import line_lengths
 from winnow.training.peak_memory import MicroBatch, PeakMemory, predict
 from winnow.training.requirements import missing_here
-from winnow.walk import Watch, walk_stages, wanted
+from winnow.walk import Watch, missing, walk_stages, wanted
 
 SELECTION_SHARE = 0.2
 """Above this share of the budget, selection draws a warning."""
@@ -148,14 +150,26 @@ def _pool(recipe: Recipe, out: str | Path | None, store: str | Path | None) -> _
     declared = [s for s in sources if s.examples is not None and s.tokens is not None]
     if len(declared) == len(sources):
         return _Pool(np.concatenate([_declared_lengths(s.examples or 0, s.tokens or 0) for s in declared]), True)
-    graph = expand(recipe, selector_traits())
-    common = [name for name in wanted(graph, until=("pool",)) if graph.stages[name].kind in COMMON]
-    walk = walk_stages(graph, recipe, store_beside(recipe, out, store), common, Watch())
+    graph, shelf = expand(recipe, selector_traits()), store_beside(recipe, out, store)
+    _check_generated(recipe, graph, shelf)
+    walk = walk_stages(graph, recipe, shelf, wanted(graph, until=("pool",)), Watch())
     table = pq.read_table(walk.done["pool"].folder / "train.parquet", columns=["prompt_ids", "completion_ids"])
     prompts, completions = (
         np.array([len(ids) for ids in table[name]], dtype=np.int64) for name in ("prompt_ids", "completion_ids")
     )
     return _Pool(prompts + completions, False, completions.sum() / (prompts + completions).sum())
+
+
+def _check_generated(recipe: Recipe, graph: Graph, store: Store) -> None:
+    """Raises RecipeError where a teacher that takes money or hours has not written its source yet."""
+    costly = [each.name for each in recipe.pool.sources if each.synthetic and each.synthetic.teacher.kind != "built_in"]
+    lacking = missing(graph, store) if costly else []
+    for name in costly:
+        if f"generated.{name}" in lacking:
+            raise RecipeError(
+                f"source {name!r} is not generated yet, which a plan does not do; run `winnow generate`, or declare "
+                "the examples and tokens of every source"
+            )
 
 
 def _declared_lengths(examples: int, tokens: int) -> NDArray[np.int64]:
@@ -263,10 +277,12 @@ def _width(asked: RepresentationRecipe, arm: Arm) -> int:
 def _largest(recipe: Recipe, pool: _Pool) -> MicroBatch:
     """The largest micro-batch: as many rows as asked for, padded to the pool's longest, its share of them targets.
 
-    A declared pool does not tell its longest row; the longest that it may have is taken.
+    A declared pool does not tell its longest row; the longest that it may have is taken. Packed, a row of the
+    micro-batch is a line, which may be longer than any example.
     """
     training = recipe.training
     length = recipe.pool.max_tokens if pool.is_declared else int(pool.lengths.max())
+    length = line_lengths(length)[-1] if training.packing else length
     rows = min(training.per_device_batch_size, len(pool.lengths))
     share = pool.targets_share if training.loss_on == "completion" else 1.0
     return MicroBatch(rows, length, max(1, int(rows * length * share)))

@@ -35,6 +35,18 @@ def test_a_row_without_target_is_refused(bad):
         sft_rows(examples(([1], [EOS]), bad), loss_on="completion")
 
 
+@pytest.mark.parametrize(("mask", "message"), [([0] * 5, "no token .* all zero"), ([1] * 5, "every token .* all one")])
+def test_a_mask_that_tells_nothing_apart_is_refused(mask, message):
+    table = pa.table({
+        "id": ["talk", "text"], "prompt_ids": [[1, 2, 3], []], "completion_ids": [[4, 5], [6, 7, 8]],
+        "is_target": [[bool(each) for each in mask], None],
+    })  # fmt: skip
+    with pytest.raises(DataError, match=message):
+        sft_rows(table, loss_on="completion")
+    text = table.slice(1)
+    assert sft_rows(text, loss_on="completion").targets(0).tolist() == [False, True, True]
+
+
 def test_an_end_token_inside_a_row_stays_a_target_and_padding_never_is_one():
     """The toy models pad with the id of their end token; the mask goes by position, not by id."""
     rows = sft_rows(examples(([1], [0]), ([1], [2, 3, 0])), loss_on="completion")

@@ -1,5 +1,6 @@
 """Several processes (gloo) train what one trains. Forked here, so that torch is imported once; one test spawns."""
 
+import atexit
 import dataclasses
 import os
 import shutil
@@ -138,6 +139,26 @@ def test_two_processes_train_what_one_trains(make_job, alone, in_ranks, options)
     assert found == pytest.approx(wanted, abs=1e-9) and len(found) == 4
 
 
+@pytest.mark.slow
+def test_two_processes_that_pack_and_are_killed_train_what_one_trains_padded(make_job, alone, in_ranks):
+    def packed():
+        job = make_job(micro=8, packing=True, checkpoint_every_seconds=0.0, **FLOAT64)
+        job.batches.devices = 2  # as for a run of two: each gets a part of the lines
+        return job
+
+    def kill(rank, step):
+        if (rank, step) == (1, 3):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    one, tally, _ = alone(make_job(micro=8, **FLOAT64))
+    with pytest.raises(TrainingError, match="rank 1 of 2 was killed by SIGKILL"):
+        in_ranks(packed, at=kill)
+    rest, tallies, _ = in_ranks(packed)
+    assert 1 < len(rest) < 6 and largest_gap(one[-len(rest) :], rest) < 1e-9
+    assert (tallies.spent.flops, tallies.spent.tokens) == (tally.spent.flops, tally.spent.tokens)
+    assert tallies.spent.padded_tokens < tally.spent.padded_tokens
+
+
 @pytest.mark.parametrize(
     "options",
     [{"micro": 3}, {"micro": 3} | PLAIN_LORA, {"micro": 4, "gradient_checkpointing": True, "max_grad_norm": 0.05}],
@@ -180,7 +201,17 @@ def test_dropout_does_not_depend_on_who_trains_on_a_micro_batch(make_job, in_ran
 
 
 @pytest.mark.slow
-def test_asked_to_stop_all_ranks_save_and_leave(make_job, in_ranks, tmp_path, listening):
+def test_asked_to_stop_all_ranks_save_and_leave(make_job, in_ranks, tmp_path, listening, monkeypatch):
+    """The first rank writes for longer than others may go on after the first that has left."""
+    write = checkpoints.write
+
+    def write_slowly(*args, **options):
+        time.sleep(0.5)
+        write(*args, **options)
+
+    monkeypatch.setattr(checkpoints, "write", write_slowly)
+    monkeypatch.setattr(launching, "GRACE_SECONDS", 0.0)
+
     def make():
         return make_job(**DROPOUT_LORA | {"checkpoint_every_seconds": 1e9})
 
@@ -257,6 +288,18 @@ def test_progress_result_and_warnings_come_from_the_first_rank():
     with pytest.warns(UserWarning, match="rank 0") as caught:
         assert together(work, 2, progress=Notes(seen.append)) == ((True, False), 0)
     assert seen == [0] and len(caught) == 1
+
+
+def abort_at_exit(ranks, told):
+    """What a thread of a library written in C++ does that asks for Python while it is taken apart."""
+    atexit.register(os.abort)
+    return ranks.size
+
+
+@pytest.mark.slow
+def test_a_rank_that_is_done_leaves_without_taking_python_apart(monkeypatch):
+    monkeypatch.setattr(launching, "START_METHOD", "spawn")  # a forked process never does
+    assert together(abort_at_exit, 1, progress=Silent()) == 1
 
 
 def test_too_few_gpus_are_named(monkeypatch):

@@ -9,7 +9,7 @@ import torch
 from winnow import stopping
 from winnow.errors import TrainingError
 from winnow.models.forward import Losses
-from winnow.training import checkpoints
+from winnow.training import checkpoints, loop
 
 FLOAT64 = {"dtype": torch.float64, "precision": "float64"}
 
@@ -78,10 +78,17 @@ def test_another_error_is_not_taken_for_it(make_job, run_job, memory_for):
 
 
 @pytest.mark.filterwarnings("ignore:out of memory")
-def test_one_example_that_does_not_fit_is_an_error(make_job, run_job, memory_for):
+@pytest.mark.parametrize(
+    ("packing", "message"),
+    [
+        (False, r"out of memory with one example of \d+ tokens; lower pool.max_tokens"),
+        (True, r"out of memory with one packed line of \d+ tokens; set training.packing to false, lower pool.max"),
+    ],
+)
+def test_what_does_not_fit_alone_is_an_error(make_job, run_job, memory_for, packing, message):
     memory_for(0, torch.OutOfMemoryError("CUDA out of memory"))
-    with pytest.raises(TrainingError, match=r"out of memory with one example of \d+ tokens; lower pool.max_tokens"):
-        run_job(make_job(micro=4))
+    with pytest.raises(TrainingError, match=message):
+        run_job(make_job(micro=4, packing=packing))
 
 
 def test_asked_to_stop_it_saves_the_step_it_is_in_and_goes_on_to_the_same_bits(
@@ -111,3 +118,26 @@ def test_a_loss_that_is_no_number_names_the_last_good_checkpoint(make_job, run_j
     with pytest.raises(TrainingError, match="the last good checkpoint is .*step_0000000002"):
         run_job(job, progress=CallAt(2, lambda: first.fill_(float("nan"))))
     assert checkpoints.newest(tmp_path / "run" / "checkpoints").weights
+
+
+@pytest.mark.parametrize("max_grad_norm", [1.0, None])
+def test_a_gradient_that_is_no_number_ends_the_run_before_it_reaches_the_weights(make_job, run_job, max_grad_norm):
+    job = make_job(max_grad_norm=max_grad_norm)
+    first = next(iter(job.model.parameters()))
+
+    def spoil():
+        first.register_hook(lambda gradient: gradient * float("inf"))
+
+    with pytest.raises(TrainingError, match="norm of the gradient is (nan|inf) at step 3, on examples row") as caught:
+        run_job(job, progress=CallAt(2, spoil))
+    assert caught.value.tally.step == 2
+    assert all(weight.isfinite().all() for weight in job.model.parameters())
+
+
+def test_the_examples_of_a_step_that_went_wrong_are_named_all_but_very_many(make_job, run_job, monkeypatch):
+    monkeypatch.setattr(loop, "NAMED_EXAMPLES", 5)
+    for global_batch, named in ((5, r"(row\d+, ){4}row\d+; lower"), (8, r"(row\d+, ){4}row\d+ and 3 more; lower")):
+        job = make_job(global_batch=global_batch)
+        next(iter(job.model.parameters())).data.fill_(float("nan"))
+        with pytest.raises(TrainingError, match=f"the loss is nan at step 1, on examples {named}"):
+            run_job(job, str(global_batch))

@@ -77,12 +77,17 @@ def sft_rows(examples: pa.Table, *, loss_on: str) -> TokenRows:
 
 
 def _masked(rows: TokenRows, masks: list[list[bool] | None]) -> TokenRows:
-    """The rows with these targets, where a row has a mask. Raises DataError where a mask leaves none."""
+    """The rows with these targets, where a row has a mask. Raises DataError where one is all zero or all one."""
     targets = [rows.targets(at) if mask is None else np.array(mask, dtype=bool) for at, mask in enumerate(masks)]
-    for name, is_target in zip(rows.names, targets, strict=True):
+    for name, is_target, mask in zip(rows.names, targets, masks, strict=True):
         is_target[:1] = False
         if not is_target.any():
             raise DataError(f"no token of example {name} is a target; its mask is all zero, so drop it from the pool")
+        if mask is not None and is_target[1:].all():
+            raise DataError(
+                f"every token of example {name} is a target; its mask is all one, so drop it from the pool, or set "
+                "training.loss_on to all"
+            )
     firsts = np.array([is_target.argmax() for is_target in targets], dtype=np.int64)
     return replace(rows, target_from=firsts, is_target=np.concatenate(targets))
 

@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import pickle
 import signal
+import sys
 import tempfile
 import threading
 import time
@@ -22,7 +23,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NoReturn, TextIO
 
 import torch
 from torch import distributed
@@ -53,9 +54,9 @@ def check_devices(size: int) -> None:
 def together(function: Callable[..., Any], size: int, *arguments: Any, progress: Progress) -> Any:
     """What `function(ranks, *arguments, progress)` gives back on the first of `size` ranks.
 
-    `function` stands at the top of a module; it and its arguments are pickled; a script that comes here needs Python's
-    `if __name__ == "__main__":`. Raises what a rank raised, TrainingError
-    where one was killed, Stopped where this process was asked to stop and the ranks have written their checkpoint.
+    `function` stands at the top of a module; it and its arguments are pickled. A script that comes here needs Python's
+    `if __name__ == "__main__":`. Raises what a rank raised, TrainingError where one was killed, Stopped where this
+    process was asked to stop and the ranks have written their checkpoint.
     """
     check_devices(size)
     with stopping.deferred(), _started(function, size, arguments) as ranks:
@@ -182,7 +183,19 @@ def _be_rank(
             pipe.send(("result", given))
     except BaseException as error:
         pipe.send(("error", _portable(error)))
-        os._exit(1)  # at once, without waiting for ranks that wait for this one
+        _leave(1)
+    _leave(0)
+
+
+def _leave(code: int) -> NoReturn:
+    """End this process at once: without waiting for ranks that wait for it, and without taking Python apart.
+
+    Threads of libraries may ask for Python while that goes on; in those written in C++ it ends in SIGABRT, "terminate
+    called without an active exception" (apache/arrow issue 34314, pytorch pull request 179291).
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _meet(ranks: Ranks, meeting: str) -> None:

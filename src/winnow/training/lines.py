@@ -7,14 +7,18 @@ TRIES = 11
 """Line lengths that are tried: that of the longest row, and more by a fiftieth each time, up to a fifth."""
 
 
+def line_lengths(longest: int) -> list[int]:
+    """Tokens that a line may hold where the longest row has `longest`, shortest first."""
+    return [longest + longest * more // 50 for more in range(TRIES)]
+
+
 def fill_lines(members: Sequence[int], lengths: Sequence[int]) -> list[list[int]]:
     """Members in lines, the fullest first, in the smallest rectangle of lines x longest line that is found.
 
     `lengths` fall, so that every line begins with its longest member. No line is longer than the longest member and a
     fifth. A millisecond for a few hundred members.
     """
-    longest = lengths[0]
-    tried = [best_fit(lengths, longest + longest * more // 50) for more in range(TRIES)]
+    tried = [best_fit(lengths, capacity) for capacity in line_lengths(lengths[0])]
     lines = min(tried, key=lambda lines: len(lines) * max(_fill(line, lengths) for line in lines))
     lines.sort(key=lambda line: -_fill(line, lengths))
     return [[members[at] for at in line] for line in lines]

@@ -4,6 +4,7 @@ It stops exactly at its plan, counts what it spends as it goes, evaluates on the
 keeps the best and the last weights, and, killed anywhere, goes on to the same bits.
 """
 
+import math
 import time
 import warnings
 from collections.abc import Callable, Iterable
@@ -37,6 +38,8 @@ from winnow.training.tally import LOGGED_POINTS, DivergedError, Journal, Tally, 
 Optimizer = torch.optim.Optimizer | Together
 CHECKPOINTS = "checkpoints"
 """Where a run's checkpoints stand, below its folder."""
+NAMED_EXAMPLES = 50
+"""So many examples of a step that went wrong are named."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +69,8 @@ class Job:
 def train(job: Job, folder: Path, progress: Progress, probe: Probe | None) -> tuple[Tally, Cost]:
     """Train to the end of the plan; gives back the run's records and what was wasted.
 
-    Raises TrainingError where the loss is no number or one example does not fit into memory, Stopped at the end of a
-    step, its checkpoint written, where the process was asked to stop.
+    Raises TrainingError where loss or gradient are no numbers or one example does not fit into memory, Stopped at the
+    end of a step, its checkpoint written, where the process was asked to stop.
     """
     with stopping.deferred():
         return _train(job, folder, progress, probe)
@@ -106,6 +109,7 @@ def _train(job: Job, folder: Path, progress: Progress, probe: Probe | None) -> t
             _save(job, optimizer, tally, places)
             saved_at = time.perf_counter()
         if tally.step < steps and is_asked:
+            job.ranks.wait()  # for the one that writes: a rank that has left ends the others
             raise stopping.Stopped
         progress.update(tally.step, steps, f"loss {loss:.3f}")
     job.ranks.prepare_to_save()
@@ -136,31 +140,41 @@ def _step_that_fits(
         has_failed = any(job.ranks.any(loss is None))
         if loss is not None and not has_failed:
             loss = job.ranks.sum_up(loss, trained(job.model))
-            if not loss < float("inf"):
-                raise _no_number(job, loss, micro_batches, tally, places)
-            _update(job, optimizer, rate)
+            norm = job.ranks.clip(trained(job.model), job.recipe.max_grad_norm or math.inf)
+            if not math.isfinite(loss + norm):
+                raise _no_number(job, loss, norm, micro_batches, tally, places)
+            _update(optimizer, rate)
             return loss, micro_batches
-        tally.micro_batch_size = _half(max(len(batch.ids) for batch in micro_batches), micro_batches)
+        tally.micro_batch_size = _half(micro_batches)
         optimizer.zero_grad(set_to_none=True)
         torch.cuda.empty_cache()
         set_random_state(before)
         warnings.warn(f"out of memory: going on with micro-batches of {tally.micro_batch_size}", stacklevel=2)
 
 
-def _half(rows: int, micro_batches: list[Batch]) -> int:
-    if rows == 1:
-        longest = max(batch.ids.shape[1] for batch in micro_batches)
-        raise TrainingError(
-            f"out of memory with one example of {longest} tokens; lower pool.max_tokens or choose a smaller model"
-        )
-    return rows // 2
+def _half(micro_batches: list[Batch]) -> int:
+    """Half the rows, or lines, of the largest of these. Raises TrainingError where that is a single one."""
+    rows = max(len(batch.ids) for batch in micro_batches)
+    if rows > 1:
+        return rows // 2
+    longest = max(batch.ids.shape[1] for batch in micro_batches)
+    is_packed = micro_batches[0].positions is not None
+    raise TrainingError(
+        f"out of memory with one {'packed line' if is_packed else 'example'} of {longest} tokens; "
+        f"{'set training.packing to false, ' if is_packed else ''}lower pool.max_tokens or choose a smaller model"
+    )
 
 
-def _no_number(job: Job, loss: float, micro_batches: list[Batch], tally: Tally, places: Path) -> DivergedError:
+def _no_number(
+    job: Job, loss: float, norm: float, micro_batches: list[Batch], tally: Tally, places: Path
+) -> DivergedError:
+    """What to say of a step whose loss, or whose gradient alone, is infinite or no number; its weights are whole."""
+    what = f"the norm of the gradient is {norm}" if math.isfinite(loss) else f"the loss is {loss}"
     rows = [job.batches.rows.names[row] for batch in micro_batches for row in batch.rows]
+    more = f" and {len(rows) - NAMED_EXAMPLES} more" if len(rows) > NAMED_EXAMPLES else ""
     good = checkpoints.newest_place(places)
     return DivergedError(
-        f"the loss is {loss} at step {tally.step + 1}, on examples {', '.join(rows[:5])} ...; lower "
+        f"{what} at step {tally.step + 1}, on examples {', '.join(rows[:NAMED_EXAMPLES])}{more}; lower "
         "training.learning_rate or look at these examples; the last good checkpoint is "
         f"{good if good else 'the start: none was written yet'}", tally,
     )  # fmt: skip
@@ -186,11 +200,9 @@ def _gradients(job: Job, losses: Losses, share: Iterable[Batch], weight: float) 
     return total
 
 
-def _update(job: Job, optimizer: Optimizer, rate: float) -> None:
+def _update(optimizer: Optimizer, rate: float) -> None:
     for group in optimizer.param_groups:
         group["lr"] = rate
-    if job.recipe.max_grad_norm is not None:
-        job.ranks.clip(trained(job.model), job.recipe.max_grad_norm)
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
 

@@ -9,6 +9,7 @@ optimizer needs a formula. Not counted: what the process holds before the model 
 allocator leaves unused, scratch memory inside single operations, torch.compile, and evaluation.
 """
 
+import math
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -83,8 +84,7 @@ def predict(model: Any, training: TrainingRecipe, largest: MicroBatch) -> PeakMe
         live.watch_gradients(trained(model))
         for _ in range(min(2, training.gradient_accumulation_steps)):
             _backward(model, training, largest)
-        if training.max_grad_norm is not None:
-            torch.nn.utils.clip_grad_norm_(trained(model), training.max_grad_norm)
+        torch.nn.utils.clip_grad_norm_(trained(model), training.max_grad_norm or math.inf)
         optimizer.step()
     activations = live.peak - weights - state - live.gradients_at_peak
     return PeakMemory(

@@ -77,9 +77,9 @@ class Ranks:
         distributed.all_reduce(total)
         return float(total)
 
-    def clip(self, weights: list[torch.nn.Parameter], max_norm: float) -> None:
-        """Scale the gradients of all weights down to this norm."""
-        torch.nn.utils.clip_grad_norm_(weights, max_norm)
+    def clip(self, weights: list[torch.nn.Parameter], max_norm: float) -> float:
+        """Scale the gradients of all weights down to this norm; gives back what it was."""
+        return float(torch.nn.utils.clip_grad_norm_(weights, max_norm))
 
     def of_first(self, flag: bool) -> bool:
         """What the first rank says, where all of them evaluate."""

@@ -38,10 +38,10 @@ class Sharded(Ranks):
     is_sharded = True
 
     def share(self, micro_batches: list[Batch], *, seed: int, step: int) -> Iterator[Batch]:
-        """As without sharding, then the shortest micro-batch with weight 0 until all ranks have had equally many."""
+        """As without sharding, then the smallest micro-batch with weight 0 until all ranks have had equally many."""
         yield from super().share(micro_batches, seed=seed, step=step)
         hands = self._hands(micro_batches)
-        idle = micro_batches[0]
+        idle = min(micro_batches, key=lambda batch: batch.ids.numel())
         for _ in range(max(map(len, hands)) - len(hands[self.number])):
             yield replace(idle, weights=torch.zeros(len(idle.rows), dtype=torch.float64))
 
@@ -52,14 +52,15 @@ class Sharded(Ranks):
             "training.per_device_batch_size and raise training.gradient_accumulation_steps"
         )
 
-    def clip(self, weights: list[nn.Parameter], max_norm: float) -> None:
-        """Scale the gradients of all weights, wherever they are, down to this norm."""
+    def clip(self, weights: list[nn.Parameter], max_norm: float) -> float:
+        """Scale the gradients of all weights, wherever they are, down to this norm; gives back what it was."""
         kinds = _by_kind(weights)
         gradients = [[weight.grad for weight in kind if weight.grad is not None] for kind in kinds]
         norms = [_whole(nn.utils.get_total_norm(kind)) for kind in gradients if kind]
         norm = torch.linalg.vector_norm(torch.stack(norms))
         for kind in kinds:
             nn.utils.clip_grads_with_norm_(kind, max_norm, norm)
+        return float(norm)
 
     def of_first(self, flag: bool) -> bool:
         """What the first rank says."""

@@ -15,6 +15,8 @@ from winnow.store import write_atomic
 JOURNAL = "spent.jsonl"
 LOGGED_POINTS = 400
 """About so many points of the training loss are kept, each the mean since the one before."""
+NOT_LOGGED = "flops_6n", "dollars"
+"""Costs that a point leaves out: one follows from its tokens, the other training does not have."""
 
 
 @dataclass
@@ -52,7 +54,7 @@ class Tally:
     def counts(self) -> dict[str, float]:
         """What is spent so far, as it stands in the records."""
         cost = dataclasses.asdict(self.spent)
-        return {"visits": self.visits} | {key: cost[key] for key in cost if key != "flops_6n"}
+        return {"visits": self.visits} | {key: cost[key] for key in cost if key not in NOT_LOGGED}
 
     def add_evaluation(self, scores: dict[str, Any], cost: Cost) -> None:
         """An evaluation on the way is done."""
@@ -61,7 +63,7 @@ class Tally:
         self.evaluations.append(at | scores)
 
     def improves(self, value: float) -> bool:
-        """Whether this validation loss is the lowest so far (the earliest wins ties); remembers it if so."""
+        """Whether this loss is the lowest so far (the earliest wins ties); remembers it if so."""
         if not value < self.best_value:
             return False
         self.best_step, self.best_value = self.step, value
@@ -114,7 +116,7 @@ class Journal:
 
         One atomic write adds the waste and begins anew: a kill cannot make it count twice.
         """
-        wasted = self.wasted() + _beyond(self._reached(), spent)
+        wasted = self.wasted() + _beyond(self.reached(), spent)
         write_atomic(self._place, _line("wasted", wasted) + _line("spent", spent))
 
     def wasted(self) -> Cost:
@@ -125,8 +127,8 @@ class Journal:
             warnings.warn(f"{self._place} is damaged; what was wasted before is not counted", stacklevel=2)
         return found or Cost()
 
-    def _reached(self) -> Cost:
-        """The last line that is whole: a kill may have cut short the one after it."""
+    def reached(self) -> Cost:
+        """How far this attempt has come, by the last line that is whole: a kill may have cut short the one after it."""
         parsed = (_parsed("spent", line) for line in reversed(self._lines()))
         return next((cost for cost in parsed if cost is not None), Cost())
 
