@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 from ruamel.yaml import YAML
 
 from winnow.records import Artifact, Cost, to_json
@@ -30,11 +32,14 @@ def write_study(
     not_affordable=None,
     primary=None,
     features=FEATURES,
+    licences=None,
 ):
-    """A study with these arms; `noise` is the spread of a run's level over seeds, in nats; `features` is their cost."""
+    """A study with these arms; `noise` is the spread of a run's level over seeds, in nats; `features` is their cost,
+    `licences` those of evaluation sets that are not MIT.
+    """
     rng = np.random.default_rng(seed)
     folder.mkdir(parents=True, exist_ok=True)
-    YAML().dump(recipe(seeds, primary or {}), folder / "recipe.yaml")
+    YAML().dump(recipe(seeds, primary or {}, licences or {}), folder / "recipe.yaml")
     write_json(folder / "study.json", settings(seeds, not_affordable or {}))
     write_json(
         folder / "records/pool.json",
@@ -54,7 +59,7 @@ def write_study(
     return folder
 
 
-def recipe(seeds, primary):
+def recipe(seeds, primary, licences):
     source = {"format": "gsm8k", "path": "data/*.jsonl"}
     pool = [
         {"name": name, "licence": licence, **source}
@@ -63,7 +68,10 @@ def recipe(seeds, primary):
     return {
         "name": "planted", "pool": {"sources": pool}, "base": {"model": "models/tiny"},
         "selection": {"fractions": [0.25]}, "budget": {"pool_epochs": 4},
-        "evaluation": {"sets": [{"name": name, "licence": "MIT", **source} for name in SETS], "every_steps": 20},
+        "evaluation": {
+            "sets": [{"name": name, "licence": licences.get(name, "MIT"), **source} for name in SETS],
+            "every_steps": 20,
+        },
         "study": {"seeds": list(seeds), "primary": primary},
         "machine": {"name": "toy machine", "dollars_per_hour": 36.0},
     }  # fmt: skip
@@ -217,3 +225,40 @@ def evaluation(rng, *, loss, exact_match):
     }  # fmt: skip
     average = {"loss": loss, "exact_match": exact_match}
     return {"max_new_tokens": 64, "sets": sets, "micro": average, "macro": average}
+
+
+HIDDEN = "a secret question"
+"""Stands in every text of the set that may not be shown, where `write_items` is told of one."""
+
+
+def write_items(folder, *, arms=tuple(EFFECTS), seeds=(0, 1, 2), hidden_set=None, num=30, words=0):
+    """Item records of all runs, and the prompts; where a set is hidden, its texts have HIDDEN in them.
+
+    `words` makes outputs longer.
+    """
+    items = folder / "records" / "items"
+    items.mkdir(parents=True, exist_ok=True)
+    heads = [(name, f"{name}:{number:04x}") for name in SETS for number in range(num)]
+
+    def text(name, words):
+        return f"{words} {HIDDEN}" if name == hidden_set else words
+
+    prompts = {
+        "set": [name for name, _ in heads], "id": [each for _, each in heads],
+        "prompt": pa.array([None if name == hidden_set else f"Question: what is {each}?" for name, each in heads]),
+        "prompt_hash": [f"hash{each[-4:]}" for _, each in heads],
+    }  # fmt: skip
+    pq.write_table(pa.table(prompts), items / "prompts.parquet")
+    names = {"zero_shot": 0} | {f"{arm}{'' if seed == seeds[0] else f'_s{seed}'}_{checkpoint}": place
+             for place, arm in enumerate(arms, 1) for seed in seeds for checkpoint in ("best", "last")}  # fmt: skip
+    for name, place in names.items():
+        correct = [number % (place + 2) == 0 for number in range(len(heads))]
+        columns = {
+            "set": [each for each, _ in heads], "id": [each for _, each in heads],
+            "output": [text(each, f"it is {number * place}{' so' * words}") for number, (each, _) in enumerate(heads)],
+            "extracted": [None if n % 7 == 0 else text(each, str(n)) for n, (each, _) in enumerate(heads)],
+            "answer": [text(each, str(number)) for number, (each, _) in enumerate(heads)],
+            "correct": correct, "loss": [9.0 + place] * len(heads), "target_tokens": [9] * len(heads),
+        }  # fmt: skip
+        pq.write_table(pa.table(columns), items / f"evaluation.{name}.parquet")
+    return folder

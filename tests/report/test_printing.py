@@ -24,7 +24,7 @@ def test_clock(seconds, shown):
     ("visits_ratio", 0.83336, "0.833"), ("fraction", 0.05, "0.05"), ("examples", 12345, "12,345"),
     ("arm", "full", "full"),
     ("loss_difference", -0.2356, "-0.2356"), ("loss", None, "–"), ("delayed", True, "yes"),
-    ("bytes", 3253104, "3,253,104"),
+    ("bytes", 3253104, "3,253,104"), ("to_best", 4e14, "4e+14"), ("to_best", 400000.0, "400,000"),
 ])  # fmt: skip
 def test_a_cell_is_printed_by_its_column(column, value, shown):
     assert cell(column, value) == shown

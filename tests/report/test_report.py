@@ -1,16 +1,28 @@
 import csv
+import hashlib
 import re
+from collections import Counter
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from ruamel.yaml import YAML
-from study_factory import write_study
+from study_factory import EFFECTS, HIDDEN, write_items, write_study
 
 from winnow.analysis.find import find
 from winnow.analysis.savings import Point, saved
 from winnow.analysis.study_folder import load
+from winnow.licences import may_redistribute
+from winnow.pipeline import report, report_together
+from winnow.report.figures import dark, drawn_figures, svg
+from winnow.report.items import read_items
+from winnow.report.page import StudyPage, html_page
+from winnow.report.page_data import page_data
+from winnow.report.templating import asset
 from winnow.report.terminal import render_terminal
 from winnow.report.write import write_report
 
+UPLOT = "19c8d4c6ad88929a79f4ae49d6f7161566dfd0ba3d15cc495e974f787eb78f1f"
 REASON = "not affordable: the selection costs 2e+15 FLOPs of a budget of 1e+15; raise the budget"
 
 
@@ -28,7 +40,7 @@ def rows(folder, name):
 
 def test_every_saving_is_recomputable_from_its_row(folder):
     table = rows(folder, "savings")
-    assert {row["checkpoint"] for row in table} == {"best", "last"}
+    assert {row["checkpoint"] for row in table} == {"best", "last", "early_stop"}
     for row in table:
         value = {key: float(row[key]) for key in row if key not in ("arm", "baseline", "checkpoint")}
         ours = Point(value["loss"], value["exact_match"], value["seconds"])
@@ -76,19 +88,159 @@ def test_page_is_self_contained_and_complete(folder):
     page = (folder / "report.html").read_text()
     findings = find(folder)
     for arm in findings.arms:
-        assert arm.name in page
+        assert arm.name in page.replace("<wbr>", "")
     for name in ("loss_curves", "exact_match_curves", "loss_against_cost", "crossover", "final_loss", "composition"):
-        assert (folder / "figures" / f"{name}.png").stat().st_size > 5000
-    assert page.count("data:image/png;base64,") == 6
-    assert not re.search(r"https?://|src=\"(?!data:)|@import|<script|<link", page)
+        for kind in ("png", "svg"):
+            assert (folder / "figures" / f"{name}.{kind}").stat().st_size > 5000
+    assert not re.search(r"(?:src|href|srcset)=\"(?!data:|#)|@import|<link", page)
+    assert "default-src 'none'" in page and "connect-src" not in page
     assert page.index("Verdict") < page.index("Savings")
     assert not list(folder.rglob("*.partial"))
 
 
 def test_page_escapes_what_others_wrote(tmp_path):
-    folder = write_study(tmp_path / "s", seeds=(0,), not_affordable={"evil_0.25": "<script>alert(1)</script>"})
-    page = write_report(folder, find(folder)).read_text()
-    assert "<script>" not in page
+    evil = "</script><script>alert(1)</script>"
+    folder = write_items(write_study(tmp_path / "s", seeds=(0,), not_affordable={"evil_0.25": evil}), seeds=(0,))
+    items = folder / "records/items/evaluation.full_best.parquet"
+    table = pq.read_table(items)
+    pq.write_table(table.set_column(table.column_names.index("output"), "output", pa.array([evil] * len(table))), items)
+    page = page_of(folder)
+    assert "alert(1)" in page and "<script>alert" not in page
+
+
+def page_of(folder):
+    """The page without its figures, which take a second to draw."""
+    return html_page([StudyPage(find(folder), {}, read_items(folder, find(folder)))])
+
+
+def test_cells_carry_the_numbers_of_the_csv(folder):
+    page = (folder / "report.html").read_text()
+    for name, column in (("iso_compute", "tokens"), ("ledger_arms", "charged_dollars")):
+        part = page[page.index(f'data-table="{name}"') :]
+        part = part[: part.index("</table>")]
+        for row in rows(folder, name):
+            if row[column]:
+                assert f'data-value="{row[column]}"' in part
+
+
+def test_figures_are_the_same_bytes_each_time(folder):
+    findings = find(folder)
+    once, again = (svg(drawn_figures(findings, ["final_loss"])["final_loss"]) for _ in range(2))
+    assert once == again
+    assert "#222222" in once and "#222222" not in dark(once)
+
+
+def test_what_stages_are_charged_for_is_what_arms_are_charged(folder):
+    stages, arms = rows(folder, "ledger_stages"), rows(folder, "ledger_arms")
+    for axis in ("seconds", "dollars", "exaflops"):
+        of_stages = sum(float(row[f"charged_{axis}"]) for row in stages)
+        assert of_stages == pytest.approx(sum(float(row[f"charged_{axis}"]) for row in arms))
+    base = next(row for row in stages if row["stage"] == "base")
+    assert float(base["spent_seconds"]) > 0 and float(base["charged_seconds"]) == 0
+
+
+def test_the_report_and_the_tidy_table_go_elsewhere_and_leave_the_study_alone(tmp_path):
+    folder = write_study(tmp_path / "s", seeds=(0,))
+    before = set(folder.rglob("*"))
+    report(folder, out=tmp_path / "out")
+    assert set(folder.rglob("*")) == before
+    assert (tmp_path / "out" / "report.html").is_file()
+    stored, tidy = pq.read_table(tmp_path / "out" / "tables" / "long.parquet").to_pandas(), load(folder).to_pandas()
+    assert list(stored) == list(tidy) and len(stored) == len(tidy) > 0
+    assert stored["value"].tolist() == tidy["value"].tolist()
+
+
+def test_several_studies_share_a_page(tmp_path):
+    one = write_study(tmp_path / "one", seeds=(0, 1))
+    two = write_study(tmp_path / "two", seeds=(0, 1), effects=EFFECTS | {"herding_0.25": -0.3})
+    found = report_together([one, two], tmp_path / "both")
+    page = (tmp_path / "both" / "report.html").read_text()
+    with (tmp_path / "both" / "tables" / "studies.csv").open() as file:
+        table = list(csv.DictReader(file))
+    assert [row["verdict"] for row in table] == [each.verdict.kind for each in found] == ["better", "worse"]
+    ids = re.findall(r' id="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+    assert page.index("at a glance") < page.index('<p class="answer">')
+    assert not (one / "report.html").exists()
+
+
+def test_items_stand_side_by_side(tmp_path):
+    folder = write_items(write_study(tmp_path / "s"))
+    found = read_items(folder, find(folder))
+    assert found["columns"] == ["zero_shot", *EFFECTS]
+    row = found["rows"][6]
+    assert row["prompt"] == "Question: what is gsm_like:0006?" and row["answer"] == "6"
+    assert row["given"][1] == [1, round(10 / 9, 3), "it is 6", "6"]
+
+
+def test_items_that_may_not_be_shown_have_a_hash_alone(tmp_path):
+    folder = write_items(write_study(tmp_path / "s", licences={"choice_like": "unknown"}), hidden_set="choice_like")
+    page = page_of(folder)
+    assert HIDDEN not in page and '"hash":"hash0003"' in page
+    shown = read_items(folder, find(folder))
+    assert [each["hidden"] for each in shown["sets"]] == [False, True]
+    hidden = [row for row in shown["rows"] if row["set"] == "choice_like"]
+    assert all(len(given) == 2 for row in hidden for given in row["given"])
+
+
+def test_too_many_items_are_sampled_per_set(tmp_path):
+    folder = write_items(write_study(tmp_path / "s"))
+    found = read_items(folder, find(folder), most_letters=6000)
+    assert all(0 < each["shown"] < each["num_items"] == 30 for each in found["sets"])
+    assert {each["name"]: each["shown"] for each in found["sets"]} == Counter(row["set"] for row in found["rows"])
+
+
+def test_a_page_of_twenty_runs_is_small(tmp_path):
+    seeds = tuple(range(5))
+    folder = write_items(write_study(tmp_path / "s", seeds=seeds), seeds=seeds, num=700, words=250)
+    figures = {name: svg(figure) for name, figure in drawn_figures(find(folder)).items()}
+    page = html_page([StudyPage(find(folder), figures, read_items(folder, find(folder)))])
+    assert len(find(folder).curves) == 20
+    assert len(page.encode()) < 5_000_000
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_words_and_lines_stand_out_from_the_page(theme):
+    """WCAG's contrast ratio: 4.5 for text, 3 for what is drawn."""
+    blocks = re.findall(r":root[^{]*\{([^}]+)\}", str(asset("templates/page.css")))
+    colours = dict(re.findall(r"--([\w]+): (#[0-9a-f]{6})", blocks[0 if theme == "light" else 1]))
+    for name in ("ink", "soft", "accent", "good", "bad"):
+        for back in ("back", "pale", "mark"):
+            assert contrast(colours[name], colours[back]) >= 4.5, (name, back)
+    for name in ("full", "random", *(f"c{place}" for place in range(8))):
+        assert contrast(colours[name], colours["back"]) >= 2.9, name
+
+
+def contrast(one, other):
+    lights = sorted(luminance(each) for each in (one, other))
+    return (lights[1] + 0.05) / (lights[0] + 0.05)
+
+
+def luminance(colour):
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def test_the_plotting_library_is_what_its_makers_published():
+    """`npm pack uplot@1.6.32`, its `dist/uPlot.iife.min.js`, with its licence beside it."""
+    script = str(asset("vendor/uPlot.js"))
+    assert script.startswith("/*! https://github.com/leeoniya/uPlot (v1.6.32) */")
+    assert hashlib.sha256(script.encode()).hexdigest() == UPLOT
+    assert "MIT License" in str(asset("vendor/LICENSE"))
+
+
+@pytest.mark.parametrize(("licence", "is_free"), [
+    ("MIT", True), ("CC BY-SA 4.0", True), ("cc-by-nc-4.0", True), ("public domain", True), ("unknown", False),
+    ("proprietary", False), ("research only", False),
+])  # fmt: skip
+def test_licences_that_let_others_have_a_copy(licence, is_free):
+    assert may_redistribute(licence) is is_free
+
+
+def test_no_two_arms_look_the_same(folder):
+    arms = page_data(find(folder))["arms"]
+    assert len({(arm["colour"], tuple(arm["dash"])) for arm in arms}) == len(arms)
 
 
 def test_card_has_its_sections_and_machine_readable_results(folder):
@@ -129,7 +281,7 @@ def test_an_unfinished_study_has_a_report_too(tmp_path, effects):
 
 
 def test_a_report_is_written_twice_to_the_same_bytes(folder):
-    names = ("report.html", "README.md", "tables/savings.csv", "figures/loss_curves.png")
+    names = ("report.html", "README.md", "tables/savings.csv", "figures/loss_curves.png", "figures/final_loss.svg")
     before = [(folder / name).read_bytes() for name in names]
     write_report(folder, find(folder))
     assert [(folder / name).read_bytes() for name in names] == before

@@ -1,5 +1,7 @@
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from winnow.recipe_file import load_recipe
@@ -22,6 +24,9 @@ FILES = {
 }  # fmt: skip
 
 
+ITEMS = [{"source": "test", "id": "test:1", "prompt": "Question: 1?"}, {"source": "own", "id": "own:2", "prompt": "2?"}]
+
+
 @pytest.fixture
 def study(tmp_path, make_recipe, traits):
     """Writes the study folder of the small recipe, as if every stage had left its files, and gives its path."""
@@ -33,6 +38,8 @@ def study(tmp_path, make_recipe, traits):
                 write_json(folder / name, content | {"made": f"{stage.name} {attempt}"})
             elif stage.name != "evaluate.zero_shot" or "last" in name:
                 write_atomic(folder / name, f"{content} {stage.name} {attempt}")
+        if stage.kind == "tests":
+            pq.write_table(pa.Table.from_pylist(ITEMS), folder / "tests.parquet")
         if stage.name == "evaluate.zero_shot":
             (folder / "evaluation_best.json").unlink()
         numbers = {"model": "some/model"} if stage.kind == "model" else {}
@@ -40,12 +47,12 @@ def study(tmp_path, make_recipe, traits):
             Artifact(stage.name, stage.kind, f"{stage.name}{attempt}", "d", {}, {}, Cost(), numbers, {}), folder
         )
 
-    def write(*, attempt=1, only=None, not_affordable=(), **sections):
+    def write(*, attempt=1, only=None, not_affordable=(), folder=tmp_path / "study", weights=True, **sections):
         recipe = make_recipe(**({"selection": SELECTION, "study": {"seeds": [3, 4]}} | sections))
         graph = expand(recipe, traits)
         done = {name: make(stage, attempt) for name, stage in graph.stages.items() if only is None or name in only}
-        write_folder(tmp_path / "study", recipe, graph, done, dict(not_affordable))
-        return tmp_path / "study"
+        write_folder(folder, recipe, graph, done, dict(not_affordable), weights=weights)
+        return folder
 
     return write
 
@@ -59,7 +66,7 @@ def test_the_first_seed_carries_no_name(study):
     ends = [f"{run}_{checkpoint}" for run in runs for checkpoint in ("best", "last")]
     evaluations = ["zero_shot", *ends]
     assert files(study()) == {
-        "recipe.yaml", "study.json", "records/stages.json", "records/pool.json",
+        "recipe.yaml", "study.json", "records/stages.json", "records/pool.json", "records/items/prompts.parquet",
         *(f"records/selection.{run}.json" for run in runs),
         *(f"records/items/selection.{run}.parquet" for run in runs),
         *(f"training_records.{run}.json" for run in runs),
@@ -67,6 +74,17 @@ def test_the_first_seed_carries_no_name(study):
         *(f"records/evaluation.{name}.json" for name in evaluations),
         *(f"records/items/evaluation.{name}.parquet" for name in evaluations),
     }  # fmt: skip
+
+
+def test_prompts_are_kept_where_their_licence_lets_others_have_a_copy(study):
+    first, second = pq.read_table(study() / "records/items/prompts.parquet").to_pylist()
+    assert (first["set"], first["id"], first["prompt"]) == ("test", "test:1", "Question: 1?")
+    assert second["prompt"] is None and len(second["prompt_hash"]) == 16
+
+
+def test_a_folder_without_weights_has_all_else(study, tmp_path):
+    whole, bare = files(study()), files(study(weights=False, folder=tmp_path / "bare"))
+    assert bare == {name for name in whole if not name.startswith("adapters/")}
 
 
 def test_records_tell_their_arm_seed_and_checkpoint(study):
@@ -133,7 +151,8 @@ def test_a_narrower_recipe_keeps_the_stages_of_a_wider_one(study):
 def test_unfinished_stages_leave_nothing(study):
     folder = study(only=("tests", "base", "pool", "select.full"))
     assert files(folder) == {
-        "recipe.yaml", "study.json", "records/stages.json", "records/pool.json", "records/selection.full.json",
+        "recipe.yaml", "study.json", "records/stages.json", "records/pool.json", "records/items/prompts.parquet",
+        "records/selection.full.json",
         "records/selection.full_s4.json", "records/items/selection.full.parquet",
         "records/items/selection.full_s4.parquet",
     }  # fmt: skip

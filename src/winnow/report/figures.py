@@ -1,49 +1,68 @@
-"""The figures of a report, as PNG bytes: curves with seeds thin and their mean thick, intervals, composition."""
+"""The figures of a report, as PNG and SVG: curves with seeds thin and their mean thick, intervals, composition."""
 
 import io
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from winnow.findings import Curve, Findings, Table
 from winnow.report.crossover_figure import crossover
-from winnow.report.styles import COLOURS, GREY, SETTINGS, arm_styles
+from winnow.report.styles import COLOURS, DARK, GREY, SETTINGS, arm_styles
 
 Series = Callable[[Curve], Sequence[float | None]]
 Places = Callable[[Curve], Sequence[float]]
 WIDTH = 9.0
 COLUMNS = 3
 """Panels beside each other."""
+NAMES = "loss_curves", "exact_match_curves", "loss_against_cost", "crossover", "final_loss", "composition"
 
 
-def draw_figures(findings: Findings) -> dict[str, bytes]:
-    """Name -> PNG."""
+def drawn_figures(findings: Findings, names: Sequence[str] = NAMES) -> dict[str, Figure]:
+    """Name -> figure, of those that have something to show."""
+    with our_style():
+        drawn = {name: DRAWERS[name](findings) for name in names}
+    return {name: figure for name, figure in drawn.items() if figure is not None}
+
+
+@contextmanager
+def our_style() -> Iterator[None]:
+    """Inside the block figures look as ours do; they are made and written in it, since ticks are made late."""
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(SETTINGS)
-        drawn = {
-            "loss_curves": loss_curves(findings),
-            "exact_match_curves": exact_match_curves(findings),
-            "loss_against_cost": loss_against_cost(findings),
-            "crossover": crossover(findings),
-            "final_loss": final_loss(findings),
-            "composition": composition(findings.tables["composition"]),
-        }
-        return {name: png(figure) for name, figure in drawn.items() if figure is not None}
+        yield
 
 
 def png(figure: Figure) -> bytes:
     """The figure as a PNG file."""
     buffer = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})
+    with our_style():
+        FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})
     return buffer.getvalue()
+
+
+def svg(figure: Figure) -> str:
+    """The figure as an SVG file, the same bytes each time; its letters are text."""
+    buffer = io.StringIO()
+    with our_style(), mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "winnow"}):
+        FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None, "Creator": None})
+    return buffer.getvalue()
+
+
+def dark(drawing: str) -> str:
+    """The SVG in colours for a dark page; letters that name no colour are black, and so get one."""
+    recoloured = re.sub("#[0-9a-f]{6}", lambda found: DARK.get(found[0], found[0]), drawing)
+    return recoloured.replace("</style>", f"text{{fill: {DARK['#000000']}}}</style>", 1)
 
 
 def loss_curves(findings: Findings) -> Figure | None:
@@ -245,3 +264,14 @@ def _set_loss(name: str) -> Series:
 
 def _set_exact_match(name: str) -> Series:
     return lambda curve: curve.set_exact_match[name]
+
+
+DRAWERS: dict[str, Callable[[Findings], Figure | None]] = {
+    "loss_curves": loss_curves,
+    "exact_match_curves": exact_match_curves,
+    "loss_against_cost": loss_against_cost,
+    "crossover": crossover,
+    "final_loss": final_loss,
+    "composition": lambda findings: composition(findings.tables["composition"]),
+}
+"""Name of a figure -> what draws it."""

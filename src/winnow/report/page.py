@@ -1,120 +1,141 @@
-"""The report as one page and as a model card: templates filled with findings; nothing is fetched from anywhere."""
+"""The report as one HTML page, of one study or of several side by side: nothing in it is fetched from anywhere.
+
+Tables are written here and can be read and printed without a script; curves, sorting and the browser of items are
+drawn by the scripts in `templates/` with uPlot (`vendor/`), from the JSON that stands in the page.
+"""
 
 import base64
-import io
-from collections.abc import Mapping
-from dataclasses import replace
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from ruamel.yaml import YAML
+from markupsafe import Markup
 
 from winnow.findings import Findings, Table
-from winnow.recipe import TrainingRecipe
-from winnow.report.tables import for_people, markdown
+from winnow.printing import clock, fixed
+from winnow.report.across import across
+from winnow.report.figures import dark
+from winnow.report.page_data import page_data
+from winnow.report.tables import cells_of
+from winnow.report.templating import asset, context_of, environment
 
-FIGURES = {
-    "loss_curves": "Loss over the steps. Thin: each seed; thick: their mean. The steep start is cut off.",
-    "exact_match_curves": "Exact match over the steps, on a sample of each set; dotted: a constant answer.",
-    "loss_against_cost": "Validation loss over training cost, without selection; dotted: the baseline's best level.",
-    "crossover": "Loss over all FLOPs, selection included, and who wins. Grey: arms that never lead.",
-    "final_loss": "Loss over whole evaluation sets at the best and the last checkpoint.",
-    "composition": "Where the examples come from.",
-}
+SCRIPTS = "page.js", "curves.js", "items.js"
+KNOWN_TABLES = (
+    "savings", "comparisons", "evaluation", "iso_compute", "adapters", "composition", "crossover", "crossover_losses",
+    "sweep", "delayed_gain", "planted", "ledger_arms", "ledger_stages",
+)  # fmt: skip
+"""Tables that have a place of their own on the page; others follow the evaluation."""
+POWERS = (("Z", 1e21), ("E", 1e18), ("P", 1e15), ("T", 1e12), ("G", 1e9), ("M", 1e6))
+CONTAMINATION, COSTS = "contamination", "cost_to_quality_"
+"""How the names of tables begin that stand under a heading of their own."""
+SECTIONS = (
+    ("savings", "Savings"), ("curves", "Curves"), ("frontier", "Learning against cost"), ("crossover", "Who wins"),
+    ("evaluation", "Evaluation"), ("compute", "Equal compute"), ("composition", "Composition"),
+    ("contamination", "Contamination"), ("items", "Items"), ("ledger", "Ledger"), ("data", "Data and licences"),
+    ("limitations", "Limitations"), ("recipe", "Recipe"),
+)  # fmt: skip
 
 
-def html_page(findings: Findings, figures: Mapping[str, bytes]) -> str:
-    """`report.html`: self-contained, figures inside."""
-    embedded = {name: base64.b64encode(data).decode() for name, data in figures.items()}
+@dataclass(frozen=True)
+class StudyPage:
+    """What a page shows of one study."""
+
+    findings: Findings
+    figures: Mapping[str, str] = field(default_factory=dict)
+    """Name -> SVG."""
+    items: Mapping[str, Any] = field(default_factory=dict)
+    """From `read_items`."""
+
+
+@dataclass(frozen=True)
+class Live:
+    """How far a running study is."""
+
+    text: str
+    done: int
+    total: int
+    version: str
+    """Of the report below; another one replaces it."""
+
+
+def html_page(studies: Sequence[StudyPage], *, live: Live | None = None) -> str:
+    """The page, self-contained. Several studies have a section each, and one table across."""
+    shown = [_section(study, f"study-{place}", num=len(studies)) for place, study in enumerate(studies, 1)]
+    names = [study.findings.recipe.name for study in studies]
+    scripts = [asset(f"templates/{name}") for name in (*SCRIPTS, *(["live.js"] if live else []))]
+    table = _table_of(across([study.findings for study in studies])) if len(studies) > 1 else ""
     return environment(autoescape=True).get_template("report.html.jinja").render(
-        **_shared(findings), figures=embedded, captions=FIGURES,
+        title=" and ".join(names), studies=shown, across=table, live=live,
+        styles=[asset("vendor/uPlot.css"), asset("templates/page.css")], scripts=[asset("vendor/uPlot.js"), *scripts],
     )  # fmt: skip
 
 
-def model_card(findings: Findings, figures: Mapping[str, bytes]) -> str:
-    """`README.md`: the model card, with machine-readable results in its front matter."""
-    return environment(autoescape=False).get_template("card.md.jinja").render(
-        **_shared(findings), front_matter=_yaml(front_matter(findings)), figures=list(figures), captions=FIGURES,
+def _section(study: StudyPage, name: str, *, num: int) -> dict[str, Any]:
+    """One study's part of the page and the data for its scripts."""
+    findings, data = study.findings, page_data(study.findings)
+    tables = findings.tables
+    has = {"curves": data["runs"], "frontier": data["runs"]} | {
+        "crossover": tables["crossover"].rows, "items": study.items,
+    }  # fmt: skip
+    more = [
+        each for each, table in tables.items()
+        if each not in KNOWN_TABLES and not each.startswith((COSTS, CONTAMINATION)) and table.rows
+    ]  # fmt: skip
+    body = environment(autoescape=True).get_template("study.html.jinja").render(
+        **context_of(findings), id=name, prefix=f"{name}-" if num > 1 else "", cells=cells_of, data=data,
+        items=study.items, bars=composition_bars(tables["composition"]), facts=headline(findings), more=more,
+        sections=[(anchor, title) for anchor, title in SECTIONS if has.get(anchor, True)],
+        axis_options=[axis | {"chosen": axis["key"] == "steps"} for axis in data["axes"]],
+        contamination=[table for each, table in tables.items() if each.startswith(CONTAMINATION) and table.rows],
+        figures={each: {"light": _uri(svg), "dark": _uri(dark(svg))} for each, svg in study.figures.items()},
     )  # fmt: skip
+    script = json_in_html(data | {"items": study.items})
+    return {"id": name, "name": findings.recipe.name, "body": Markup(body), "data": script}
 
 
-def front_matter(findings: Findings) -> dict[str, Any]:
-    """The card's metadata, with a result for each arm and evaluation set in the hub's `model-index`."""
-    recipe = findings.recipe
-    tags = ["winnow", "data-selection", *_adapter_tags(recipe.training)]
-    front: dict[str, Any] = {"license": "other", "pipeline_tag": "text-generation", "tags": tags}
-    if recipe.training.method == "lora":
-        front["library_name"] = "peft"
-    if recipe.base.model:
-        front["base_model"] = recipe.base.model
-    return front | {"model-index": [_index_entry(findings, arm.name) for arm in findings.arms if arm.seeds]}
+def json_in_html(tree: Any) -> Markup:
+    """JSON that may stand in a script element, whatever texts are in it."""
+    return Markup(json.dumps(tree, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"))
 
 
-def _adapter_tags(training: TrainingRecipe) -> list[str]:
-    if training.method == "full":
-        return []
-    return ["peft", "lora" if training.peft is None else str(training.peft["peft_type"]).lower()]
+def _table_of(table: Table) -> Markup:
+    module = environment(autoescape=True).get_template("table.html.jinja").module
+    return Markup(module.table(table, cells_of(table), None))  # type: ignore[attr-defined]
 
 
-def _index_entry(findings: Findings, arm: str) -> dict[str, Any]:
-    rows = [
-        row
-        for row in findings.tables["evaluation"].rows
-        if row["arm"] == arm and row["checkpoint"] == "best" and row["set"] not in ("micro", "macro")
+def _uri(svg: str) -> str:
+    return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
+
+
+def headline(findings: Findings) -> list[tuple[str, str]]:
+    """What the whole study used: runs, time, money, FLOPs, and what was redone."""
+    rows = findings.tables["ledger_stages"].rows
+
+    def total(column: str) -> float:
+        return sum(row[column] for row in rows)
+
+    return [
+        ("finished runs", f"{len(findings.curves):,}"),
+        ("spent", f"{fixed(total('spent_dollars'), 2)} USD"),
+        ("machine time", clock(total("spent_seconds"))),
+        ("FLOPs (reference)", flops_text(1e18 * total("spent_exaflops"))),
+        ("wasted, redone after a kill", f"{fixed(total('wasted_dollars'), 2)} USD"),
     ]
-    return {
-        "name": f"{findings.recipe.name} {arm}",
-        "results": [
-            {
-                "task": {"type": "text-generation"},
-                "dataset": {"name": row["set"], "type": row["set"]},
-                "metrics": [
-                    {"type": "exact_match", "name": "exact match (%)", "value": round(100 * row["exact_match"], 2)},
-                    {"type": "loss", "name": "loss (nats per target token)", "value": round(row["loss"], 4)},
-                ],
-            }
-            for row in rows
-        ],
-    }
 
 
-def _shared(findings: Findings) -> dict[str, Any]:
-    recipe = findings.recipe
-    first = next((arm.name for arm in findings.arms if arm.seeds and arm.name == findings.verdict.primary.arm), None)
-    return {
-        "findings": findings,
-        "recipe": recipe,
-        "verdict": findings.verdict,
-        "tables": findings.tables,
-        "printed": for_people,
-        "markdown": markdown,
-        "where": where,
-        "example_arm": first or next((arm.name for arm in findings.arms if arm.seeds), findings.baseline),
-        "base_path": findings.settings.get("base_path", "base"),
-        "recipe_yaml": _yaml(recipe.model_dump(mode="json", exclude_defaults=True)),
-        "environment": findings.settings.get("environment", {}),
-        "machine": findings.settings.get("machine", {}),
-    }
+def flops_text(flops: float) -> str:
+    """FLOPs with four digits and the letter of their power of a thousand: "66.46 TFLOPs"."""
+    letter, unit = next(((letter, unit) for letter, unit in POWERS if flops >= unit), ("", 1.0))
+    return f"{flops / unit:.4g} {letter}FLOPs"
 
 
-def where(table: Table, column: str, value: str) -> Table:
-    """The rows with this value in a column, without that column."""
-    rows = (row for row in table.rows if row[column] == value)
-    return replace(table, rows=tuple({key: each for key, each in row.items() if key != column} for row in rows))
-
-
-def environment(*, autoescape: bool) -> Environment:
-    """Where the templates are; an undefined name in one is an error."""
-    return Environment(
-        loader=PackageLoader("winnow.report"), autoescape=autoescape, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True, keep_trailing_newline=True,
-    )  # fmt: skip
-
-
-def _yaml(tree: Any) -> str:
-    buffer = io.StringIO()
-    writer = YAML()
-    writer.default_flow_style = False
-    writer.width = 100
-    writer.dump(tree, buffer)
-    return buffer.getvalue()
+def composition_bars(table: Table) -> dict[str, Any]:
+    """Each source's share in the pool and in every selection but the full one, as rows of shares."""
+    rows = [row for row in table.rows if row["arm"] != "full"] or list(table.rows)
+    sources = list(dict.fromkeys(row["source"] for row in rows))
+    shares: dict[str, dict[str, float]] = {"the whole pool": {row["source"]: row["pool_share"] for row in rows}}
+    for row in rows:
+        shares.setdefault(row["arm"], {})[row["source"]] = row["selected_share"]
+    bars = [(name, [each.get(source, 0.0) for source in sources]) for name, each in shares.items()]
+    return {"sources": sources, "rows": bars if rows else []}

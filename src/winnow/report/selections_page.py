@@ -10,9 +10,9 @@ from typing import Any
 
 from winnow.findings import SelectionFindings, Table
 from winnow.printing import percent
-from winnow.report.page import environment, where
 from winnow.report.selection_figures import draw_selection_figures
 from winnow.report.tables import csv_text, for_people, markdown
+from winnow.report.templating import environment, where
 from winnow.store import write_atomic
 
 EXPLAINED = {

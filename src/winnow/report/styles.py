@@ -8,6 +8,13 @@ from winnow.findings import ArmFacts
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31", "#6A51A3")
 """Okabe and Ito's colour-blind safe palette without its yellow, and two more."""
 BLACK, GREY = "#222222", "#8A8A8A"
+DARK = {
+    "#000000": "#e4e8ed", "#ffffff": "#14181e", "#222222": "#f2f2f2", "#333333": "#c6ced8", "#444444": "#a3adb9",
+    "#8a8a8a": "#9a9a9a", "#999999": "#6b7480", "#e6e6e6": "#2f3742", "#f2f2f2": "#232a33", "#0072b2": "#4aa8e0",
+    "#d55e00": "#f0843c", "#009e73": "#34c79b", "#cc79a7": "#e39cc4", "#e69f00": "#efb13b", "#56b4e9": "#8ad0f5",
+    "#8c6d31": "#c9a766", "#6a51a3": "#a995e0", "#b00020": "#ff8f8f",
+}  # fmt: skip
+"""Colour on a light page -> on a dark one."""
 LineStyle = Literal["-", "--", ":", "-."]
 LINES: tuple[LineStyle, ...] = ("-", "--", ":", "-.")
 

@@ -2,9 +2,11 @@
 
 import csv
 import io
+from dataclasses import dataclass
+from typing import Any
 
 from winnow.findings import Table
-from winnow.printing import printed
+from winnow.printing import BOUNDS, printed
 
 INPUTS = {
     "savings": ("baseline", "net_dollars_saved", "loss", "baseline_loss", "exact_match", "baseline_exact_match",
@@ -31,10 +33,40 @@ def csv_text(table: Table) -> str:
 
 def for_people(table: Table) -> tuple[list[str], list[list[str]]]:
     """Headings and printed cells, without the columns that only the CSV has, and without empty notes."""
+    return printed(_for_people(table))
+
+
+def _for_people(table: Table) -> list[dict[str, Any]]:
     hidden = set(INPUTS.get(table.name, ()))
     if not any(row.get("note") for row in table.rows):
         hidden.add("note")
-    return printed([{key: value for key, value in row.items() if _base(key) not in hidden} for row in table.rows])
+    return [{key: value for key, value in row.items() if _base(key) not in hidden} for row in table.rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What people read, and the number that stands in the CSV."""
+
+    text: str
+    value: float | None
+
+
+def cells_of(table: Table) -> tuple[list[str], list[list[Cell]]]:
+    """Headings and cells as in `for_people`, each cell with its unrounded number where it has one."""
+    headings, shown = for_people(table)
+    columns = _shown_columns(table)
+    return headings, [
+        [Cell(text, _number(row[column])) for text, column in zip(line, columns, strict=True)]
+        for line, row in zip(shown, table.rows, strict=True)
+    ]
+
+
+def _number(value: Any) -> float | None:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _shown_columns(table: Table) -> list[str]:
+    return [key for key in _for_people(table)[0] if not key.endswith(BOUNDS)] if table.rows else []
 
 
 def _base(column: str) -> str:

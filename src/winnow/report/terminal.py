@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from winnow.findings import Findings
+from winnow.findings import Findings, GivenFindings
 from winnow.report.tables import for_people
 
 SAVINGS_COLUMNS = (
@@ -27,6 +27,12 @@ def render_terminal(findings: Findings) -> str:
     """The verdict and the savings as plain text."""
     headings, cells = savings_rows(findings)
     return "\n".join([*verdict_lines(findings), "", *_aligned([headings, *cells])]) + "\n"
+
+
+def compared_lines(findings: GivenFindings) -> list[str]:
+    """Of runs that others made: the verdict's sentences, and all arms as rows."""
+    headings, cells = for_people(findings.tables["comparisons"])
+    return [findings.verdict.sentence, *findings.verdict.notes, "", *_aligned([headings, *cells])]
 
 
 def _aligned(lines: list[list[str]]) -> list[str]:

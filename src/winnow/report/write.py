@@ -1,26 +1,60 @@
-"""Writes a report into a study folder: `write_report(folder, findings)`.
+"""Writes a report: `write_report(folder, findings)` for a study, `write_together` for several on one page.
 
-tables/*.csv and *.md, figures/*.png, report.html (one page that works offline) and README.md (the model card).
+tables/*.csv and *.md, figures/*.png and *.svg, report.html (one page that works offline) and README.md (the model
+card). All of it is made from the study folder's records.
 """
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from winnow.findings import Findings
-from winnow.report.figures import draw_figures
-from winnow.report.page import html_page, model_card
+from winnow.findings import Findings, Table
+from winnow.report.across import across
+from winnow.report.card import model_card
+from winnow.report.figures import drawn_figures, png, svg
+from winnow.report.items import MOST_LETTERS, read_items
+from winnow.report.page import StudyPage, html_page
 from winnow.report.tables import csv_text, markdown
 from winnow.store import write_atomic
 
+PAGE = "report.html"
+ON_PAGE = "crossover", "final_loss"
+"""Figures that stand in the page as they are; the script draws the others."""
+WITHOUT_SCRIPT = "loss_curves", "exact_match_curves", "loss_against_cost"
+"""Figures for readers whose browser runs no scripts."""
 
-def write_report(folder: str | Path, findings: Findings) -> Path:
-    """The page that was written. Files of an earlier report are replaced."""
-    root = Path(folder)
-    for table in findings.tables.values():
+
+def write_report(folder: str | Path, findings: Findings, *, out: str | Path | None = None) -> Path:
+    """The page that was written, into `out` or the study folder itself. Files of an earlier report are replaced."""
+    root = Path(out) if out is not None else Path(folder)
+    write_tables(root, findings.tables)
+    figures = drawn_figures(findings)
+    for name, figure in figures.items():
+        write_atomic(root / "figures" / f"{name}.png", png(figure))
+        write_atomic(root / "figures" / f"{name}.svg", svg(figure))
+    write_atomic(root / "README.md", model_card(findings, figures))
+    kept = {name: svg(figure) for name, figure in figures.items() if name in (*ON_PAGE, *WITHOUT_SCRIPT)}
+    write_atomic(root / PAGE, html_page([StudyPage(findings, kept, read_items(folder, findings))]))
+    return root / PAGE
+
+
+def write_together(studies: Sequence[tuple[str | Path, Findings]], out: str | Path) -> Path:
+    """One page for several studies, and the table across them; each study's own files are left as they are."""
+    root, letters = Path(out), MOST_LETTERS // len(studies)
+    findings = [found for _, found in studies]
+    write_tables(root, {"studies": across(findings)})
+    pages = [study_page(folder, found, most_letters=letters) for folder, found in studies]
+    write_atomic(root / PAGE, html_page(pages))
+    return root / PAGE
+
+
+def study_page(folder: str | Path, findings: Findings, *, most_letters: int = MOST_LETTERS) -> StudyPage:
+    """One study's part of a page, without the figures for readers without scripts."""
+    figures = {name: svg(figure) for name, figure in drawn_figures(findings, ON_PAGE).items()}
+    return StudyPage(findings, figures, read_items(folder, findings, most_letters=most_letters))
+
+
+def write_tables(root: Path, tables: Mapping[str, Table]) -> None:
+    """`tables/<name>.csv` with all columns and `tables/<name>.md` for people."""
+    for table in tables.values():
         write_atomic(root / "tables" / f"{table.name}.csv", csv_text(table))
         write_atomic(root / "tables" / f"{table.name}.md", f"# {table.title}\n\n{markdown(table)}")
-    figures = draw_figures(findings)
-    for name, image in figures.items():
-        write_atomic(root / "figures" / f"{name}.png", image)
-    write_atomic(root / "README.md", model_card(findings, figures))
-    write_atomic(root / "report.html", html_page(findings, figures))
-    return root / "report.html"

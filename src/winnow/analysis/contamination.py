@@ -1,0 +1,39 @@
+"""What the pool has in common with the evaluation sets, and what was removed for it, as tables for a report."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from winnow.analysis.study_folder import Study
+from winnow.findings import Table
+from winnow.store import read_json
+
+REMOVED_COLUMNS = (
+    ("source", "name"), ("rows_read", "read"), ("removed_overlaps", "removed_overlaps"), ("dropped", "dropped"),
+    ("examples", "examples"),
+)  # fmt: skip
+"""Column of the table, and its name in the pool's records."""
+
+REMOVED_NOTE = (
+    "Removed overlaps: training rows that ask what an item of an evaluation set asks. Dropped: for other reasons, such "
+    "as a missing answer. Examples: what is left, after sampling."
+)
+FOUND_NOTE = "Before anything was removed: how many items of the set stand in the source, by each rule."
+COPIES_NOTE = "Rows that are not the first of their group: equal texts, near copies, copies but for numbers and names."
+
+
+def contamination_tables(study: Study) -> tuple[Table, ...]:
+    """`contamination_removed` from the pool's records; `contamination` and `contamination_duplicates` where a study
+    looked for shared passages and near copies. Tables without rows where the records say nothing."""
+    path = study.folder / "records" / "hygiene.json"
+    hygiene: Mapping[str, Any] = read_json(path) if path.is_file() else {}
+    found, copies = (tuple(hygiene.get(key, ())) for key in ("contamination", "duplicates"))
+    return (
+        Table("contamination_removed", "Rows removed from each source", _removed(study), REMOVED_NOTE),
+        Table("contamination", "Items of evaluation sets found in each source", found, FOUND_NOTE),
+        Table("contamination_duplicates", "Copies within and between sources", copies, COPIES_NOTE),
+    )
+
+
+def _removed(study: Study) -> tuple[dict[str, Any], ...]:
+    sources = study.pool.get("pool", {}).get("sources", ())
+    return tuple({column: source.get(key) for column, key in REMOVED_COLUMNS} for source in sources)

@@ -1,0 +1,234 @@
+"""A study as folders that a hub takes, built and checked before anything leaves the machine.
+
+    built = build("runs/quickstart", "runs/quickstart-upload")
+    check(built).problems          # one line each; nothing is pushed while there are any
+    push(built, "someone/quickstart")
+
+`model/` has the card, adapters, records, tables, figures and page; `selections/` is a data set of the chosen ids. Item
+records lose the texts of evaluation sets whose licence is not known to let others have a copy.
+"""
+
+import io
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from winnow.analysis.study_folder import Study, load
+from winnow.errors import ArtifactError, PublishError
+from winnow.findings import Findings
+from winnow.licences import may_redistribute
+from winnow.pipeline import report
+from winnow.report.dataset_card import SelectionFiles, dataset_card
+from winnow.store import write_atomic, write_folder
+
+MODEL, SELECTIONS, CARD = "model", "selections", "README.md"
+COPIED = "recipe.yaml", "study.json", "adapters", "base"
+TEXTS = "output", "extracted", "answer", "prompt"
+"""Columns of item records that hold what a licence may forbid to copy."""
+ITEM_RECORDS = "evaluation.*.parquet", "prompts.parquet", "selection.*.parquet"
+SECRET = re.compile(rb"\bhf_[A-Za-z0-9]{30,}\b|\bghp_[A-Za-z0-9]{30,}\b|\bAKIA[0-9A-Z]{16}\b")
+WEIGHTS = "adapter_model.safetensors", "model.safetensors", "model.safetensors.index.json"
+TEXT_FILES = (".md", ".json", ".yaml", ".csv", ".html", ".txt")
+
+
+@dataclass(frozen=True)
+class Built:
+    """Folders that are ready to be checked and pushed."""
+
+    root: Path
+    findings: Findings
+    selections: tuple[SelectionFiles, ...]
+
+    @property
+    def folders(self) -> dict[str, Path]:
+        """`model` and `selections`."""
+        return {name: self.root / name for name in (MODEL, SELECTIONS)}
+
+
+@dataclass(frozen=True)
+class Check:
+    """What stands against publishing, and what a publisher should know."""
+
+    problems: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    files: int = 0
+    bytes: int = field(default=0)
+
+
+def build(folder: str | Path, out: str | Path) -> Built:
+    """Both folders, made anew below `out` from the study folder, which is left as it is.
+
+    Raises ArtifactError where something else stands at `out`.
+    """
+    root, study = Path(out), load(folder)
+    if root.exists() and any(root.iterdir()) and not any((root / name).is_dir() for name in (MODEL, SELECTIONS)):
+        raise ArtifactError(f"{root} holds something else than an upload folder; give a new folder with --out")
+    if root.resolve() == study.folder.resolve():
+        raise ArtifactError(f"{root} is the study folder itself; give a new folder with --out")
+    made: list[Any] = []
+    write_folder(root / MODEL, lambda place: made.append(_fill_model(place, study)))
+    write_folder(root / SELECTIONS, lambda place: made.append(_fill_selections(place, study, made[0])))
+    return Built(root, made[0], tuple(made[1]))
+
+
+def _fill_model(place: Path, study: Study) -> Findings:
+    for name in COPIED:
+        source = study.folder / name
+        if source.is_dir():
+            shutil.copytree(source, place / name, ignore=shutil.ignore_patterns(".*", "*.partial"))
+        elif source.is_file():
+            shutil.copy(source, place / name)
+    records = [*study.folder.glob("training_records.*.json"), *(study.folder / "records").glob("*.json")]
+    for path in records:
+        target = place / path.relative_to(study.folder)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+    hidden = {each.name for each in study.recipe.evaluation.sets if not may_redistribute(each.licence)}
+    for pattern in ITEM_RECORDS:
+        for path in (study.folder / "records" / "items").glob(pattern):
+            write_atomic(place / path.relative_to(study.folder), without_texts(path, hidden))
+    return report(study.folder, out=place)
+
+
+def without_texts(path: Path, hidden: set[str]) -> bytes:
+    """The item records as Parquet, with nulls for the texts of the sets whose licence forbids to copy them."""
+    table = pq.read_table(path)
+    if "set" in table.column_names:
+        keeps = pa.array([name not in hidden for name in table["set"].to_pylist()])
+        for column in (name for name in TEXTS if name in table.column_names):
+            kept = pc.if_else(keeps, table[column], pa.scalar(None, table.schema.field(column).type))
+            table = table.set_column(table.column_names.index(column), column, kept)
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="zstd")
+    return buffer.getvalue()
+
+
+def _fill_selections(place: Path, study: Study, findings: Findings) -> list[SelectionFiles]:
+    found: dict[str, dict[str, str]] = {}
+    rows: dict[str, int] = {}
+    for arm, seed in study.selections:
+        source = study.folder / "records" / "items" / f"selection.{arm}{study.suffix(seed)}.parquet"
+        if not source.is_file():
+            raise ArtifactError(f"{source} is missing; run the study again to restore it")
+        split = "train" if seed is None else f"seed_{seed}"
+        target = place / arm / f"{split}.parquet"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source, target)
+        found.setdefault(arm, {})[split] = f"{arm}/{split}.parquet"
+        rows[arm] = pq.read_metadata(source).num_rows
+    selections = [SelectionFiles(arm, rows[arm], splits) for arm, splits in found.items()]
+    write_atomic(place / CARD, dataset_card(findings, selections))
+    return selections
+
+
+def check(built: Built) -> Check:
+    """Cards as the hub's library reads them, checkpoints, data files, licences, secrets and paths of this machine."""
+    files = [path for folder in built.folders.values() for path in sorted(folder.rglob("*")) if path.is_file()]
+    problems = [
+        *_card_problems(built), *_checkpoint_problems(built), *_selection_problems(built), *_secrets(built.root, files),
+    ]  # fmt: skip
+    return Check(
+        tuple(problems), tuple(_warnings(built, files)), len(files), sum(path.stat().st_size for path in files)
+    )
+
+
+def _card_problems(built: Built) -> Iterator[str]:
+    from huggingface_hub import DatasetCard, ModelCard
+
+    for kind, name in ((ModelCard, MODEL), (DatasetCard, SELECTIONS)):
+        path = built.folders[name] / CARD
+        try:
+            data = kind.load(path, ignore_metadata_errors=False).data
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            yield f"{name}/{CARD} is no card that the hub takes: {error}"
+            continue
+        if name == MODEL and built.findings.curves and not data.eval_results:
+            yield f"{name}/{CARD} has no results in its model-index; evaluate the study first"
+
+
+def _checkpoint_problems(built: Built) -> Iterator[str]:
+    from safetensors import safe_open
+
+    folder = built.folders[MODEL]
+    rows = built.findings.tables["adapters"].rows
+    for path in dict.fromkeys(row["path"] for row in rows):
+        weights = next((folder / path / name for name in WEIGHTS if (folder / path / name).is_file()), None)
+        if weights is None:
+            yield f"{path} has no weights; run the study again to restore them"
+        elif weights.suffix == ".safetensors":
+            try:
+                with safe_open(weights, framework="numpy") as file:
+                    is_empty = not list(file.keys())
+            except Exception as error:  # its own class of errors, which is not always the same
+                yield f"{path}/{weights.name} is damaged: {error}"
+                continue
+            if is_empty:
+                yield f"{path}/{weights.name} holds no tensor"
+    base = built.findings.settings.get("base_path")
+    if base == "base" and built.findings.recipe.training.method == "lora" and not (folder / "base").is_dir():
+        yield "the adapters need base/, which the study folder does not have; run the study again to restore it"
+    if not rows:
+        yield "the study has no finished run, so there is nothing to publish; run it first"
+
+
+def _selection_problems(built: Built) -> Iterator[str]:
+    for each in built.selections:
+        for path in each.splits.values():
+            rows = pq.read_metadata(built.folders[SELECTIONS] / path).num_rows
+            if rows == 0:
+                yield f"{SELECTIONS}/{path} holds no rows"
+
+
+def _secrets(root: Path, files: Sequence[Path]) -> Iterator[str]:
+    for path in files:
+        if path.suffix in TEXT_FILES and SECRET.search(path.read_bytes()):
+            yield f"{path.relative_to(root)} holds what looks like an access token; remove it where it comes from"
+
+
+def _warnings(built: Built, files: Sequence[Path]) -> Iterator[str]:
+    for source in built.findings.sources:
+        if not may_redistribute(source.licence):
+            yield (
+                f"{source.name} ({source.role}) is under {source.licence!r}, which is not known to let others have "
+                "copies; whether what was trained or scored on it may be published is yours to find out"
+            )
+    home = str(Path.home()).encode()
+    named = [path for path in files if path.suffix in TEXT_FILES and len(home) > 1 and home in path.read_bytes()]
+    if named:
+        first = named[0].relative_to(built.root)
+        yield f"{len(named)} files name your home folder, such as {first}; write paths relative to the recipe's folder"
+
+
+def push(built: Built, repository: str, *, private: bool = False, endpoint: str | None = None) -> dict[str, str]:
+    """Push the model folder to `repository` and the selections to `<repository>-selections`; their addresses.
+
+    With the token that the hub's own client is logged in with. Raises PublishError in one line.
+    """
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    found = check(built).problems
+    if found:
+        raise PublishError(f"nothing was pushed, since {len(found)} checks failed: {'; '.join(found)}")
+    api, pushed = HfApi(endpoint=endpoint), {}
+    names = {MODEL: (repository, "model"), SELECTIONS: (f"{repository}-selections", "dataset")}
+    for folder, (name, kind) in names.items():
+        try:
+            pushed[folder] = str(api.create_repo(name, repo_type=kind, private=private, exist_ok=True))
+            api.upload_folder(
+                repo_id=name, repo_type=kind, folder_path=built.folders[folder],
+                commit_message=f"{built.findings.recipe.name}, made by winnow",
+            )  # fmt: skip
+        except (HfHubHTTPError, HFValidationError, OSError) as error:
+            first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise PublishError(
+                f"{name} was not pushed: {first}; log in with `hf auth login`, or check the name USER/NAME"
+            ) from error
+    return pushed

@@ -1,0 +1,58 @@
+"""`README.md` of a study folder: the model card, with machine-readable results in its front matter."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from winnow.findings import Findings
+from winnow.recipe import TrainingRecipe
+from winnow.report.templating import context_of, environment, yaml_text
+
+
+def model_card(findings: Findings, figures: Iterable[str]) -> str:
+    """The card; `figures` are the names of those that lie in `figures/`."""
+    return environment(autoescape=False).get_template("card.md.jinja").render(
+        **context_of(findings), front_matter=yaml_text(front_matter(findings)), figures=list(figures),
+    )  # fmt: skip
+
+
+def front_matter(findings: Findings) -> dict[str, Any]:
+    """The card's metadata, with a result for each arm and evaluation set in the hub's `model-index`."""
+    recipe = findings.recipe
+    tags = ["winnow", "data-selection", *_adapter_tags(recipe.training)]
+    front: dict[str, Any] = {
+        "license": "other", "license_name": "see-the-section-licence", "pipeline_tag": "text-generation", "tags": tags,
+    }  # fmt: skip
+    if recipe.training.method == "lora":
+        front["library_name"] = "peft"
+    if recipe.base.model:
+        front["base_model"] = recipe.base.model
+    entries = [_index_entry(findings, arm.name) for arm in findings.arms if arm.seeds]
+    return front | {"model-index": [entry for entry in entries if entry["results"]]}
+
+
+def _adapter_tags(training: TrainingRecipe) -> list[str]:
+    if training.method == "full":
+        return []
+    return ["peft", "lora" if training.peft is None else str(training.peft["peft_type"]).lower()]
+
+
+def _index_entry(findings: Findings, arm: str) -> dict[str, Any]:
+    rows = [
+        row
+        for row in findings.tables["evaluation"].rows
+        if row["arm"] == arm and row["checkpoint"] == "best" and row["set"] not in ("micro", "macro")
+    ]
+    return {
+        "name": f"{findings.recipe.name} {arm}",
+        "results": [
+            {
+                "task": {"type": "text-generation"},
+                "dataset": {"name": row["set"], "type": row["set"]},
+                "metrics": [
+                    {"type": "exact_match", "name": "exact match (%)", "value": round(100 * row["exact_match"], 2)},
+                    {"type": "loss", "name": "loss (nats per target token)", "value": round(row["loss"], 4)},
+                ],
+            }
+            for row in rows
+        ],
+    }

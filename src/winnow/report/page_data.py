@@ -1,0 +1,110 @@
+"""What the page's script draws: the curves of all runs and what selections cost, as plain JSON."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from winnow.findings import Curve, Findings, Table
+from winnow.ledger import dollars
+from winnow.report.styles import BLACK, COLOURS, GREY, LINES, arm_styles
+
+DIGITS = 7
+"""Significant digits of the numbers that are drawn."""
+MOST_SHOWN = 6
+"""Arms that are drawn at first; a reader adds others."""
+
+AXES = {
+    "steps": "step", "tokens": "training tokens", "flops": "training FLOPs (reference)", "seconds": "training time (s)",
+    "dollars": "training cost (USD)",
+}  # fmt: skip
+"""Name of a cost -> what stands below the axis."""
+NAMED = {BLACK: "full", GREY: "random"}
+DASHES = {"-": [], "--": [7, 4], ":": [2, 3], "-.": [8, 3, 2, 3]}
+
+
+def page_data(findings: Findings) -> dict[str, Any]:
+    """`arms`, `metrics`, `axes`, `runs` and `levels`: all that the interactive figures need."""
+    price = findings.recipe.machine.dollars_per_hour
+    runs = [_run(curve, price) for curve in findings.curves]
+    names = list(runs[0]["y"]) if runs else []
+    known = [key for key in names if any(value is not None for run in runs for value in run["y"][key])]
+    return {
+        "arms": [arm | {"selection": _selection_cost(findings, arm["name"])} for arm in _arms(findings)],
+        "metrics": [{"key": key, "label": _metric_label(key), "higher": "exact_match" in key} for key in known],
+        "axes": [{"key": key, "label": label} for key, label in AXES.items()],
+        "runs": runs,
+        "levels": _constant_levels(findings),
+        "cost": findings.recipe.study.primary.cost,
+    }
+
+
+def _arms(findings: Findings) -> list[dict[str, Any]]:
+    """Arms with runs: colour, dash, place among those a reader asks for, and whether they are drawn at first.
+
+    No two look the same as long as that can be. A colour is a place in the page's palette, `full` or `random`.
+    """
+    names = {curve.arm for curve in findings.curves}
+    run = [arm for arm in findings.arms if arm.name in names]
+    styles, places, used = arm_styles(findings.arms), _places(findings), set()
+    made = []
+    for arm in run:
+        colour, line = styles[arm.name]
+        free = next((each for each in (line, *LINES) if (colour, each) not in used), line)
+        used.add((colour, free))
+        made.append({
+            "name": arm.name, "colour": NAMED.get(colour) or f"c{COLOURS.index(colour)}", "dash": DASHES[free],
+            "place": places[arm.name], "shown": places[arm.name] < MOST_SHOWN,
+        })  # fmt: skip
+    return made
+
+
+def _places(findings: Findings) -> dict[str, int]:
+    """Arm -> its place: the compared arms, the baseline, the best of the others, all others."""
+    verdict, run = findings.verdict, [curve.arm for curve in findings.curves]
+    ranked = [verdict.primary.arm, verdict.primary.baseline, findings.baseline, *(each.arm for each in verdict.ranking)]
+    return {name: place for place, name in enumerate(each for each in dict.fromkeys((*ranked, *run)) if each in run)}
+
+
+def _run(curve: Curve, price: float) -> dict[str, Any]:
+    series: dict[str, Sequence[float | None]] = {
+        "validation_loss": curve.validation_loss, "loss": curve.loss, "exact_match": curve.exact_match,
+    }  # fmt: skip
+    series |= {f"loss:{name}": values for name, values in curve.set_loss.items()}
+    series |= {f"exact_match:{name}": values for name, values in curve.set_exact_match.items()}
+    places = {
+        "steps": curve.steps, "tokens": curve.tokens, "flops": curve.flops, "seconds": curve.seconds,
+        "dollars": [dollars(each, price) for each in curve.seconds],
+    }  # fmt: skip
+    return {
+        "arm": curve.arm, "seed": curve.seed, "best": curve.steps.index(curve.best_step),
+        "x": {key: _rounded(values) for key, values in places.items()},
+        "y": {key: _rounded(values) for key, values in series.items()},
+    }  # fmt: skip
+
+
+def _rounded(values: Sequence[float | None]) -> list[float | None]:
+    return [None if value is None else float(f"{value:.{DIGITS}g}") for value in values]
+
+
+def _metric_label(key: str) -> str:
+    metric, _, name = key.partition(":")
+    if metric == "validation_loss":
+        return "loss on validation"
+    return f"{metric.replace('_', ' ')} on {name or 'all items'}"
+
+
+def _selection_cost(findings: Findings, arm: str) -> dict[str, float]:
+    """What its selection cost, by axis, whole; a step is none."""
+    costs = {}
+    for axis in ("tokens", "flops", "seconds", "dollars"):
+        table = findings.tables.get(f"cost_to_quality_{axis}", Table("", "", ()))
+        column, factor = ("selection_exaflops", 1e18) if axis == "flops" else (f"selection_{axis}", 1)
+        row = next((row for row in table.rows if row["arm"] == arm), {})
+        costs[axis] = factor * (row.get(column) or 0.0)
+    return costs
+
+
+def _constant_levels(findings: Findings) -> dict[str, float]:
+    """Metric -> the exact match of always giving the most frequent answer."""
+    levels = {row["set"]: row["constant_level"] for row in findings.tables["evaluation"].rows}
+    named = {"exact_match" if name == "micro" else f"exact_match:{name}": level for name, level in levels.items()}
+    return {key: level for key, level in named.items() if level}

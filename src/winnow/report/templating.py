@@ -1,0 +1,73 @@
+"""Templates and files that pages are made of, and what several of them print the same way."""
+
+import io
+from collections.abc import Mapping
+from dataclasses import replace
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from ruamel.yaml import YAML
+
+from winnow.findings import Findings, Table
+from winnow.report.tables import for_people, markdown
+
+FIGURES = {
+    "loss_curves": "Loss over the steps. Thin: each seed; thick: their mean. The steep start is cut off.",
+    "exact_match_curves": "Exact match over the steps, on a sample of each set; dotted: a constant answer.",
+    "loss_against_cost": "Validation loss over training cost, without selection; dotted: the baseline's best level.",
+    "crossover": "Loss over all FLOPs, selection included, and who wins. Grey: arms that never lead.",
+    "final_loss": "Loss over whole evaluation sets at the best and the last checkpoint.",
+    "composition": "Where the examples come from.",
+}
+
+
+def environment(*, autoescape: bool) -> Environment:
+    """Where the templates are; an undefined name in one is an error."""
+    return Environment(
+        loader=PackageLoader("winnow.report"), autoescape=autoescape, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True, keep_trailing_newline=True,
+    )  # fmt: skip
+
+
+def asset(path: str) -> Markup:
+    """A file of this package, such as `vendor/uPlot.js`, to stand in a page as it is."""
+    return Markup(files("winnow.report").joinpath(path).read_text(encoding="utf-8"))
+
+
+def context_of(findings: Findings) -> dict[str, Any]:
+    """What the templates of page and card both print."""
+    recipe = findings.recipe
+    first = next((arm.name for arm in findings.arms if arm.seeds and arm.name == findings.verdict.primary.arm), None)
+    return {
+        "findings": findings,
+        "recipe": recipe,
+        "verdict": findings.verdict,
+        "tables": findings.tables,
+        "printed": for_people,
+        "markdown": markdown,
+        "where": where,
+        "captions": FIGURES,
+        "example_arm": first or next((arm.name for arm in findings.arms if arm.seeds), findings.baseline),
+        "base_path": findings.settings.get("base_path", "base"),
+        "recipe_yaml": yaml_text(recipe.model_dump(mode="json", exclude_defaults=True)),
+        "environment": findings.settings.get("environment", {}),
+        "machine": findings.settings.get("machine", {}),
+    }
+
+
+def where(table: Table, column: str, value: str) -> Table:
+    """The rows with this value in a column, without that column."""
+    rows = (row for row in table.rows if row[column] == value)
+    return replace(table, rows=tuple({key: each for key, each in row.items() if key != column} for row in rows))
+
+
+def yaml_text(tree: Mapping[str, Any]) -> str:
+    """A mapping as YAML, in its own order."""
+    buffer = io.StringIO()
+    writer = YAML()
+    writer.default_flow_style = False
+    writer.width = 100
+    writer.dump(tree, buffer)
+    return buffer.getvalue()
