@@ -2,8 +2,20 @@ import pytest
 from study_factory import FEATURES, write_study
 
 from winnow.analysis.cost import arm_charge, selection_charge
-from winnow.analysis.frontier import break_even_runs, cost_to_quality, early_stop, first_reaching, saving
+from winnow.analysis.find import find
+from winnow.analysis.frontier import (
+    CostToQuality,
+    break_even_runs,
+    cost_to_quality,
+    early_stop,
+    first_reaching,
+    saving,
+    saving_of,
+)
+from winnow.analysis.sentences import verdict_sentence
+from winnow.analysis.statistics import mean_interval
 from winnow.analysis.study_folder import Evaluation, Score, load
+from winnow.findings import Comparison, Estimate, Saving
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +72,38 @@ def test_an_arm_that_never_gets_there_is_censored(study):
     run = study.runs["random_0.25", 0]
     assert cost_to_quality(study, run, "dollars", 0.1).to_baseline is None
     assert cost_to_quality(study, run, "dollars", 0.1).to_last == pytest.approx(200 / 3600 * 36)
+
+
+def test_where_some_seeds_get_there_the_saving_is_bounded():
+    def run(to_baseline):
+        return CostToQuality("arm", 0, "flops", 40.0, 80.0, 60.0, to_baseline, 0.0, 0.0)
+
+    found = saving_of([(run(50.0), run(40.0)), (run(None), run(40.0))], baseline="full", axis="flops", confidence=0.95)
+    assert (found.gross, found.net, found.num_never, found.num) == (None, None, 1, 2)
+    assert found.at_most == pytest.approx(1 - (50 / 40 + 80 / 40) / 2)
+
+
+@pytest.mark.parametrize(("num_never", "at_most", "said"), [
+    (1, 0.25, "no saving is shown: full's best validation loss was never reached in 1 of 2 seeds (at most 25 % of"),
+    (1, 0.001, "no saving is shown: full's best validation loss was never reached in 1 of 2 seeds."),
+    (2, 0.25, "selection did not pay: full's best validation loss was never reached in 2 of 2 seeds."),
+])  # fmt: skip
+def test_what_was_not_reached_is_said(num_never, at_most, said):
+    found = Comparison("a", "full", "loss", "micro", "best", "better", Estimate(0.1, 0.05, 0.15, 2))
+    assert said in verdict_sentence(found, Saving("flops", "full", None, None, num_never, 2, None, at_most), 0.95)
+
+
+def test_savings_have_paired_intervals_and_an_early_stop(study):
+    rows = {(row["arm"], row["checkpoint"]): row for row in find(study.folder).tables["savings"].rows}
+    best = rows["herding_0.25", "best"]
+    ours, theirs = study.finals_of("herding_0.25", "best"), study.finals_of("full", "best")
+    expected = mean_interval([ours[seed].micro.loss - theirs[seed].micro.loss for seed in (0, 1)])
+    assert (best["loss_difference_low"], best["loss_difference_high"]) == pytest.approx((expected.low, expected.high))
+    assert best["dollars_saved_high"] == pytest.approx(best["seconds_saved_high"] / 3600 * 36)
+    early = rows["herding_0.25", "early_stop"]
+    stops = [early_stop(run.evaluations).seconds for run in study.runs_of("herding_0.25").values()]
+    assert early["seconds"] == pytest.approx(sum(stops) / 2)
+    assert early["seconds"] > best["seconds"]
 
 
 def test_break_even():

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from winnow.analysis.statistics import deviation, mean_interval, needed_seeds, paired_differences
+from winnow.analysis.statistics import deviation, mean_interval, needed_seeds, paired_differences, power
 
 
 def test_interval_is_students():
@@ -39,6 +39,22 @@ def test_needed_seeds_agree_with_the_power_of_a_paired_t_test():
 
     assert power(needed + 1) > 0.78
     assert power(needed - 1) < 0.82
+
+
+@pytest.mark.parametrize(("effect", "num"), [(0.0, 3), (0.5, 34), (1.0, 3), (2.0, 5), (0.1, 787)])
+def test_power_is_that_of_the_noncentral_t(effect, num):
+    from scipy.stats import nct, t
+
+    bound = t.ppf(0.975, num - 1)
+    tails = nct.sf(bound, num - 1, effect * math.sqrt(num)) + nct.sf(bound, num - 1, -effect * math.sqrt(num))
+    assert power(effect, num) == pytest.approx(tails, abs=1e-9)
+    assert power(-effect, num) == power(effect, num)
+    assert power(effect, num, num_comparisons=4) < power(effect, num)
+
+
+def test_power_of_what_cannot_be_missed_is_one():
+    assert power(math.inf, 3) == power(1e12, 10) == 1.0
+    assert needed_seeds([0.25, 0.25]) == 2
 
 
 def test_needed_seeds_says_nothing_of_nothing():

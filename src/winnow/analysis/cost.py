@@ -25,7 +25,9 @@ class Charge:
 
 def amount(cost: Cost, axis: str, dollars_per_hour: float) -> float:
     """A cost on one axis."""
-    return dollars(cost.seconds, dollars_per_hour) if axis == "dollars" else float(getattr(cost, axis))
+    if axis == "dollars":
+        return dollars(cost.seconds, dollars_per_hour) + cost.dollars
+    return float(getattr(cost, axis))
 
 
 def amount_at(evaluation: Evaluation, axis: str, dollars_per_hour: float) -> float:

@@ -4,17 +4,19 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import Any
 
-from winnow.analysis.cost import amount, arm_charge, evaluation_cost, selection_charge, sweep_charge
-from winnow.analysis.frontier import PATIENCE, baseline_level, break_even_runs, cost_to_quality
+from winnow.analysis.cost import amount, arm_charge, evaluation_cost, scaled, selection_charge, sweep_charge
+from winnow.analysis.frontier import PATIENCE, baseline_level, break_even_runs, cost_to_quality, early_stop
 from winnow.analysis.savings import Point, saved
-from winnow.analysis.study_folder import Study
+from winnow.analysis.study_folder import CHECKPOINTS, Run, Study
 from winnow.analysis.tables import with_bounds
 from winnow.findings import ArmFacts, Table
-from winnow.ledger import dollars, total
+from winnow.ledger import CHARGED_METERS, dollars, metered, total
 from winnow.records import Cost
 
 Row = dict[str, Any]
 EXA = 1e18
+EARLY_STOP = "early_stop"
+POINT = "loss", "exact_match", "seconds"
 COST_COLUMNS = {"flops": ("exaflops", EXA)}
 """Axis -> word in column names, and its size in the axis's unit, where they differ."""
 
@@ -72,28 +74,33 @@ def savings(study: Study, arms: Sequence[ArmFacts], baseline: str) -> Table:
     others = [arm for arm in arms if arm.name != baseline]
     rows = [
         row
-        for checkpoint in ("best", "last")
+        for checkpoint in (*CHECKPOINTS, EARLY_STOP)
         for arm in others
         if (row := _savings_row(study, arm.name, baseline, checkpoint)) is not None
     ]
     note = (
         "Means over the common seeds, rounded as printed, then compared: a negative loss difference is better. "
-        "Saved at best supposes that one knew when to stop: every run went on to its end. "
-        "Net: less what the arm's selection costs beyond the baseline's."
+        "Intervals are of the differences, paired over seeds, and not corrected for the number of arms. "
+        "Saved at best supposes that one knew when to stop: every run went on to its end. Early stop: both arms end "
+        f"after {PATIENCE} evaluations without a better validation loss and keep their best checkpoint until then, as "
+        "scored on the way. Net: less what the arm's selection costs beyond the baseline's."
     )
     return Table("savings", f"Savings against {baseline}", tuple(rows), note)
 
 
 def _savings_row(study: Study, arm: str, baseline: str, checkpoint: str) -> Row | None:
-    seeds = sorted(study.finals_of(arm, checkpoint).keys() & study.finals_of(baseline, checkpoint).keys())
+    points = {name: _points(study, name, checkpoint) for name in (arm, baseline)}
+    seeds = sorted(points[arm].keys() & points[baseline].keys())
     if not seeds:
         return None
-    ours, theirs = (_point(study, name, checkpoint, seeds) for name in (arm, baseline))
+    pairs = [(points[arm][seed], points[baseline][seed]) for seed in seeds]
+    ours, theirs = (_mean_point(each) for each in zip(*pairs, strict=True))
     price = study.dollars_per_hour
-    selection = fmean(
+    charges = [
         selection_charge(study, arm, seed).whole.seconds - selection_charge(study, baseline, seed).whole.seconds
         for seed in seeds
-    )
+    ]
+    selection = fmean(charges)
     gross = saved(ours, theirs, dollars_per_hour=price)
     net = saved(ours, theirs, dollars_per_hour=price, selection_seconds=selection)
     return {
@@ -103,6 +110,7 @@ def _savings_row(study: Study, arm: str, baseline: str, checkpoint: str) -> Row 
         "dollars_saved": gross.dollars, "dollars_saved_percent": gross.dollars_percent,
         "net_seconds_saved": net.seconds, "net_seconds_saved_percent": _percent(net.seconds, theirs.seconds),
         "net_dollars_saved": net.dollars, "net_dollars_saved_percent": net.dollars_percent,
+        **_savings_bounds(pairs, charges, price, study.recipe.study.confidence),
         "loss": ours.loss, "baseline_loss": theirs.loss,
         "exact_match": ours.exact_match, "baseline_exact_match": theirs.exact_match,
         "seconds": ours.seconds, "baseline_seconds": theirs.seconds,
@@ -110,15 +118,45 @@ def _savings_row(study: Study, arm: str, baseline: str, checkpoint: str) -> Row 
     }  # fmt: skip
 
 
-def _point(study: Study, arm: str, checkpoint: str, seeds: Sequence[int]) -> Point:
-    """Means over seeds at one checkpoint."""
-    finals = [study.finals[arm, seed, checkpoint] for seed in seeds]
-    runs = [study.runs[arm, seed] for seed in seeds]
-    return Point(
-        loss=fmean(final.micro.loss for final in finals),
-        exact_match=fmean(final.micro.exact_match or 0.0 for final in finals),
-        seconds=fmean(run.at_best.seconds if checkpoint == "best" else run.costs["train"].seconds for run in runs),
-    )
+def _savings_bounds(
+    pairs: Sequence[tuple[Point, Point]], charges: Sequence[float], price: float, confidence: float
+) -> Row:
+    """The intervals of what is saved: of differences paired over seeds."""
+    seconds = [theirs.seconds - ours.seconds for ours, theirs in pairs]
+    net = [each - charge for each, charge in zip(seconds, charges, strict=True)]
+    differences = {
+        "loss_difference": [ours.loss - theirs.loss for ours, theirs in pairs],
+        "exact_match_difference_points": [100 * (ours.exact_match - theirs.exact_match) for ours, theirs in pairs],
+        "seconds_saved": seconds,
+        "dollars_saved": [dollars(each, price) for each in seconds],
+        "net_seconds_saved": net,
+        "net_dollars_saved": [dollars(each, price) for each in net],
+    }
+    found = [with_bounds(column, values, confidence) for column, values in differences.items()]
+    return {column: value for row in found for column, value in row.items() if column not in differences}
+
+
+def _points(study: Study, arm: str, checkpoint: str) -> dict[int, Point]:
+    """By seed, what a checkpoint reached on the whole sets and the training time to it; early stops as on the way."""
+    if checkpoint == EARLY_STOP:
+        return {seed: _early_point(run) for seed, run in study.runs_of(arm).items()}
+    found = {}
+    for seed, final in study.finals_of(arm, checkpoint).items():
+        run = study.runs[arm, seed]
+        seconds = run.at_best.seconds if checkpoint == "best" else run.costs["train"].seconds
+        found[seed] = Point(final.micro.loss, final.micro.exact_match or 0.0, seconds)
+    return found
+
+
+def _early_point(run: Run) -> Point:
+    stop = early_stop(run.evaluations)
+    kept = min((row for row in run.evaluations if row.step <= stop.step), key=lambda row: row.validation.loss)
+    return Point(kept.micro.loss, kept.micro.exact_match or 0.0, stop.seconds)
+
+
+def _mean_point(points: Sequence[Point]) -> Point:
+    loss, match, seconds = (fmean(getattr(point, name) for point in points) for name in POINT)
+    return Point(loss, match, seconds)
 
 
 def cost_to_quality_table(study: Study, arms: Sequence[ArmFacts], baseline: str, *, axis: str) -> Table:
@@ -143,8 +181,8 @@ def _quality_row(study: Study, arm: str, baseline: str, axis: str, level: float 
     row: Row = {
         "arm": arm, "seeds": len(found),
         **with_bounds(f"{unit}_to_best", [each.to_best / scale for each in found], confidence),
-        f"{unit}_to_last": fmean(each.to_last for each in found) / scale,
-        f"{unit}_to_early_stop": fmean(each.to_early_stop for each in found) / scale,
+        **with_bounds(f"{unit}_to_last", [each.to_last / scale for each in found], confidence),
+        **with_bounds(f"{unit}_to_early_stop", [each.to_early_stop / scale for each in found], confidence),
         **with_bounds(f"{unit}_to_baseline_best", reached, confidence),
         "seeds_never_reaching": sum(each is None for each in reached),
         f"selection_{unit}": selection,
@@ -158,16 +196,27 @@ def _quality_row(study: Study, arm: str, baseline: str, axis: str, level: float 
 
 
 def ledger_stages(study: Study) -> Table:
-    """What every finished stage used, and what was done again after a kill."""
+    """What every finished stage used, what arms are charged for it, and what was done again after a kill."""
     price = study.dollars_per_hour
     rows = tuple(
         {"stage": name, "kind": stage.artifact.kind, "arm": stage.arm, "seed": _text(stage.seed)}
         | _counts("spent", total(stage.artifact.costs.values()))
         | _costs("spent", total(stage.artifact.costs.values()), price)
+        | {"charged_arms": len(study.arms_on.get(name, ()))}
+        | _costs("charged", _charged_for(study, name), price)
         | _costs("wasted", stage.artifact.wasted, price)
         for name, stage in study.stages.items()
     )
-    return Table("ledger_stages", "Ledger by stage", rows, "Every artifact once, also where it was found in the store.")
+    note = (
+        "Every artifact once, also where it was found in the store. Charged: to all arms that rest on it together, "
+        "each paying the whole; nothing for the base model, for evaluation, and for what no finished run rests on."
+    )
+    return Table("ledger_stages", "Ledger by stage", rows, note)
+
+
+def _charged_for(study: Study, name: str) -> Cost:
+    """What the arms that rest on a stage are charged for it, all of them together."""
+    return scaled(metered(study.stages[name].artifact, CHARGED_METERS), len(study.arms_on.get(name, ())))
 
 
 def ledger_arms(study: Study, arms: Sequence[ArmFacts]) -> Table:

@@ -1,9 +1,12 @@
 """From a study folder's records to everything a report prints: `find("runs/quickstart")`."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from winnow.analysis import cost_tables, tables
 from winnow.analysis.arms import arm_facts, savings_baseline
+from winnow.analysis.benchmarks import benchmark_tables, forgetting_sentence
+from winnow.analysis.contamination import contamination_tables
 from winnow.analysis.cost import AXES
 from winnow.analysis.crossover import crossover_tables
 from winnow.analysis.delayed_gain import delayed_gains
@@ -37,14 +40,18 @@ def findings_of(study: Study) -> Findings:
         tables.adapters(study, arms),
         cost_tables.ledger_arms(study, arms),
         cost_tables.ledger_stages(study),
+        *contamination_tables(study),
+        *benchmark_tables(study, arms),
     )
+    named = {table.name: table for table in made}
+    forgot = forgetting_sentence(named["forgetting"], verdict.primary.arm) if "forgetting" in named else None
     return Findings(
         recipe=study.recipe,
         settings=study.settings,
         arms=arms,
         baseline=baseline,
-        verdict=verdict,
-        tables={table.name: table for table in made},
+        verdict=replace(verdict, notes=(*verdict.notes, forgot)) if forgot else verdict,
+        tables=named,
         curves=tuple(curve(run) for run in study.runs.values()),
         delayed_gains=gains,
         limitations=limitations(study, arms, gains),
@@ -61,6 +68,7 @@ def curve(run: Run) -> Curve:
         seed=run.seed,
         best_step=run.best.step,
         steps=tuple(row.step for row in rows),
+        tokens=tuple(row.tokens for row in rows),
         flops=tuple(row.flops for row in rows),
         seconds=tuple(row.seconds for row in rows),
         validation_loss=tuple(row.validation.loss for row in rows),

@@ -47,13 +47,18 @@ def first_reaching(evaluations: Sequence[Evaluation], level: float) -> Evaluatio
 
 def early_stop(evaluations: Sequence[Evaluation]) -> Evaluation:
     """The evaluation at which a patience rule would have ended the run."""
+    return evaluations[stopping_place([row.validation.loss for row in evaluations])]
+
+
+def stopping_place(losses: Sequence[float]) -> int:
+    """The place in a run's losses at which `PATIENCE` of them in a row had been no better than the best before."""
     best, waited = math.inf, 0
-    for row in evaluations:
-        waited = 0 if row.validation.loss < best else waited + 1
-        best = min(best, row.validation.loss)
+    for place, loss in enumerate(losses):
+        waited = 0 if loss < best else waited + 1
+        best = min(best, loss)
         if waited == PATIENCE:
-            return row
-    return evaluations[-1]
+            return place
+    return len(losses) - 1
 
 
 def cost_to_quality(study: Study, run: Run, axis: str, level: float | None) -> CostToQuality:
@@ -87,20 +92,32 @@ def saving(study: Study, arm: str, baseline: str, *, axis: str, confidence: floa
         (cost_to_quality(study, ours[seed], axis, level), cost_to_quality(study, theirs[seed], axis, level))
         for seed in seeds
     ]
+    return saving_of(pairs, baseline=baseline, axis=axis, confidence=confidence)
+
+
+def saving_of(
+    pairs: Sequence[tuple[CostToQuality, CostToQuality]], *, baseline: str, axis: str, confidence: float
+) -> Saving:
+    """The saving of one arm, from its runs' costs paired with the baseline's; at least one pair."""
     num_never = sum(mine.to_baseline is None for mine, _ in pairs)
-    gross, net, runs = None, None, None
-    if num_never == 0 and all(other.to_best > 0 for _, other in pairs):
-        gross = mean_interval([1 - (mine.to_baseline or 0.0) / other.to_best for mine, other in pairs], confidence)
-        net = mean_interval([_net(mine, other) for mine, other in pairs], confidence)
-        runs = break_even_runs(
-            selection=math.fsum(mine.selection - other.selection for mine, other in pairs) / len(pairs),
-            saved_per_run=math.fsum(other.to_best - (mine.to_baseline or 0.0) for mine, other in pairs) / len(pairs),
-        )
-    return Saving(axis, baseline, gross, net, num_never, len(seeds), runs)
+    if any(other.to_best <= 0 for _, other in pairs):
+        return Saving(axis, baseline, None, None, num_never, len(pairs), None)
+    gross_shares = [1 - _spent(mine) / other.to_best for mine, other in pairs]
+    gross = mean_interval(gross_shares, confidence)
+    if num_never:
+        at_most = gross.mean if gross else None
+        return Saving(axis, baseline, None, None, num_never, len(pairs), None, at_most)
+    runs = break_even_runs(
+        selection=math.fsum(mine.selection - other.selection for mine, other in pairs) / len(pairs),
+        saved_per_run=math.fsum(other.to_best - _spent(mine) for mine, other in pairs) / len(pairs),
+    )
+    net_shares = [1 - (_spent(mine) + mine.selection) / (other.to_best + other.selection) for mine, other in pairs]
+    return Saving(axis, baseline, gross, mean_interval(net_shares, confidence), 0, len(pairs), runs)
 
 
-def _net(mine: CostToQuality, other: CostToQuality) -> float:
-    return 1 - ((mine.to_baseline or 0.0) + mine.selection) / (other.to_best + other.selection)
+def _spent(mine: CostToQuality) -> float:
+    """To the baseline's level; of a run that never got there its whole cost, which is less than it would have taken."""
+    return mine.to_last if mine.to_baseline is None else mine.to_baseline
 
 
 def break_even_runs(*, selection: float, saved_per_run: float) -> int | None:

@@ -9,6 +9,7 @@ from winnow.analysis.sweeps import trials
 from winnow.analysis.tables import averaged_score
 from winnow.budget import CHARGES_SELECTION
 from winnow.findings import ArmFacts, DelayedGain
+from winnow.licences import is_noncommercial
 from winnow.printing import fixed, percent
 
 OVER_REPRESENTED = 1.25
@@ -26,7 +27,7 @@ def limitations(study: Study, arms: Sequence[ArmFacts], gains: Sequence[DelayedG
     checks = (
         _seeds(study), _leak(study), _compute(study), _learning_rate(study), _schedule(study), _choices(study),
         _constant_level(study, arms), _sample(study), _sources(study, arms), _pool(study.pool.get("pool", {})),
-        _licences(study), _delayed(gains), _refused(arms),
+        _licences(study), _left_in(study), _delayed(gains), _refused(arms),
     )  # fmt: skip
     return tuple(sentence for check in checks for sentence in check)
 
@@ -165,6 +166,18 @@ def _licences(study: Study) -> Iterator[str]:
     unknown = [source.name for source in study.recipe.pool.sources if source.licence.lower() == "unknown"]
     if unknown:
         yield f"The licence of {', '.join(unknown)} is unknown; find it out before you publish what was trained on it."
+    closed = [source.name for source in study.recipe.pool.sources if is_noncommercial(source.licence)]
+    if closed:
+        yield f"The licence of {', '.join(closed)} forbids commercial use."
+
+
+def _left_in(study: Study) -> Iterator[str]:
+    hygiene = study.recipe.pool.hygiene
+    if hygiene is not None and hygiene.contamination == "report":
+        yield (
+            "Training rows with evaluation items in them were left in, as pool.hygiene.contamination asks: scores on "
+            "such items are no scores on unseen problems."
+        )
 
 
 def _delayed(gains: Sequence[DelayedGain]) -> Iterator[str]:

@@ -1,10 +1,13 @@
 """All measurements of a study as one tidy long table, one number per row."""
 
+import io
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from winnow.analysis.study_folder import Final, Run, Score, Study
 from winnow.analysis.sweeps import trials
+from winnow.store import write_atomic
 
 COLUMNS = ("arm", "seed", "step", "split", "source", "metric", "value", "flops", "seconds")
 """`split` is train, validation, test (samples, on the way), best, last, start (a checkpoint on the whole sets), or
@@ -27,6 +30,19 @@ def rows(study: Study) -> Iterator[tuple[Any, ...]]:
     for trial in trials(study):
         head = (trial.arm, trial.seed, trial.steps, "sweep", f"{trial.learning_rate:g}")
         yield (*head, "loss", trial.loss, trial.cost.flops, trial.cost.seconds)
+
+
+def write_parquet(study: Study, path: Path) -> None:
+    """The table as a Parquet file, with the columns and the rows of `Study.to_pandas`."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    types = (pa.string(), pa.int64(), pa.int64(), pa.string(), pa.string(), pa.string(), *([pa.float64()] * 3))
+    columns = list(zip(*rows(study), strict=True)) or [()] * len(COLUMNS)
+    arrays = [pa.array(values, kind) for values, kind in zip(columns, types, strict=True)]
+    buffer = io.BytesIO()
+    pq.write_table(pa.table(arrays, names=list(COLUMNS)), buffer, compression="zstd")
+    write_atomic(path, buffer.getvalue())
 
 
 def final_scores(final: Final) -> dict[str, Score]:

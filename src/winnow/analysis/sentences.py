@@ -1,6 +1,7 @@
 """The verdict in words: what is shown, what is not, and what it would take."""
 
 from winnow.findings import Comparison, Estimate, Saving
+from winnow.ledger import round_half_up
 from winnow.printing import fixed, percent
 
 AXIS_WORDS = {"flops": "FLOPs", "seconds": "time", "dollars": "dollars", "tokens": "tokens"}
@@ -26,13 +27,25 @@ def control_sentence(comparison: Comparison, *, what: str, confidence: float) ->
     return f"{opening}: {_finding(comparison, confidence)}."
 
 
+def items_sentence(comparison: Comparison, confidence: float) -> str:
+    """What the primary interval covers, and what becomes of the finding for other items."""
+    covers = f"The interval covers other seeds on these {comparison.num_items:,} items"
+    wider = comparison.over_items
+    if wider is None or wider.low is None or wider.high is None:
+        return f"{covers}."
+    interval = _interval(comparison, wider, confidence)
+    claimed = comparison.kind in ("better", "worse")
+    holds = (wider.low > 0) == (wider.high > 0)
+    lost = "; the difference is not shown for other items" if claimed and not holds else ""
+    return f"{covers}; for other items of the same kind, too, it is {interval.partition('interval ')[2]}{lost}."
+
+
 def _head(comparison: Comparison) -> str:
     metric = comparison.metric.replace("_", " ")
     seeds = comparison.gain.num if comparison.gain else 0
-    return (
-        f"{comparison.arm} against {comparison.baseline}, {metric} ({comparison.aggregate}, "
-        f"{comparison.checkpoint} checkpoint, {seeds} seed{'s' * (seeds != 1)})"
-    )
+    checkpoint = f"{comparison.checkpoint} checkpoint" if comparison.checkpoint else ""
+    where = (comparison.aggregate, checkpoint, f"{seeds} seed{'s' * (seeds != 1)}")
+    return f"{comparison.arm} against {comparison.baseline}, {metric} ({', '.join(part for part in where if part)})"
 
 
 def _finding(comparison: Comparison, confidence: float) -> str:
@@ -56,7 +69,7 @@ def _needed(comparison: Comparison) -> str:
 
 def _size(comparison: Comparison, gain: Estimate) -> str:
     direction = "better" if gain.mean > 0 else "worse" if gain.mean < 0 else "different"
-    return f"{direction} by {_number(comparison, abs(gain.mean))} {_unit(comparison)}"
+    return f"{direction} by {_number(comparison, abs(gain.mean))} {comparison.unit}".rstrip()
 
 
 def _interval(comparison: Comparison, gain: Estimate, confidence: float) -> str:
@@ -68,32 +81,45 @@ def _interval(comparison: Comparison, gain: Estimate, confidence: float) -> str:
 
 
 def _number(comparison: Comparison, value: float) -> str:
-    return fixed(value, 4) if comparison.metric == "loss" else fixed(100 * value, 2)
-
-
-def _unit(comparison: Comparison) -> str:
-    return "nats" if comparison.metric == "loss" else "points"
+    places = {"nats": 4, "points": 2}.get(comparison.unit)
+    return f"{value:.4g}" if places is None else fixed(comparison.scale * value, places)
 
 
 def _saved(saving: Saving, comparison: Comparison) -> str:
-    target = f"{saving.baseline}'s best validation loss"
+    target = f"{saving.baseline}'s best {saving.level.replace('_', ' ')}"
     observed = "observed, not claimed: " if comparison.kind == "too few seeds" else ""
     if saving.num_never:
-        return (
-            f"{observed}selection did not pay: {target} was never reached in {saving.num_never} of {saving.num} seeds"
-        )
+        never = f"{target} was never reached in {saving.num_never} of {saving.num} seeds"
+        if saving.num_never == saving.num:
+            return f"{observed}{_subject(saving, comparison)} did not pay: {never}"
+        return f"{observed}no saving is shown: {never}{_at_most(saving)}"
     if saving.gross is None or saving.net is None:
         return f"no saving can be stated, since {target} is that of the untrained model"
-    axis = AXIS_WORDS[saving.axis]
+    axis, did_not_pay = _axis(saving), f"{observed}{_subject(saving, comparison)} did not pay: {target} took"
     if saving.net.mean <= 0:
         more = _whole(-saving.gross.mean) if saving.gross.mean < 0 else None
         gross = f"{more} more" if more else f"{_whole(saving.gross.mean)} less"
-        return (
-            f"{observed}selection did not pay: {target} took {gross} of the {axis} before selection, "
-            f"{_whole(-saving.net.mean)} more with it"
-        )
-    verb, gross, net = _verb(saving, comparison), _with_spread(saving.gross), _with_spread(saving.net)
-    return f"{verb} {gross} of the {axis} to {target} (net of selection {net})"
+        if saving.includes_selection:
+            return f"{did_not_pay} {f'{more} more' if more else 'as much'} of the {axis}"
+        return f"{did_not_pay} {gross} of the {axis} before selection, {_whole(-saving.net.mean)} more with it"
+    net = "" if saving.includes_selection else f" (net of selection {_with_spread(saving.net)})"
+    return f"{_verb(saving, comparison)} {_with_spread(saving.gross)} of the {axis} to {target}{net}"
+
+
+def _at_most(saving: Saving) -> str:
+    """A bound, where it says more than that nothing is saved."""
+    if saving.at_most is None or round_half_up(saving.at_most) <= 0:
+        return ""
+    return f" (at most {_whole(saving.at_most)} of the {_axis(saving)}, counted as if they had at their end)"
+
+
+def _axis(saving: Saving) -> str:
+    return AXIS_WORDS.get(saving.axis, saving.axis.replace("_", " "))
+
+
+def _subject(saving: Saving, comparison: Comparison) -> str:
+    """What saved: of a study the selection, of runs that others made the arm, whatever sets it apart."""
+    return comparison.arm if saving.includes_selection else "selection"
 
 
 def _with_spread(share: Estimate) -> str:
@@ -104,9 +130,9 @@ def _with_spread(share: Estimate) -> str:
 def _verb(saving: Saving, comparison: Comparison) -> str:
     """Claim a saving only where its interval lies above 0."""
     if comparison.kind == "too few seeds":
-        return "observed, not claimed: selection saved"
+        return f"observed, not claimed: {_subject(saving, comparison)} saved"
     shown = saving.net is not None and saving.net.low is not None and saving.net.low > 0
-    return "selection saved" if shown else "a saving is not shown: observed"
+    return f"{_subject(saving, comparison)} saved" if shown else "a saving is not shown: observed"
 
 
 def _whole(share: float) -> str:

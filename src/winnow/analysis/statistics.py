@@ -4,9 +4,10 @@ Seeds are the unit: with one seed there is no interval, and nothing is claimed.
 """
 
 import math
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 
-from scipy.special import stdtrit
+from scipy.special import nctdtr, stdtrit
 
 from winnow.findings import Estimate
 
@@ -14,6 +15,8 @@ POWER = 0.8
 """Chance with which `needed_seeds` asks to see a difference that is there."""
 MOST_SEEDS = 1000
 """Beyond this a difference is called out of reach."""
+FAR = 1e6
+"""Noncentrality beyond which scipy computes no tail; nothing is left of it there."""
 
 
 def mean_interval(values: Sequence[float], confidence: float = 0.95, *, num_comparisons: int = 1) -> Estimate | None:
@@ -27,7 +30,7 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95, *, num_comp
     mean = math.fsum(values) / len(values)
     if len(values) == 1:
         return Estimate(mean, None, None, 1)
-    half = _quantile(1 - (1 - confidence) / (2 * num_comparisons), len(values) - 1) * deviation(values)
+    half = student_quantile(1 - (1 - confidence) / (2 * num_comparisons), len(values) - 1) * deviation(values)
     half /= math.sqrt(len(values))
     return Estimate(mean, mean - half, mean + half, len(values))
 
@@ -45,24 +48,33 @@ def paired_differences(first: Mapping[int, float], second: Mapping[int, float]) 
     return [first[seed] - second[seed] for seed in sorted(first.keys() & second.keys())]
 
 
+def power(effect: float, num: int, confidence: float = 0.95, *, num_comparisons: int = 1) -> float:
+    """Chance that a paired t-test over `num` seeds claims a difference, on either side, where there is this one.
+
+    `effect` is the true mean of the differences over their true standard deviation. The statistic is Student's t with
+    n - 1 degrees of freedom and noncentrality effect sqrt(n) (Cohen 1988, section 2.3), its tails cut at
+    t(1 - alpha/2m, n - 1). With an effect of 0 it is alpha/m.
+    """
+    bound = student_quantile(1 - (1 - confidence) / (2 * num_comparisons), num - 1)
+    shift = min(abs(effect) * math.sqrt(num), FAR)
+    return float(2 - nctdtr(num - 1, shift, bound) - nctdtr(num - 1, -shift, bound))
+
+
 def needed_seeds(differences: Sequence[float], confidence: float = 0.95, *, num_comparisons: int = 1) -> int | None:
     """About how many seeds would show the mean of `differences` at 80 % power, were it and their spread the truth.
 
-    The smallest n >= 2 with sqrt(n) |mean| >= (t(1 - alpha/2m, n - 1) + t(power, n - 1)) s: the usual approximation
-    of a paired t-test's power. A guide for planning: a spread from few seeds is itself uncertain. None with fewer
-    than two differences, for a mean of 0, or beyond 1000 seeds.
+    A guide for planning: a spread from few seeds is itself uncertain. None with fewer than two differences, for a
+    mean of 0, or beyond 1000 seeds.
     """
-    if len(differences) < 2:
+    mean, spread = abs(math.fsum(differences)) / max(1, len(differences)), deviation(differences)
+    if len(differences) < 2 or mean == 0:
         return None
-    mean = abs(math.fsum(differences)) / len(differences)
-    spread = deviation(differences)
-    for num in range(2, MOST_SEEDS + 1):
-        quantiles = _quantile(1 - (1 - confidence) / (2 * num_comparisons), num - 1) + _quantile(POWER, num - 1)
-        if mean > 0 and math.sqrt(num) * mean >= quantiles * spread:
-            return num
-    return None
+    effect = mean / spread if spread else math.inf
+    tried = range(2, MOST_SEEDS + 1)
+    place = bisect_left(tried, POWER, key=lambda num: power(effect, num, confidence, num_comparisons=num_comparisons))
+    return tried[place] if place < len(tried) else None
 
 
-def _quantile(probability: float, degrees: int) -> float:
+def student_quantile(probability: float, degrees: float) -> float:
     """Of Student's t."""
     return float(stdtrit(degrees, probability))

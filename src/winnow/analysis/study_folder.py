@@ -195,6 +195,8 @@ class Study:
     """By arm and seed; the seed is None where the selection does not depend on it."""
     zero_shot: Final | None = None
     pool: dict[str, Any] = field(default_factory=dict)
+    items_read: dict[tuple[str, str], Any] = field(default_factory=dict, compare=False, repr=False)
+    """By arm and checkpoint, the items that `item_records` has read, so that each file is read once."""
 
     @property
     def arms(self) -> tuple[str, ...]:

@@ -1,13 +1,13 @@
 """Tables of what was trained, selected and reached, as plain rows with units in the column names."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from statistics import fmean
 from typing import Any
 
 from winnow.analysis.statistics import mean_interval
 from winnow.analysis.study_folder import CHECKPOINTS, ZERO_SHOT, Final, FinalScore, Study
-from winnow.findings import ArmFacts, Comparison, DelayedGain, Table
+from winnow.findings import ArmFacts, Comparison, DelayedGain, Estimate, Table
 
 Row = dict[str, Any]
 
@@ -149,13 +149,15 @@ def planted(study: Study, arms: Sequence[ArmFacts]) -> Table:
 
 def comparisons(ranking: Sequence[Comparison]) -> Table:
     """All arms against the primary baseline, best first."""
+    has_items = any(each.num_items is not None for each in ranking)
     rows = tuple(
         {
             "arm": each.arm,
             "baseline": each.baseline,
             "seeds": each.gain.num if each.gain else 0,
             "verdict": each.kind,
-            **_gain(each),
+            **_gain(each, each.gain),
+            **(_gain_over_items(each) if has_items else {}),
             "corrected_for": each.num_comparisons,
             "needed_seeds": each.needed_seeds,
             "note": each.reason,
@@ -163,16 +165,22 @@ def comparisons(ranking: Sequence[Comparison]) -> Table:
         for each in ranking
     )
     note = "A positive gain is better. Intervals are corrected for the number of comparisons (Bonferroni)."
+    if has_items:
+        note += " The gain's covers other seeds on these items; the one over items covers other items, too."
     return Table("comparisons", "All arms against the baseline", rows, note)
 
 
-def _gain(comparison: Comparison) -> Mapping[str, float | None]:
-    """In nats for a loss, in points for exact match."""
-    column, factor = ("gain_nats", 1) if comparison.metric == "loss" else ("gain_points", 100)
-    gain = comparison.gain
+def _gain(comparison: Comparison, gain: Estimate | None, suffix: str = "") -> Row:
+    """In nats for a loss, in points for exact match, else in the metric's own unit."""
+    column = "_".join(word for word in ("gain", comparison.unit, suffix) if word)
     values = (gain.mean, gain.low, gain.high) if gain else (None, None, None)
-    scaled = (None if value is None else factor * value for value in values)
+    scaled = (None if value is None else comparison.scale * value for value in values)
     return dict(zip((column, f"{column}_low", f"{column}_high"), scaled, strict=True))
+
+
+def _gain_over_items(comparison: Comparison) -> Row:
+    """The same gain for other items, too, and how many there were."""
+    return {**_gain(comparison, comparison.over_items, "over_items"), "items": comparison.num_items}
 
 
 def delayed_gain(gains: Sequence[DelayedGain]) -> Table:

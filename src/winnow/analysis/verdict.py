@@ -5,7 +5,7 @@ from functools import partial
 from winnow.analysis.arms import FULL, arm_facts, matched_arms, primary_arm, random_arm
 from winnow.analysis.frontier import saving
 from winnow.analysis.quality import compare
-from winnow.analysis.sentences import control_sentence, verdict_sentence
+from winnow.analysis.sentences import control_sentence, items_sentence, verdict_sentence
 from winnow.analysis.study_folder import Study
 from winnow.findings import ArmFacts, Comparison, Kind, Verdict
 
@@ -31,7 +31,7 @@ def judge(study: Study) -> Verdict:
     return Verdict(
         kind=primary.kind,
         sentence=verdict_sentence(primary, saved, confidence),
-        notes=_notes(study, name, arms),
+        notes=(*_notes(study, name, arms), *_coverage(primary, confidence)),
         primary=primary,
         saving=saved,
         ranking=ranking(study, arms),
@@ -42,6 +42,13 @@ def judge(study: Study) -> Verdict:
 def _unanswered(study: Study, arm: str, kind: Kind, reason: str = "") -> Comparison:
     asked = study.recipe.study.primary
     return Comparison(arm, asked.baseline, asked.metric, asked.aggregate, asked.checkpoint, kind, reason=reason)
+
+
+def _coverage(primary: Comparison, confidence: float) -> tuple[str, ...]:
+    """What the primary interval covers, where items were recorded."""
+    if primary.num_items is None or primary.gain is None or primary.gain.low is None:
+        return ()
+    return (items_sentence(primary, confidence),)
 
 
 def _notes(study: Study, name: str | None, arms: tuple[ArmFacts, ...]) -> tuple[str, ...]:

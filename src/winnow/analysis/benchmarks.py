@@ -1,0 +1,214 @@
+"""Benchmarks of a study: scores beside what guessing gives, and what tuning made the model forget.
+
+`records/benchmark.<task>.<run>.json` holds a run's scores, `records/items/benchmark.<task>.<run>.parquet` its items;
+`benchmark.<task>.zero_shot` those of the model that all runs start from.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from winnow.analysis.items import Parts, interval_of_one_run, interval_over_items
+from winnow.analysis.statistics import mean_interval
+from winnow.analysis.study_folder import ZERO_SHOT, Study
+from winnow.analysis.tables import with_bounds
+from winnow.findings import ArmFacts, Estimate, Table
+from winnow.printing import fixed
+from winnow.store import read_json
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One benchmark of one model."""
+
+    records: Path
+    task: str
+    run: str
+    """As file names have it."""
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        """Scores by metric."""
+        found: dict[str, Any] = read_json(self.records / f"benchmark.{self.task}.{self.run}.json")
+        return found
+
+    def items(self, metric: str) -> tuple[NDArray[np.str_], NDArray[np.float64], NDArray[np.str_]]:
+        """Names of the items, their scores, and ids of their questions."""
+        path = self.records / "items" / f"benchmark.{self.task}.{self.run}.parquet"
+        rows = pq.read_table(
+            path, columns=["subset", "item", "id", "metric", "score"], filters=[("metric", "=", metric)]
+        )
+        pairs = zip(rows["subset"].to_pylist(), rows["item"].to_pylist(), strict=True)
+        names = [f"{subset}:{item}" for subset, item in pairs]
+        return np.array(names), rows["score"].to_numpy(), np.array(rows["id"].to_pylist())
+
+
+def benchmark_tables(study: Study, arms: Sequence[ArmFacts]) -> tuple[Table, ...]:
+    """`benchmarks`, `forgetting` and `benchmarks_left_out`; none where the recipe asks for no benchmarks."""
+    if study.recipe.evaluation.benchmarks is None:
+        return ()
+    return _scores(study, arms), _forgetting(study, arms), _left_out(study)
+
+
+def asked_of(study: Study, arm: str, task: str) -> dict[int, Asked]:
+    """The arm's finished runs of a benchmark, by seed; of the untrained model under seed 0."""
+    records = study.folder / "records"
+    checkpoint = study.recipe.study.primary.checkpoint
+    if arm == ZERO_SHOT:
+        runs = {0: ZERO_SHOT}
+    else:
+        runs = {seed: f"{arm}{study.suffix(seed)}_{checkpoint}" for seed in sorted(study.runs_of(arm))}
+    known = {
+        f"benchmark.{task}.{ZERO_SHOT}" if arm == ZERO_SHOT else f"benchmark.{task}.{arm}.s{seed}" for seed in runs
+    }
+    made = {seed: Asked(records, task, run) for seed, run in runs.items()}
+    return made if known <= set(study.stages) else {}
+
+
+def _scores(study: Study, arms: Sequence[ArmFacts]) -> Table:
+    rows = [row for arm in (ZERO_SHOT, *(arm.name for arm in arms)) for row in _scores_of(study, arm)]
+    note = (
+        "Mean over seeds with its interval; stderr is over items, mean of the seeds. Random level: guessing; constant "
+        "level: always the most frequent answer, or always the same place among the choices. Clean: without the items "
+        "that a contamination report finds in training data."
+    )
+    return Table("benchmarks", "Benchmarks", tuple(rows), note)
+
+
+def _scores_of(study: Study, arm: str) -> Iterator[Row]:
+    asked = study.recipe.evaluation.benchmarks
+    assert asked is not None
+    for task in asked.tasks:
+        runs = list(asked_of(study, arm, task).values())
+        for metric, level in runs[0].summary["metrics"].items() if runs else ():
+            scores = [run.summary["metrics"][metric] for run in runs]
+            errors = [score["stderr"] for score in scores if score["stderr"] is not None]
+            yield {
+                "arm": arm, "task": task, "metric": metric, "items": runs[0].summary["items"], "seeds": len(runs),
+                **with_bounds("score", [score["value"] for score in scores], study.recipe.study.confidence),
+                "stderr": fmean(errors) if errors else None,
+                "random_level": level["random_level"], "constant_level": level["constant_level"],
+                **_clean(study, runs, metric),
+            }  # fmt: skip
+
+
+def _clean(study: Study, runs: Sequence[Asked], metric: str) -> Row:
+    """The score on the items that no contamination report names, and their number; None without a report."""
+    report = contaminated(study)
+    if report is None or metric == "perplexity":
+        return {"clean_items": None, "clean_score": None}
+    kept = [(scores, ~np.isin(ids, list(report))) for _, scores, ids in (run.items(metric) for run in runs)]
+    count = int(kept[0][1].sum())
+    return {"clean_items": count, "clean_score": fmean(s[k].mean() for s, k in kept) if count else None}
+
+
+def contaminated(study: Study) -> set[str] | None:
+    """Ids of the questions that stand in training data; None where nobody looked, or looked without such ids."""
+    path = study.folder / "records" / "items" / "contamination.parquet"
+    if not path.is_file() or "question_hash" not in pq.read_schema(path).names:
+        return None
+    found = pq.read_table(path, columns=["question_hash"], filters=[("is_clean", "=", False)])
+    return set(found["question_hash"].to_pylist())
+
+
+def _forgetting(study: Study, arms: Sequence[ArmFacts]) -> Table:
+    rows = [row for arm in arms if (row := _forgotten(study, arm.name, num_arms=len(arms))) is not None]
+    note = (
+        "Forgetting: the untrained model's average over the tasks minus the tuned one's, in points, paired item by "
+        "item (Biderman et al. 2024); positive is lost. The interval covers other seeds and other items; with one "
+        "seed other items alone. It is corrected for the number of arms (Bonferroni)."
+    )
+    return Table("forgetting", "Forgetting", tuple(rows), note)
+
+
+def _forgotten(study: Study, arm: str, *, num_arms: int) -> Row | None:
+    asked = study.recipe.evaluation.benchmarks
+    assert asked is not None
+    found = [(task, asked_of(study, ZERO_SHOT, task), asked_of(study, arm, task)) for task in asked.tasks]
+    pairs = {task: (base[0], tuned) for task, base, tuned in found if task in asked.forgetting and base and tuned}
+    if not pairs:
+        return None
+    parts = {task: _lost(base, tuned, len(pairs)) for task, (base, tuned) in pairs.items()}
+    lost = Parts(*(np.concatenate([getattr(each, name) for each in parts.values()], axis=-1) for name in PART_FIELDS))
+    estimate = forgetting_interval(lost, study.recipe.study.confidence, num_comparisons=num_arms)
+    base = fmean(_primary(run) for run, _ in pairs.values())
+    return {
+        "arm": arm, "tasks": ", ".join(pairs), "seeds": len(lost.values), "base": base, "tuned": base - estimate.mean,
+        "forgetting_points": 100 * estimate.mean,
+        "forgetting_points_low": None if estimate.low is None else 100 * estimate.low,
+        "forgetting_points_high": None if estimate.high is None else 100 * estimate.high,
+        "verdict": forgetting_verdict(estimate),
+    }  # fmt: skip
+
+
+PART_FIELDS = "values", "sets", "ids"
+
+
+def forgetting_sentence(table: Table, arm: str | None) -> str | None:
+    """What an arm forgot, for the verdict; None where nothing was asked of it."""
+    row = next((row for row in table.rows if row["arm"] == arm), None)
+    if row is None:
+        return None
+    low, high = row["forgetting_points_low"], row["forgetting_points_high"]
+    interval = "" if low is None else f", interval {fixed(low, 1)} to {fixed(high, 1)}"
+    size = f"{fixed(row['forgetting_points'], 1)} points lost of the average over {row['tasks']}{interval}"
+    heads = {"forgets": f"{arm} forgets", "gains": f"{arm} forgets nothing and gains"}
+    return f"{heads.get(row['verdict'], f'{arm}, forgetting: ' + row['verdict'])} ({size})."
+
+
+def _lost(base: Asked, tuned: Mapping[int, Asked], num_tasks: int) -> Parts:
+    """What each item adds to the forgetting of each seed, one task of so many."""
+    metric = base.summary["primary"]
+    names, before, _ = base.items(metric)
+    after = np.stack([run.items(metric)[1] for run in tuned.values()])
+    return Parts((before - after) / len(names) / num_tasks, np.full(len(names), base.task), names)
+
+
+def _primary(run: Asked) -> float:
+    value: float = run.summary["metrics"][run.summary["primary"]]["value"]
+    return value
+
+
+def forgetting(base: Mapping[str, float], tuned: Mapping[str, float]) -> float:
+    """The plain average over the tasks before tuning minus that after it (Biderman et al. 2024, section 3)."""
+    return fmean(base.values()) - fmean(tuned[task] for task in base)
+
+
+def forgetting_interval(lost: Parts, confidence: float, *, num_comparisons: int) -> Estimate:
+    """Over seeds and items; over items alone where there is one seed; without bounds where neither is to be had."""
+    over_both = interval_over_items(lost, confidence, num_comparisons=num_comparisons)
+    over_items = interval_of_one_run(lost, confidence, num_comparisons=num_comparisons) if over_both is None else None
+    found = over_both or over_items or mean_interval(lost.values.sum(axis=1).tolist(), confidence)
+    assert found is not None
+    return found
+
+
+def forgetting_verdict(estimate: Estimate) -> str:
+    """`forgets`, `gains`, `no difference shown` or `too few items`."""
+    if estimate.low is None or estimate.high is None:
+        return "too few items"
+    if estimate.low > 0:
+        return "forgets"
+    return "gains" if estimate.high < 0 else "no difference shown"
+
+
+def _left_out(study: Study) -> Table:
+    asked = study.recipe.evaluation.benchmarks
+    assert asked is not None
+    refused: Mapping[str, str] = study.settings.get("unavailable", {})
+    reasons = {task: reason for stage, reason in refused.items() for task in asked.tasks if f".{task}." in stage}
+    for task in asked.tasks:
+        for run in asked_of(study, ZERO_SHOT, task).values():
+            if run.summary["left_out"]:
+                reasons.setdefault(task, run.summary["left_out"])
+    rows = tuple({"task": task, "reason": reason} for task, reason in reasons.items())
+    return Table("benchmarks_left_out", "Benchmarks that could not run here, or not with all items", rows)

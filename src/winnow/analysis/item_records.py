@@ -1,0 +1,41 @@
+"""The items that a study's checkpoints were scored on, read from `records/items/` when they are asked for."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from winnow.analysis.items import ItemScores
+from winnow.analysis.study_folder import Study
+from winnow.errors import ArtifactError
+
+COLUMNS = ["set", "id", "loss", "target_tokens", "correct"]
+
+
+def items_of(study: Study, arm: str, checkpoint: str) -> dict[int, ItemScores]:
+    """By seed, the arm's scores item by item; empty where one of its finished runs has no item records."""
+    if (arm, checkpoint) not in study.items_read:
+        seeds = sorted(study.finals_of(arm, checkpoint))
+        paths = {seed: items_path(study, arm, seed, checkpoint) for seed in seeds}
+        is_whole = all(path.is_file() for path in paths.values())
+        study.items_read[arm, checkpoint] = {seed: read_items(path) for seed, path in paths.items()} if is_whole else {}
+    found: dict[int, ItemScores] = study.items_read[arm, checkpoint]
+    return found
+
+
+def items_path(study: Study, arm: str, seed: int, checkpoint: str) -> Path:
+    """The file of a checkpoint's item records."""
+    return study.folder / "records" / "items" / f"evaluation.{arm}{study.suffix(seed)}_{checkpoint}.parquet"
+
+
+def read_items(path: Path) -> ItemScores:
+    """The scores in a file of item records. Raises ArtifactError where it is damaged."""
+    try:
+        table = pq.read_table(path, columns=COLUMNS)
+    except (OSError, ValueError, KeyError) as error:
+        raise ArtifactError(f"{path} is damaged ({str(error).splitlines()[0]}); run the study again") from error
+    columns = {name: table.column(name).to_numpy(zero_copy_only=False) for name in COLUMNS}
+    return ItemScores(
+        sets=columns["set"].astype(str), ids=columns["id"].astype(str), losses=columns["loss"].astype(np.float64),
+        tokens=columns["target_tokens"].astype(np.float64), correct=columns["correct"].astype(np.float64),
+    )  # fmt: skip

@@ -1,0 +1,105 @@
+"""Finished checkpoints that others trained, scored on a recipe's evaluation sets and compared.
+
+    found = compare_checkpoints("models", load_recipe("recipes/gsm-cpu.yaml"), baseline="full")
+
+`models` holds a folder per run, named <arm>_s<seed>: a model or an adapter with its tokenizer, as transformers and PEFT
+save them. Scores stay in the store, so that a checkpoint that was scored once is not scored again.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from winnow.analysis.given_runs import GivenRun, Items, Point, Question, judge_given
+from winnow.analysis.item_records import read_items
+from winnow.analysis.items import ItemScores
+from winnow.compare_api.compare import Compared
+from winnow.compare_api.rows import check_names
+from winnow.errors import DataError, RecipeError
+from winnow.parts import EvaluatePart, ModelPart
+from winnow.pipeline import selector_traits, store_beside
+from winnow.recipe import Recipe
+from winnow.records import Stage, Stored
+from winnow.store import read_json
+from winnow.study.graph import Graph, expand
+from winnow.walk import Watch, walk_stages, wanted
+
+NAME = re.compile(r"(?P<arm>.+)_s(?P<seed>\d+)")
+Key = tuple[str, int]
+
+
+def compare_checkpoints(
+    folder: str | Path,
+    recipe: Recipe,
+    *,
+    baseline: str,
+    metric: str = "loss",
+    aggregate: str = "micro",
+    primary: str | None = None,
+    out: str | Path | None = None,
+    store: str | Path | None = None,
+    watch: Watch | None = None,
+) -> Compared:
+    """Score every checkpoint in the folder, and compare each arm with the baseline over seeds and items.
+
+    `metric` is loss or exact_match, `aggregate` micro, macro or an evaluation set. Intervals are corrected for the
+    number of arms; `primary` stands uncorrected. Of the recipe only the evaluation is used, and nothing is trained.
+    Raises WinnowError.
+    """
+    folders = checkpoint_folders(Path(folder))
+    graph = _graph(recipe, folders)
+    walk = walk_stages(graph, recipe, store_beside(recipe, out, store), list(graph.stages), watch or Watch())
+    scored = {key: walk.done[_stage("evaluate", key)] for key in folders}
+    runs = [_run(key, stored, aggregate) for key, stored in scored.items()]
+    check_names(runs, metric=metric, arms={"baseline": baseline, "primary": primary})
+    question = Question(
+        metric=metric, baseline=baseline, directions={"loss": False, "exact_match": True}, primary=primary,
+        checkpoint="", confidence=recipe.study.confidence, aggregate=aggregate,
+    )  # fmt: skip
+    return Compared(judge_given(runs, question, _items(scored)))
+
+
+def checkpoint_folders(folder: Path) -> dict[Key, Path]:
+    """By arm and seed. Raises DataError where no folder in it is named <arm>_s<seed>."""
+    named = [(NAME.fullmatch(each.name), each) for each in sorted(folder.glob("*")) if each.is_dir()]
+    found = {(match["arm"], int(match["seed"])): each for match, each in named if match}
+    if not found:
+        raise DataError(f"{folder} holds no checkpoints; put each run into a folder of its own, named <arm>_s<seed>")
+    return found
+
+
+def _stage(kind: str, key: Key) -> str:
+    return f"{kind}.{key[0]}.s{key[1]}"
+
+
+def _graph(recipe: Recipe, folders: Mapping[Key, Path]) -> Graph:
+    """The recipe's evaluation sets, and for each checkpoint a pointer to it and its scores."""
+    graph = expand(recipe, selector_traits())
+    stages = {name: graph.stages[name] for name in wanted(graph, until=("tests",))}
+    part = EvaluatePart(
+        checkpoints=("last",), max_new_tokens=recipe.evaluation.max_new_tokens,
+        batch_size=recipe.evaluation.batch_size, threads=recipe.training.threads,
+    )  # fmt: skip
+    for key, folder in folders.items():
+        model = Stage(_stage("checkpoint", key), "model", ModelPart(model=str(folder)))
+        inputs = {"run": model.name, "tests": "tests", "tokenizer": model.name}
+        scores = Stage(_stage("evaluate", key), "evaluate", part, inputs, *key)
+        stages |= {model.name: model, scores.name: scores}
+    return replace(graph, stages=stages)
+
+
+def _run(key: Key, stored: Stored, aggregate: str) -> GivenRun:
+    scores = read_json(stored.folder / "evaluation_last.json")
+    known = {**scores["sets"], "micro": scores["micro"], "macro": scores["macro"]}
+    if aggregate not in known:
+        raise RecipeError(f"aggregate is {aggregate!r}; the evaluation has {', '.join(known)}")
+    found = known[aggregate]
+    return GivenRun(*key, {name: (Point(0.0, found[name], None),) for name in ("loss", "exact_match")})
+
+
+def _items(scored: Mapping[Key, Stored]) -> Items:
+    found: dict[str, dict[int, ItemScores]] = {}
+    for (arm, seed), stored in scored.items():
+        found.setdefault(arm, {})[seed] = read_items(stored.folder / "items_last.parquet")
+    return found
