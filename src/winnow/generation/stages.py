@@ -1,4 +1,4 @@
-"""The generate stage: one source of the built-in generator, as a table."""
+"""The generate stage: one source of the built-in generator, or of a teacher, as a table."""
 
 import time
 from collections.abc import Mapping
@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 
 from winnow.generation.passages import generate_text
 from winnow.generation.problems import ALL_FAMILIES, EASY_FAMILIES, generate_problems
+from winnow.generation.synthetic import generate_synthetic
 from winnow.parts import GeneratePart
 from winnow.recipe import PassagesRecipe, ProblemsRecipe
 from winnow.records import Context, Cost, Outcome, Stored
@@ -18,6 +19,8 @@ ROWS = "rows.parquet"
 
 def generate(part: GeneratePart, inputs: Mapping[str, Stored], context: Context) -> Outcome:
     """Make the problems or passages of one source; leaves `rows.parquet`."""
+    if part.source.synthetic is not None:
+        return generate_synthetic(part, inputs, context)
     started = time.perf_counter()
     source = part.source
     columns = _problems(source.problems) if source.problems else _passages(source.passages)

@@ -1,0 +1,253 @@
+"""A teacher behind any endpoint that speaks OpenAI's chat completions: a hosted model, vLLM, llama.cpp, Ollama ...
+
+What an endpoint is known to do wrong is put up with: busy and broken ones are asked again after growing waits, or after
+as long as they ask for (`Retry-After`); an attempt that was cut off counts against the budget at the most that it can
+have cost. What no waiting mends (a wrong key, an unknown model) ends generation with one line.
+"""
+
+import random
+import re
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import httpx
+
+from winnow.errors import RecipeError, TeacherError
+from winnow.generation.teachers.interface import Answer, Lost, Request, Tell
+from winnow.generation.teachers.meter import Meter, price
+from winnow.recipe import EndpointTeacherRecipe
+
+CHARACTERS_PER_TOKEN = 4
+"""Where an endpoint does not tell its tokens."""
+FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 1.0, 60.0
+WORTH_ANOTHER_TRY = {408, 409, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529}
+SHOWN_CHARACTERS = 200
+
+
+class _RefusedError(Exception):
+    """An attempt that gave nothing and cost nothing; `wait_seconds` is how long the endpoint asks to be left alone."""
+
+    def __init__(self, reason: str, wait_seconds: float = 0.0) -> None:
+        super().__init__(reason)
+        self.wait_seconds = wait_seconds
+
+
+class _CutOffError(Exception):
+    """An attempt that the endpoint may have answered, and charged for, without our having the answer."""
+
+
+class EndpointTeacher:
+    """Requests go out several at a time; answers are told in the order in which they come."""
+
+    def __init__(
+        self,
+        recipe: EndpointTeacherRecipe,
+        meter: Meter,
+        *,
+        find_key: Callable[[str], str | None],
+        sleep: Callable[[float], object] | None = None,
+    ) -> None:
+        """`find_key` looks up the recipe's variable. Raises RecipeError where that gives nothing."""
+        self.recipe, self.meter = recipe, meter
+        self._is_over = threading.Event()
+        self._sleep = sleep or self._is_over.wait
+        self._key = find_key(recipe.api_key_variable) if recipe.api_key_variable else None
+        if recipe.api_key_variable and not self._key:
+            raise RecipeError(f"the environment has no {recipe.api_key_variable}; put the teacher's key there")
+        self._pace = Pace(recipe.requests_per_minute, self._sleep)
+
+    def ask(self, requests: Sequence[Request], tell: Tell) -> None:
+        """Answer all requests. Whatever ends it early, answers under way are still waited for and told.
+
+        Raises TeacherError where an answer cannot be had, BudgetError where the next request could cost too much.
+        """
+        self._is_over.clear()
+        headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
+        timeout = httpx.Timeout(self.recipe.timeout_seconds, connect=min(30.0, self.recipe.timeout_seconds))
+        limits = httpx.Limits(max_connections=self.recipe.concurrency)
+        with (
+            httpx.Client(headers=headers, timeout=timeout, limits=limits) as client,
+            ThreadPoolExecutor(self.recipe.concurrency) as threads,
+        ):
+            try:
+                under_way = [threads.submit(self._answer, client, request, tell) for request in requests]
+                wait(under_way, return_when=FIRST_EXCEPTION)
+            finally:
+                self._is_over.set()
+                threads.shutdown(wait=True, cancel_futures=True)
+        failed = [each.exception() for each in under_way if not each.cancelled() and each.exception()]
+        if failed and failed[0] is not None:
+            raise failed[0]
+
+    def _answer(self, client: httpx.Client, request: Request, tell: Tell) -> None:
+        """Try until there is an answer, and tell it; a failure keeps all others from going out."""
+        started, reason = time.perf_counter(), ""
+        try:
+            for attempt in range(1, self.recipe.max_attempts + 1):
+                self._pace.wait()
+                outcome = self._try(client, request, attempt, started, tell)
+                if self._is_over.is_set() or isinstance(outcome, Answer):
+                    return
+                reason = outcome.reason if isinstance(outcome, Lost) else outcome
+                self._sleep(wait_seconds(attempt))
+            raise TeacherError(
+                f"{self.recipe.url} gave no answer in {self.recipe.max_attempts} attempts (last: {reason}); what was "
+                "answered is kept: run the same command again, or raise teacher.max_attempts"
+            )
+        except BaseException:
+            self._is_over.set()
+            raise
+
+    def _try(
+        self, client: httpx.Client, request: Request, attempt: int, started: float, tell: Tell
+    ) -> Answer | Lost | str:
+        """One attempt within the budget, told where it gave or may have cost anything; else in words why not."""
+        at_most = self._most(request)
+        self.meter.reserve(at_most)
+        event: Answer | Lost | None = None
+        try:
+            if self._is_over.is_set():
+                return "not sent"
+            outcome = self._outcome(client, request, attempt, started, at_most)
+            if not isinstance(outcome, str):
+                event = outcome
+                tell(event)
+            return outcome
+        except BaseException:
+            self._is_over.set()  # before others that wait for room are let go on
+            raise
+        finally:
+            self.meter.settle(at_most, event)
+
+    def _outcome(
+        self, client: httpx.Client, request: Request, attempt: int, started: float, at_most: float
+    ) -> Answer | Lost | str:
+        try:
+            return self._attempt(client, request, attempt, started)
+        except _CutOffError as error:
+            return Lost(request.key, str(error), at_most)
+        except _RefusedError as error:
+            self._pace.hold(error.wait_seconds)
+            return str(error)
+
+    def _attempt(self, client: httpx.Client, request: Request, attempt: int, started: float) -> Answer:
+        """One request. Raises _RefusedError, _CutOffError, or TeacherError where another attempt would not help."""
+        try:
+            response = client.post(
+                f"{self.recipe.url.rstrip('/')}/chat/completions", json=self._body(request),
+                headers={"Idempotency-Key": request.key},
+            )  # fmt: skip
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            raise _RefusedError(f"no connection: {self._hidden(str(error))}") from error
+        except httpx.InvalidURL as error:
+            raise TeacherError(f"{self.recipe.url} is no address: {error}; mend teacher.url") from error
+        except httpx.RequestError as error:
+            raise _CutOffError(f"{type(error).__name__}: {self._hidden(str(error))}") from error
+        if response.status_code in WORTH_ANOTHER_TRY:
+            reason = f"HTTP {response.status_code}: {self._hidden(response.text)}"
+            raise _RefusedError(reason, retry_after(response))
+        if response.status_code != httpx.codes.OK:
+            raise TeacherError(
+                f"{self.recipe.url} answers HTTP {response.status_code}: {self._hidden(response.text)}; "
+                "check the teacher's url, model, options and key"
+            )
+        return self._read(response, request, attempt, started)
+
+    def _body(self, request: Request) -> dict[str, Any]:
+        length = {} if "max_completion_tokens" in self.recipe.options else {"max_tokens": self.recipe.max_new_tokens}
+        return {
+            "model": self.recipe.model,
+            "messages": [{"role": "user", "content": request.prompt}],
+            "temperature": request.temperature,
+            "seed": request.seed,
+            **length,
+            **self.recipe.options,
+        }
+
+    def _read(self, response: httpx.Response, request: Request, attempt: int, started: float) -> Answer:
+        """The answer in a response. Raises _CutOffError where it is none: it may have been paid for."""
+        try:
+            tree = response.json()
+            choice = tree["choices"][0]
+            text, reason = choice["message"]["content"] or "", choice.get("finish_reason") or ""
+            usage = tree.get("usage") or {}
+            is_estimated = not {"prompt_tokens", "completion_tokens"} <= {
+                key for key in usage if usage[key] is not None
+            }
+            if is_estimated:
+                prompt, completion = (-(-len(each) // CHARACTERS_PER_TOKEN) for each in (request.prompt, text))
+            else:
+                prompt, completion = int(usage["prompt_tokens"]), int(usage["completion_tokens"])
+        except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+            raise _CutOffError(f"broken answer: {self._hidden(response.text)}") from error
+        return Answer(
+            request.key, str(text), prompt_tokens=prompt, completion_tokens=completion,
+            dollars=self._price(prompt, completion), seconds=time.perf_counter() - started,
+            finish_reason=str(reason), attempts=attempt, is_estimated=is_estimated,
+        )  # fmt: skip
+
+    def _most(self, request: Request) -> float:
+        """The most that a request can cost: no token is shorter than a byte, and an answer no longer than allowed."""
+        longest = int(self.recipe.options.get("max_completion_tokens", self.recipe.max_new_tokens))
+        return self._price(len(request.prompt.encode()), longest)
+
+    def _price(self, prompt_tokens: float, completion_tokens: float) -> float:
+        return price(
+            prompt_tokens, completion_tokens,
+            per_million_prompt=self.recipe.dollars_per_million_prompt_tokens,
+            per_million_completion=self.recipe.dollars_per_million_completion_tokens,
+        )  # fmt: skip
+
+    def _hidden(self, text: str) -> str:
+        """The beginning of a text on one line, the key blotted out should the endpoint repeat it."""
+        shown = text.replace(self._key, "***") if self._key else text
+        return " ".join(shown.split())[:SHOWN_CHARACTERS]
+
+
+class Pace:
+    """When the next request may go out: evenly at so many a minute, and not before an endpoint has had its rest."""
+
+    def __init__(
+        self,
+        requests_per_minute: float | None,
+        sleep: Callable[[float], object],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._gap = 60 / requests_per_minute if requests_per_minute else 0.0
+        self._sleep, self._clock = sleep, clock
+        self._next = -float("inf")
+        self._lock = threading.Lock()
+
+    def wait(self) -> None:
+        """Sleep until it is this request's turn."""
+        with self._lock:
+            turn = max(self._clock(), self._next)
+            self._next = turn + self._gap
+        if turn > self._clock():
+            self._sleep(turn - self._clock())
+
+    def hold(self, seconds: float) -> None:
+        """Let no request go out for so long; those that wait already go at their turn."""
+        with self._lock:
+            self._next = max(self._next, self._clock() + seconds)
+
+
+def wait_seconds(attempt: int) -> float:
+    """How long to wait after so many failed attempts: doubled each time, and a random half of it left out."""
+    return min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2 ** (attempt - 1)) * random.uniform(0.5, 1.0)
+
+
+def retry_after(response: httpx.Response) -> float:
+    """The seconds that a response asks to wait, told as a number or as a date; 0 where it does not."""
+    told = response.headers.get("retry-after", "").strip()
+    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", told):
+        return float(told)
+    try:
+        return max(0.0, (parsedate_to_datetime(told) - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError):
+        return 0.0
