@@ -2,7 +2,7 @@
 
 Prints, for three vocabularies and as many targets as a micro-batch has, forward and backward: dense CPU seconds over
 ours, the median over rounds; then, at a vocabulary of 50,257, how much more memory each holds at its peak (each in a
-process of its own) as the targets grow. `--vocabularies` and `--targets` choose.
+process of its own) as the targets grow. `--vocabularies`, `--targets` and `--block-logits` choose.
 """
 
 import argparse
@@ -19,7 +19,7 @@ quiet_libraries()
 import torch  # noqa: E402  after the environment is set
 from torch.nn import functional  # noqa: E402
 
-from winnow.models.cross_entropy import scaled_cross_entropy  # noqa: E402
+from winnow.models import cross_entropy  # noqa: E402
 
 ROUNDS = 5
 SHAPES = {1536: (128, 2500), 32000: (288, 1500), 50257: (256, 800)}
@@ -35,7 +35,7 @@ def dense(hidden, weight, targets, scales):
 
 
 def in_blocks(hidden, weight, targets, scales):
-    return scaled_cross_entropy(hidden, weight, None, targets, scales)
+    return cross_entropy.scaled_cross_entropy(hidden, weight, None, targets, scales)
 
 
 WAYS = {"dense": dense, "in blocks": in_blocks}
@@ -89,11 +89,15 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--vocabularies", type=int, nargs="*", choices=SHAPES, default=list(SHAPES))
     parser.add_argument("--targets", type=int, nargs="*", default=GROWING, help="of the memory's measurement")
+    parser.add_argument(
+        "--block-logits", type=int, default=cross_entropy.BLOCK_LOGITS, help="of the speed's measurement"
+    )
     parser.add_argument("--peak", nargs=2, metavar=("WAY", "TARGETS"), help="one measurement of memory")
     asked = parser.parse_args()
     if asked.peak:
         print_peak(asked.peak[0], int(asked.peak[1]))
         return
+    cross_entropy.BLOCK_LOGITS = asked.block_logits
     for vocabulary in asked.vocabularies:
         speed(vocabulary)
     memory(asked.targets)

@@ -1,6 +1,6 @@
 """Keep what the benchmarks print: `python tools/keep_benchmarks.py [bench_herding ...]` runs them, all or those named.
 
-Writes docs/performance.md: the sections of the others stay as they are.
+Writes docs/performance.md after each: the sections of the others stay as they are.
 """
 
 import os
@@ -17,19 +17,20 @@ HEAD = """# Speed
 
 Written by `python tools/keep_benchmarks.py`, which runs `benchmarks/` and keeps what they print; `make bench` prints
 the same. Each ratio is of CPU time, both sides taken in turn in one process, on a machine that other work shares:
-ratios can be compared, seconds cannot.
+ratios can be compared, seconds cannot. Nothing here ran on a GPU: `benchmarks/gpu_training.py` is for whoever has one.
 """
 
 
 def main(names: list[str]) -> None:
     """Run the benchmarks and write their sections."""
     files = sorted((ROOT / "benchmarks").glob("bench_*.py"))
-    known = sections(PAGE.read_text(encoding="utf-8")) if PAGE.is_file() else {}
     for file in files:
         if not names or file.stem in names:
-            known[file.stem] = section(file)
-    kept = "\n".join(known[file.stem] for file in files if file.stem in known)
-    PAGE.write_text(f"{HEAD}\n{kept}", encoding="utf-8")
+            made = section(file)
+            known = sections(PAGE.read_text(encoding="utf-8")) if PAGE.is_file() else {}
+            known[file.stem] = made
+            kept = "\n".join(known[file.stem] for file in files if file.stem in known)
+            PAGE.write_text(f"{HEAD}\n{kept}", encoding="utf-8")
 
 
 def sections(page: str) -> dict[str, str]:

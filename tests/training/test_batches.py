@@ -100,3 +100,18 @@ def test_every_device_has_packed_lines(make_batches, devices):
     lines = len(one[0].ids)
     assert len(several) == min(devices, lines)
     assert [row for batch in several for row in batch.rows] == one[0].rows
+
+
+def test_more_micro_batches_are_made_where_that_spares_enough_padding(make_batches):
+    sizes = {start: make_batches(40, global_batch=20, micro=20, start_tokens=start) for start in (None, 0, 2, 10_000)}
+    padding = {start: each.micro_batches(0) for start, each in sizes.items()}
+    wasted = {start: sum(b.ids.numel() - b.real_tokens for b in found) for start, found in padding.items()}
+    assert wasted[0] == 0 < wasted[2] < wasted[10_000] == wasted[None]
+    assert len(padding[None]) == len(padding[10_000]) == 1 < len(padding[2]) < len(padding[0])
+    assert sorted(row for batch in padding[2] for row in batch.rows) == sorted(sizes[2].members(0).tolist())
+
+
+def test_micro_batches_of_least_padding_hold_no_more_rows_than_asked_for(make_batches):
+    batches = make_batches(40, global_batch=20, micro=6, start_tokens=10_000)
+    assert all(len(batch.rows) <= 6 for batch in batches.micro_batches(0))
+    assert all(len(batch.rows) <= 3 for batch in batches.micro_batches(0, 3))

@@ -1,6 +1,6 @@
 """Greedy generation in batches: sorted by length, prompts read a few at a time, finished rows dropped as they end."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,13 +24,21 @@ class Generated:
 
 @torch.no_grad()
 def generate_greedy(
-    model: Any, prompts: Sequence[Sequence[int]], *, max_new_tokens: int, eos_id: int, batch_size: int
+    model: Any,
+    prompts: Sequence[Sequence[int]],
+    *,
+    max_new_tokens: int,
+    eos_id: int,
+    batch_size: int,
+    is_finished: Callable[[Sequence[int]], bool] | None = None,
+    shared_tokens: int = 0,
 ) -> Generated:
     """The most likely next token, again and again, until the end token or `max_new_tokens`.
 
-    Prompts that leave no room in the model's context lose their beginning. The composition of the batches follows
-    from the prompts, `batch_size` and the kind of device alone. Raises RecipeError where the answers leave no room for
-    a prompt.
+    `is_finished` is asked after every token whether an answer ends with it. The first `shared_tokens` of the prompts,
+    which have to be the same in all, are read once. Prompts that leave no room in the model's context lose their
+    beginning. The composition of the batches follows from the prompts, `batch_size` and the kind of device alone.
+    Raises RecipeError where the answers leave no room for a prompt.
     """
     room = context_of(model) - max_new_tokens
     if room < 1:
@@ -42,9 +50,11 @@ def generate_greedy(
     completions: list[list[int]] = [[] for _ in prompts]
     was_training = model.training
     model.eval()
+    beginning = _read_beginning(model, prompts[0][:shared_tokens]) if shared_tokens else None
     for start in range(0, len(order), batch_size):
         rows = order[start : start + batch_size]
-        written = _generate_batch(model, [list(prompts[i])[-room:] for i in rows], max_new_tokens, eos_id)
+        chosen = [list(prompts[i])[-room:] for i in rows]
+        written = _generate_batch(model, chosen, max_new_tokens, eos_id, is_finished, beginning)
         for row, ids in zip(rows, written, strict=True):
             completions[row] = ids
     model.train(was_training)
@@ -52,17 +62,28 @@ def generate_greedy(
     return Generated(completions, tokens)
 
 
-def _generate_batch(model: Any, prompts: list[list[int]], max_new_tokens: int, eos_id: int) -> list[list[int]]:
-    ids, mask = _left_padded(prompts, eos_id, next(model.parameters()).device)
-    positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
-    cache = roomy_cache(model, rows=len(ids), capacity=ids.shape[1] + max_new_tokens)
-    chosen = _read(model, ids, mask, positions, cache)
+def _generate_batch(
+    model: Any,
+    prompts: list[list[int]],
+    max_new_tokens: int,
+    eos_id: int,
+    is_finished: Callable[[Sequence[int]], bool] | None,
+    beginning: DynamicCache | None,
+) -> list[list[int]]:
+    shared = 0 if beginning is None else beginning.get_seq_length()
+    ids, mask = _left_padded([prompt[shared:] for prompt in prompts], eos_id, next(model.parameters()).device)
+    positions = (mask.cumsum(dim=1) - 1).clamp(min=0) + shared
+    cache = roomy_cache(model, rows=len(ids), capacity=shared + ids.shape[1] + max_new_tokens)
+    chosen = _read(model, ids, mask, positions, cache, beginning)
+    mask = torch.cat([mask.new_ones(len(mask), shared), mask], dim=1)
     written: list[list[int]] = [[] for _ in prompts]
     alive = torch.arange(len(prompts), device=ids.device)
     for left in reversed(range(max_new_tokens)):
         goes_on = chosen != eos_id
         for row, token in zip(alive[goes_on].tolist(), chosen[goes_on].tolist(), strict=True):
             written[row].append(token)
+        if is_finished is not None:
+            goes_on &= torch.tensor([not is_finished(written[row]) for row in alive.tolist()], device=ids.device)
         if left == 0 or not goes_on.any():
             break
         if not goes_on.all():
@@ -75,19 +96,49 @@ def _generate_batch(model: Any, prompts: list[list[int]], max_new_tokens: int, e
     return written
 
 
-def _read(model: Any, ids: Tensor, mask: Tensor, positions: Tensor, cache: DynamicCache) -> Tensor:
+def _read_beginning(model: Any, ids: Sequence[int]) -> DynamicCache | None:
+    """The keys and values of what all prompts begin with; none where layers are of a special kind."""
+    cache = DynamicCache(config=model.config)
+    if not all(type(layer) is DynamicLayer for layer in cache.layers):
+        return None
+    read = torch.tensor([list(ids)], device=next(model.parameters()).device)
+    model(input_ids=read, past_key_values=cache, use_cache=True, logits_to_keep=1)
+    return cache
+
+
+def repeated(cache: DynamicCache | None, *, config: Any, rows: int) -> DynamicCache:
+    """The cache of one row for so many, keys and values not copied; an empty one where there is none."""
+    found = DynamicCache(config=config)
+    for number, layer in enumerate(cache.layers if cache is not None else ()):
+        if isinstance(layer, DynamicLayer) and layer.keys is not None and layer.values is not None:
+            keys, values = (each.expand(rows, -1, -1, -1) for each in (layer.keys, layer.values))
+            into = found.layers[number]
+            assert isinstance(into, DynamicLayer)
+            into.lazy_initialization(keys, values)
+            into.keys, into.values = keys, values
+    return found
+
+
+def _read(
+    model: Any, ids: Tensor, mask: Tensor, positions: Tensor, cache: DynamicCache, beginning: DynamicCache | None
+) -> Tensor:
     """Read the prompts into the cache, a few rows at a time; gives back the token that follows each."""
     roomy = [layer for layer in cache.layers if isinstance(layer, RoomyLayer)]
     if len(roomy) < len(cache.layers):
         return _next_tokens(model, ids, mask, positions, cache)
+    shared = 0 if beginning is None else beginning.get_seq_length()
     width, chosen = ids.shape[1], []
     for cut in cuts(mask.sum(dim=1).tolist(), tokens_at_once(ids.device)):
         longest = slice(width - int(mask[cut].sum(dim=1).max()), width)
-        part = DynamicCache(config=model.config)
-        chosen.append(_next_tokens(model, ids[cut, longest], mask[cut, longest], positions[cut, longest], part))
+        part = repeated(beginning, config=model.config, rows=len(ids[cut]))
+        seen = torch.cat([mask.new_ones(len(ids[cut]), shared), mask[cut, longest]], dim=1)
+        chosen.append(_next_tokens(model, ids[cut, longest], seen, positions[cut, longest], part))
         for layer, read in zip(roomy, part.layers, strict=True):
             if isinstance(read, DynamicLayer) and read.keys is not None and read.values is not None:
-                layer.fill(cut, longest, read.keys, read.values)  # one that shares another's has none of its own
+                # One that shares another's has none of its own.
+                layer.fill(cut, slice(0, shared), read.keys[:, :, :shared], read.values[:, :, :shared])
+                columns = slice(shared + longest.start, shared + width)
+                layer.fill(cut, columns, read.keys[:, :, shared:], read.values[:, :, shared:])
     return torch.cat(chosen)
 
 

@@ -18,6 +18,7 @@ import torch
 from torch import nn
 
 from winnow.errors import ArtifactError, RecipeError, nearest
+from winnow.models.activations import fuse_activations
 from winnow.models.adapters import FAILURES, adapter_config, check_fits, fits_transposed, unfit
 from winnow.models.gpu_extra import check_gpu_extra
 from winnow.recipe import BaseRecipe, LoraRecipe
@@ -43,7 +44,7 @@ def load_model(stored: Stored, checkpoint: str = "last") -> Any:
 
     Adapters come merged into their base. Raises ArtifactError or RecipeError where there is no model.
     """
-    return _load(stored, checkpoint).to(best_device()).eval()
+    return fuse_activations(_load(stored, checkpoint)).to(best_device()).eval()
 
 
 def _load(stored: Stored, checkpoint: str) -> Any:
@@ -80,10 +81,11 @@ def load_quantised(stored: Stored, bits: Literal["4bit", "8bit"]) -> Any:
         load_in_8bit=bits == "8bit", load_in_4bit=bits == "4bit", bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=torch.bfloat16,
     )  # fmt: skip
-    return AutoModelForCausalLM.from_pretrained(
+    model = AutoModelForCausalLM.from_pretrained(
         named["model"], revision=named["revision"], quantization_config=config, dtype=torch.float32,
         device_map={"": best_device()},
-    ).eval()  # fmt: skip
+    )  # fmt: skip
+    return fuse_activations(model).eval()
 
 
 def load_named(model: str, revision: str | None) -> Any:
@@ -177,7 +179,7 @@ def build_model(architecture: dict[str, Any], *, seed: int, vocab_size: int, eos
         architecture, vocab_size=vocab_size, bos_token_id=eos_id, eos_token_id=eos_id, pad_token_id=eos_id
     )
     with seeded(seed):
-        return AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+        return fuse_activations(AutoModelForCausalLM.from_config(config, dtype=torch.float32))
 
 
 def skeleton(architecture: dict[str, Any]) -> Any:
@@ -185,7 +187,8 @@ def skeleton(architecture: dict[str, Any]) -> Any:
     from transformers import AutoModelForCausalLM
 
     with torch.device("meta"):
-        return AutoModelForCausalLM.from_config(_with_ends(build_config(architecture)), dtype=torch.float32)
+        model = AutoModelForCausalLM.from_config(_with_ends(build_config(architecture)), dtype=torch.float32)
+    return fuse_activations(model)
 
 
 def _with_ends(config: Any) -> Any:

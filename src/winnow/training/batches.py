@@ -2,8 +2,9 @@
 
 The batch of a step is a pure function of (seed, step): a resumed run needs no saved position. The rows of a global
 batch are drawn at random first and sorted by length inside it, so that micro-batches have little padding and batches
-stay unbiased. Packed, the rows of a step stand end to end in lines hardly longer than its longest row, so that a
-micro-batch of so many lines takes about the memory of a padded one of so many rows, and a step takes fewer of them.
+stay unbiased; where small micro-batches are as fast as large ones, they are cut where that saves padding. Packed, the
+rows of a step stand end to end in lines hardly longer than its longest row, so that a micro-batch of so many lines
+takes about the memory of a padded one of so many rows, and a step takes fewer of them.
 """
 
 from itertools import pairwise
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from winnow.budget import VisitPlan, visit_order
+from winnow.models.batch_sizes import least_padded
 from winnow.models.forward import Batch
 from winnow.models.rows import TokenRows, pack, pad
 from winnow.training.lines import fill_lines
@@ -22,10 +24,12 @@ class EpochBatches:
 
     def __init__(
         self, rows: TokenRows, plan: VisitPlan, *, global_batch_size: int, micro_batch_size: int, seed: int,
-        packing: bool = False, devices: int = 1,
+        packing: bool = False, devices: int = 1, start_tokens: int | None = None,
     ) -> None:  # fmt: skip
+        """`start_tokens`: the padding that one more micro-batch is worth; None for as few of them as can be."""
         self.rows, self.plan, self.seed, self.packing, self.devices = rows, plan, seed, packing, devices
         self.global_batch_size, self.micro_batch_size = global_batch_size, micro_batch_size
+        self.start_tokens = start_tokens
         self._epoch, self._order = -1, np.zeros(0, dtype=np.int64)
 
     def members(self, step: int) -> NDArray[np.int64]:
@@ -37,16 +41,22 @@ class EpochBatches:
     def micro_batches(self, step: int, size: int | None = None) -> list[Batch]:
         """The step's rows, sorted by length, in micro-batches of `size` (the run's own) rows, padded on the right.
 
+        With `start_tokens`: of up to `size` rows, more and smaller ones where that spares enough padding.
         Packed: up to `size` lines (see `fill_lines`), in equal parts, and a part for every device.
         """
         members, count = self.members(step), size or self.micro_batch_size
         by_length = members[np.lexsort((members, self.rows.lengths[members]))]
         if not self.packing:
-            return [pad(self.rows, by_length[cut : cut + count]) for cut in range(0, len(by_length), count)]
+            return [pad(self.rows, by_length[cut]) for cut in self._cuts(by_length, count)]
         lines = fill_lines(by_length[::-1].tolist(), self.rows.lengths[by_length[::-1]].tolist())
         parts = max(-(-len(lines) // count), min(self.devices, len(lines)))
         cuts = [len(lines) * part // parts for part in range(parts + 1)]
         return [pack(self.rows, lines[first:last]) for first, last in pairwise(cuts)]
+
+    def _cuts(self, by_length: NDArray[np.int64], count: int) -> list[slice]:
+        if self.start_tokens is None:
+            return [slice(start, start + count) for start in range(0, len(by_length), count)]
+        return least_padded(self.rows.lengths[by_length].tolist(), most=count, start=self.start_tokens)
 
     def _visit(self, number: int) -> int:
         epoch, position = divmod(number, self.plan.examples)

@@ -15,6 +15,7 @@ import torch
 from winnow import files
 from winnow.budget import Allowance, VisitPlan, allowance, plan_visits
 from winnow.models import loading
+from winnow.models.batch_sizes import start_tokens
 from winnow.models.flops import FlopModel, flop_model
 from winnow.models.generate import check_context
 from winnow.models.rows import TokenRows, packed_rows, sft_rows
@@ -76,7 +77,7 @@ def train_as(ranks: Ranks, part: TrainPart, inputs: Mapping[str, Stored], contex
     batches = EpochBatches(
         rows, plan, global_batch_size=part.global_batch_size,
         micro_batch_size=part.training.per_device_batch_size, seed=part.seed, packing=part.training.packing,
-        devices=part.devices,
+        devices=part.devices, start_tokens=start_tokens(next(model.parameters()).device),
     )  # fmt: skip
     if "start" in inputs and ranks.is_first:
         loading.write_start(context.folder, inputs["start"].artifact)
