@@ -52,6 +52,19 @@ def test_power_is_that_of_the_noncentral_t(effect, num):
     assert power(effect, num, num_comparisons=4) < power(effect, num)
 
 
+@pytest.mark.parametrize(("effect", "num", "num_comparisons"), [(8.0, 3, 11), (17.21, 8, 1), (2.767, 200, 11)])
+def test_power_is_a_number_where_scipys_noncentral_t_is_none(effect, num, num_comparisons):
+    around = [power(effect * by, num, num_comparisons=num_comparisons) for by in (0.97, 1.0, 1.03)]
+    assert around == sorted(around)
+    assert around[1] == pytest.approx((around[0] + around[2]) / 2, abs=1e-3)
+
+
+def test_power_where_scipy_has_none_comes_from_the_same_distribution(monkeypatch):
+    exact = [power(effect, num) for effect, num in ((0.5, 34), (1.0, 3), (2.0, 5))]
+    monkeypatch.setattr("winnow.analysis.statistics.nctdtr", lambda *_: math.nan)
+    assert [power(effect, num) for effect, num in ((0.5, 34), (1.0, 3), (2.0, 5))] == pytest.approx(exact, abs=1e-4)
+
+
 def test_power_of_what_cannot_be_missed_is_one():
     assert power(math.inf, 3) == power(1e12, 10) == 1.0
     assert needed_seeds([0.25, 0.25]) == 2

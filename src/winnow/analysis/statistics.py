@@ -7,7 +7,8 @@ import math
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 
-from scipy.special import nctdtr, stdtrit
+import numpy as np
+from scipy.special import gammaincinv, nctdtr, ndtr, stdtrit
 
 from winnow.findings import Estimate
 
@@ -17,6 +18,8 @@ MOST_SEEDS = 1000
 """Beyond this a difference is called out of reach."""
 FAR = 1e6
 """Noncentrality beyond which scipy computes no tail; nothing is left of it there."""
+QUANTILES = 10_000
+"""So many stand for the distribution of a deviation where SciPy gives no number."""
 
 
 def mean_interval(values: Sequence[float], confidence: float = 0.95, *, num_comparisons: int = 1) -> Estimate | None:
@@ -57,7 +60,21 @@ def power(effect: float, num: int, confidence: float = 0.95, *, num_comparisons:
     """
     bound = student_quantile(1 - (1 - confidence) / (2 * num_comparisons), num - 1)
     shift = min(abs(effect) * math.sqrt(num), FAR)
-    return float(2 - nctdtr(num - 1, shift, bound) - nctdtr(num - 1, -shift, bound))
+    return 2 - _noncentral_t(bound, num - 1, shift) - _noncentral_t(bound, num - 1, -shift)
+
+
+def _noncentral_t(bound: float, degrees: int, shift: float) -> float:
+    """Chance that a noncentral t lies below the bound.
+
+    SciPy's gives no number at some far shifts; there it is the mean, over even quantiles of the chi distribution of
+    the deviation, of a normal's chance.
+    """
+    chance = float(nctdtr(degrees, shift, bound))
+    if math.isfinite(chance):
+        return chance
+    quantiles = (np.arange(QUANTILES) + 0.5) / QUANTILES
+    deviations = np.sqrt(2 * gammaincinv(degrees / 2, quantiles) / degrees)
+    return float(ndtr(bound * deviations - shift).mean())
 
 
 def needed_seeds(differences: Sequence[float], confidence: float = 0.95, *, num_comparisons: int = 1) -> int | None:
