@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from winnow.errors import DataError
+from winnow.pool.loading import load_documents
 from winnow.pool.sources import locate, read_rows, source_digests
 from winnow.recipe import SourceRecipe
 
@@ -101,3 +102,17 @@ def test_a_path_without_files_is_named_in_full(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(DataError, match=str(tmp_path / "no" / "*.jsonl").replace("*", r"\*")):
         locate(source_of("no/*.jsonl"))
+
+
+def test_a_sample_of_documents_reaches_its_words(tmp_path):
+    path = tmp_path / "text.jsonl"
+    texts = [f"{'word ' * (number % 7 + 1)}{number}" for number in range(60)]
+    path.write_text("".join(json.dumps({"text": text}) + "\n" for text in [*texts, *texts[:3]]))
+    source = SourceRecipe(name="text", licence="MIT", path=str(path), format="text", limit_words=100)
+    found = load_documents(source, {})
+    words = [len(text.split()) for _, text in found]
+    assert 100 <= sum(words) < 100 + max(words)
+    path.write_text("".join(json.dumps({"text": text}) + "\n" for text in [*texts, *texts[:3]][::-1]))
+    assert load_documents(source, {}) == found
+    with pytest.raises(ValueError, match="limit_words, which is for plain text"):
+        SourceRecipe(name="chat", licence="MIT", path=str(path), format="chat", limit_words=100)
