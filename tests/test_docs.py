@@ -2,11 +2,13 @@
 
 import importlib.util
 import re
+import shlex
 
 import pytest
 
 import winnow
 from tests_support import ROOT
+from winnow.recipe_file import load_recipe
 
 
 def load_tool(name):
@@ -38,6 +40,14 @@ def test_links_between_pages_lead_somewhere(page):
         assert (place.parent / target).exists(), target
 
 
+def test_the_settings_on_the_page_on_training_are_understood():
+    commands = re.findall(r"^\$ winnow \w+ (.*)$", (ROOT / "docs" / "training.md").read_text(), re.MULTILINE)
+    for recipe, *words in (shlex.split(command, comments=True) for command in commands):
+        assert set(words[::2]) <= {"--set"}
+        assert load_recipe(ROOT / recipe, words[1::2]).name == "smallest"
+    assert len(commands) > 8
+
+
 def test_public_names_load():
     for name in winnow.__all__:
         assert getattr(winnow, name) is not None
@@ -52,4 +62,7 @@ def test_all_commands_of_the_readme_exist():
 
     text = (ROOT / "README.md").read_text()
     assert all(f"winnow {name}" in text or f"`{name}" in text for name in known)
-    assert known == {"plan", "run", "pool", "select", "train", "evaluate", "report", "track"}
+    assert known == {
+        "plan", "run", "pool", "select", "train", "evaluate", "report", "track", "compare", "generate", "watch", "publish",
+        "sandbox",
+    }  # fmt: skip
