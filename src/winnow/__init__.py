@@ -13,14 +13,32 @@ _HOMES = {
     "load_recipe": "winnow.recipe_file",
     "plan": "winnow.planning",
     "run": "winnow.pipeline",
+    "generate": "winnow.generating",
     "report": "winnow.pipeline",
     "select": "winnow.select_api.select",
     "Selection": "winnow.select_api.selection",
     "load": "winnow.analysis.study_folder",
+    "compare": "winnow.compare_api.compare",
+    "Compared": "winnow.compare_api.compare",
+    "compare_checkpoints": "winnow.compare_api.checkpoints",
     "WinnowError": "winnow.errors",
 }
 
-__all__ = ["Recipe", "Selection", "WinnowError", "load", "load_recipe", "plan", "report", "run", "select"]
+__all__ = [
+    "Compared",
+    "Recipe",
+    "Selection",
+    "WinnowError",
+    "compare",
+    "compare_checkpoints",
+    "generate",
+    "load",
+    "load_recipe",
+    "plan",
+    "report",
+    "run",
+    "select",
+]
 
 
 def __getattr__(name: str) -> Any:

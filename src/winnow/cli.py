@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -20,6 +20,7 @@ from winnow import stopping
 from winnow.errors import RecipeError, WinnowError
 
 if TYPE_CHECKING:
+    from winnow.compare_api.compare import Compared
     from winnow.recipe import Recipe
     from winnow.walk import Walk
 
@@ -86,6 +87,30 @@ def run(
     _print_findings(findings, pipeline.study_folder(asked, out), as_json)
 
 
+@app.command(epilog="Example: winnow generate recipes/generated.yaml --dry-run")
+def generate(
+    recipe: RecipeFile, overrides: Overrides = None, out: Out = None, store: StoreFolder = None,
+    as_json: AsJson = False, dry_run: DryRun = False,
+) -> None:  # fmt: skip
+    """Have the teachers of the pool's synthetic sources write them; leaves each as a folder with a card."""
+    asked = _load(recipe, overrides)
+    from winnow import generating
+    from winnow.progress_bars import Bars
+
+    if dry_run:
+        _print_missing(generating.missing_of(asked, out, store), as_json)
+        if not as_json:
+            print("\n".join(generating.asked_lines(asked)))
+        return
+    bars = Bars()
+    with bars.shown():
+        made = generating.generate(asked, out=out, store=store, watch=bars)
+    if as_json:
+        _print_json([each.facts | {"folder": str(each.folder)} for each in made])
+        return
+    print("\n".join(line for each in made for line in generating.lines(each)))
+
+
 @app.command(epilog="Example: winnow pool recipes/gsm-cpu.yaml")
 def pool(
     recipe: RecipeFile, overrides: Overrides = None, out: Out = None, store: StoreFolder = None,
@@ -94,11 +119,7 @@ def pool(
     """Build the pool and say what is in it, and what was removed."""
     walk = _advance(recipe, overrides, "pool", out, store, dry_run=dry_run, as_json=as_json)
     if walk is not None:
-        from winnow.plan_table import pool_lines
-        from winnow.store import read_json
-
-        statistics = read_json(walk.done["pool"].folder / "statistics.json")
-        _print_json(statistics) if as_json else print("\n".join(pool_lines(statistics)))
+        _print_pool(walk, as_json)
 
 
 @app.command(
@@ -174,16 +195,72 @@ def evaluate(
     _print_numbers(walk, "evaluate.", as_json)
 
 
-@app.command(epilog="Example: winnow report runs/quickstart")
+@app.command(epilog="Example: winnow report runs/quickstart; winnow report runs/clean runs/noisy --out both")
 def report(
-    study: Annotated[Path, typer.Argument(help="Study folder, or the recipe of one.", metavar="STUDY")],
-    out: Out = None, as_json: AsJson = False,
+    studies: Annotated[list[Path], typer.Argument(help="Study folders, or the recipe of one.", metavar="STUDY...")],
+    out: Annotated[Path | None, typer.Option(
+        "--out", help="Folder for the report; of one study its own folder, of several `report` beside the first one.",
+    )] = None,
+    as_json: AsJson = False,
 ) -> None:  # fmt: skip
-    """Make all tables, figures and pages of a study again, from the records in its folder."""
+    """Make all tables, figures and pages again, from records alone; of several studies one page with all of them."""
     from winnow import pipeline
 
-    folder = study if study.is_dir() else pipeline.study_folder(_load(study, None), out)
-    _print_findings(pipeline.report(folder), folder, as_json)
+    if len(studies) > 1:
+        folder = out or studies[0].resolve().parent / "report"
+        _print_together(pipeline.report_together(studies, folder), folder, as_json)
+        return
+    study = studies[0]
+    if study.is_file():
+        study, out = pipeline.study_folder(_load(study, None), out), None
+    _print_findings(pipeline.report(study, out=out), out or study, as_json)
+
+
+@app.command(
+    epilog="Example: winnow compare runs.csv --baseline full --metric loss --out runs/theirs; "
+    "winnow compare checkpoints --recipe recipes/gsm-cpu.yaml --baseline full"
+)
+def compare(
+    runs: Annotated[list[Path], typer.Argument(
+        help="CSV, JSONL or Parquet files with a row per measurement (arm, seed, metric, value; step, cost); with "
+        "--recipe one folder of checkpoints, named ARM_sSEED.", metavar="RUNS...",
+    )],
+    baseline: Annotated[str, typer.Option("--baseline", help="Arm that the others are compared with.")],
+    metric: Annotated[str, typer.Option("--metric", help="What is compared.")] = "loss",
+    primary: Annotated[
+        str | None, typer.Option("--primary", help="Arm of the comparison that was declared; stands uncorrected.")
+    ] = None,
+    higher_is_better: Annotated[bool | None, typer.Option(
+        "--higher-is-better/--lower-is-better", help="Where the metric's name does not say it.", show_default=False,
+    )] = None,
+    checkpoint: Annotated[str, typer.Option("--checkpoint", help="Which measurement of a run: last or best.")] = "last",
+    best_by: Annotated[str | None, typer.Option("--best-by", help="Metric that chooses the best.")] = None,
+    cost: Annotated[str, typer.Option("--cost", help="Column of cumulative costs.")] = "cost",
+    recipe: Annotated[
+        Path | None, typer.Option("--recipe", help="Score checkpoints on the evaluation sets of this recipe.")
+    ] = None,
+    overrides: Overrides = None,
+    out: Annotated[Path, typer.Option("--out", help="Folder for page and tables.")] = Path("runs/comparison"),
+    as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Compare runs that others made, from their numbers or their checkpoints: verdict, tables and page."""
+    if recipe is not None:
+        found = _compare_checkpoints(recipe, overrides, runs, baseline, metric, primary, out)
+    else:
+        from winnow.compare_api.compare import compare as compare_rows
+
+        found = compare_rows(
+            runs, baseline=baseline, metric=metric, primary=primary, higher_is_better=higher_is_better,
+            checkpoint=_checkpoint(checkpoint), best_by=best_by, cost=cost,
+        )  # fmt: skip
+    page = found.write(out)
+    if as_json:
+        arms = {arm: dataclasses.asdict(each) for arm, each in found.items()}
+        _print_json({"verdict": found.verdict, "notes": found.notes, "arms": arms, "page": str(page)})
+        return
+    from winnow.report.terminal import compared_lines
+
+    print("\n".join([*compared_lines(found.findings), "", f"page: {page}"]))
 
 
 @app.command(epilog="Example: winnow track runs/quickstart --set trackers.tensorboard={}")
@@ -196,6 +273,60 @@ def track(
 
     count = pipeline.track(study, overrides or [])
     _print_json({"runs": count}) if as_json else print(f"sent {count} runs and the verdict of {study}")
+
+
+@app.command(epilog="Example: winnow sandbox")
+def sandbox(as_json: AsJson = False) -> None:
+    """Try which layers confine the programs of models on this machine; exit code 1 where a required one is missing."""
+    from winnow.sandbox.programs import examine, require
+
+    found = examine()
+    if as_json:
+        _print_json({layer: {"holds": not reason, "reason": reason} for layer, reason in found.items()})
+    else:
+        print("\n".join(f"{layer:<12}{f'missing: {reason}' if reason else 'holds'}" for layer, reason in found.items()))
+    require(found)
+
+
+@app.command(epilog="Example: winnow watch runs/quickstart --port 8000")
+def watch(
+    study: Annotated[Path, typer.Argument(help="Study folder, or the recipe of one.", metavar="STUDY")],
+    store: StoreFolder = None,
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port; 0 takes any free one.")] = 0,
+) -> None:
+    """Serve the report of a study while it runs, on this machine alone: progress, money, curves so far."""
+    from winnow import pipeline, watching
+
+    folder = study if study.is_dir() else pipeline.study_folder(_load(study, None), None)
+    watching.watch(folder, store=store, port=port)
+
+
+@app.command(epilog="Example: winnow publish runs/quickstart --dry-run; winnow publish runs/quickstart --repo me/study")
+def publish(
+    study: Annotated[Path, typer.Argument(help="Study folder.", metavar="STUDY")],
+    repository: Annotated[str | None, typer.Option("--repo", help="Where to push, as USER/NAME.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Upload folder; <study>-upload by default.")] = None,
+    private: Annotated[bool, typer.Option("--private", help="Make new repositories private.")] = False,
+    as_json: AsJson = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Build and check the folder, and push nothing.")] = False,
+) -> None:
+    """Build what a hub takes of a study (model and selections, with cards), check it, and push it."""
+    if repository is None and not dry_run:
+        raise typer.BadParameter("give --repo USER/NAME, or --dry-run to build and check alone")
+    from winnow import publishing
+
+    built = publishing.build(study, out or study.with_name(f"{study.name}-upload"))
+    checked = publishing.check(built)
+    pushed = publishing.push(built, repository, private=private) if repository and not dry_run else {}
+    if as_json:
+        _print_json({"folder": str(built.root)} | dataclasses.asdict(checked) | {"pushed": pushed})
+    else:
+        lines = [f"built {built.root}: {checked.files} files, {checked.bytes / 1e6:,.1f} MB"]
+        lines += [f"problem: {each}" for each in checked.problems] + [f"warning: {each}" for each in checked.warnings]
+        lines += [f"pushed {name}: {address}" for name, address in pushed.items()] or ["nothing was pushed"]
+        print("\n".join(lines))
+    if checked.problems:
+        raise typer.Exit(1)
 
 
 # ------------------------------------------------------------------------------------------- what they share
@@ -297,6 +428,43 @@ def _compare(
     print("\n".join([*comparison_lines(found), "", f"page: {page}"]))
 
 
+def _compare_checkpoints(
+    recipe: Path, overrides: list[str] | None, runs: list[Path], baseline: str, metric: str, primary: str | None,
+    out: Path,
+) -> "Compared":  # fmt: skip
+    """Score the checkpoints of one folder and compare them."""
+    if len(runs) > 1:
+        raise typer.BadParameter(f"--recipe takes one folder of checkpoints, not {len(runs)}")
+    asked = _load(recipe, overrides)
+    from winnow.compare_api.checkpoints import compare_checkpoints
+    from winnow.progress_bars import Bars
+
+    bars = Bars()
+    with bars.shown():
+        return compare_checkpoints(
+            runs[0], asked, baseline=baseline, metric=metric, primary=primary, out=out, watch=bars
+        )
+
+
+def _checkpoint(name: str) -> Literal["last", "best"]:
+    if name not in ("last", "best"):
+        raise typer.BadParameter(f"--checkpoint is {name!r}; it must be last or best")
+    return "last" if name == "last" else "best"
+
+
+def _print_pool(walk: "Walk", as_json: bool) -> None:
+    """What is in the pool; where its recipe asks for hygiene, what that found."""
+    from winnow.plan_table import pool_lines
+    from winnow.store import read_json
+
+    statistics = read_json(walk.done["pool"].folder / "statistics.json")
+    found = read_json(walk.done["hygiene"].folder / "hygiene.json") if "hygiene" in walk.done else None
+    if as_json:
+        _print_json(statistics | ({"hygiene": found} if found else {}))
+        return
+    print("\n".join(pool_lines(statistics, found)))
+
+
 def _print_missing(names: list[str], as_json: bool) -> None:
     if as_json:
         _print_json({"missing": names})
@@ -326,6 +494,18 @@ def _print_findings(findings: Any, folder: Path, as_json: bool) -> None:
 
     print(render_terminal(findings))
     print(f"\nreport: {folder / 'report.html'}")
+
+
+def _print_together(found: list[Any], folder: Path, as_json: bool) -> None:
+    """Each study's verdict, and where the page of all of them is."""
+    page = folder / "report.html"
+    if as_json:
+        studies = [{"study": each.recipe.name, "verdict": dataclasses.asdict(each.verdict)} for each in found]
+        _print_json({"studies": studies, "report": str(page)})
+        return
+    for each in found:
+        print(f"{each.recipe.name}: {each.verdict.sentence}")
+    print(f"\nreport: {page}")
 
 
 def _print_json(tree: Any) -> None:

@@ -38,8 +38,10 @@ class Comparison:
 
     arm: str
     baseline: str
-    metric: Literal["loss", "exact_match"]
+    metric: str
+    """`loss` (nats), `exact_match` (a share); runs that others made may have others."""
     aggregate: str
+    """micro, macro or a set; empty for a number that others measured."""
     checkpoint: str
     kind: Kind
     gain: Estimate | None = None
@@ -50,6 +52,19 @@ class Comparison:
     """About how many seeds would show a difference of this size; None where that is unknown or beyond reach."""
     reason: str = ""
     """Why there is no comparison: not affordable, or not finished."""
+    over_items: Estimate | None = None
+    """The same gain with the interval for other seeds and other items of the sets; None without item records."""
+    num_items: int | None = None
+
+    @property
+    def unit(self) -> str:
+        """Of what a study measures; what others measured is theirs to know."""
+        return {"loss": "nats", "exact_match": "points"}.get(self.metric, "") if self.aggregate else ""
+
+    @property
+    def scale(self) -> float:
+        """From the metric's own number to the one that is printed with the unit."""
+        return 100.0 if self.unit == "points" else 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +84,12 @@ class Saving:
     """Seeds in common."""
     break_even_runs: int | None
     """Runs that must share one selection until it has paid for itself; None: never."""
+    at_most: float | None = None
+    """Where some seeds never get there: the gross saving if they had at their end, which is more than the truth."""
+    level: str = "validation loss"
+    """What the level is a level of."""
+    includes_selection: bool = False
+    """Costs that others metered hold everything: there is no selection to be netted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +126,7 @@ class Curve:
     seed: int
     best_step: int
     steps: tuple[int, ...]
+    tokens: tuple[int, ...]
     flops: tuple[float, ...]
     seconds: tuple[float, ...]
     validation_loss: tuple[float, ...]
@@ -174,6 +196,35 @@ class Findings:
     delayed_gains: tuple[DelayedGain, ...]
     limitations: tuple[str, ...]
     sources: tuple[DataSource, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GivenCurve:
+    """One metric of a run that others made; all tuples have one entry per measurement, by step."""
+
+    arm: str
+    seed: int
+    steps: tuple[float, ...]
+    values: tuple[float, ...]
+    costs: tuple[float, ...]
+    """What the run had cost by then; empty where nobody metered it."""
+    chosen: int
+    """The place of the checkpoint that is compared."""
+
+
+@dataclass(frozen=True)
+class GivenFindings:
+    """Runs that others made, compared."""
+
+    metric: str
+    higher_is_better: bool
+    cost: str | None
+    """Name of the cost; None where there is none."""
+    baseline: str
+    verdict: Verdict
+    tables: Mapping[str, Table]
+    """By name: comparisons, runs, and where there is something to say cost_to_quality and best_steps."""
+    curves: tuple[GivenCurve, ...]
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,16 @@
 """What identifies an artifact: all that was asked, and nothing of where or by whom it was made."""
 
 from collections.abc import Iterator, Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from winnow.parts import SelectPart, asked
+from winnow.parts import BenchmarkPart, SelectPart, asked
 from winnow.recipe import Frozen, SourceRecipe
 from winnow.records import Stage, Stored
 from winnow.store import hash_file, hash_json, hash_tree
 
-ON_DEVICE = "train", "trial", "represent", "evaluate"
+ON_DEVICE = "train", "trial", "represent", "evaluate", "benchmark"
 """Kinds of stages whose last bits depend on the kind of device."""
 
 
@@ -32,7 +33,8 @@ def _data_digests(part: Frozen) -> dict[str, Any]:
     from winnow.pool.sources import source_digests
 
     sources = [value for value in _values(part) if isinstance(value, SourceRecipe) and value.path is not None]
-    return {source.name: source_digests(source) for source in sources} | _model_digests(part) | _user_files(part)
+    read = {source.name: source_digests(source) for source in sources}
+    return read | _model_digests(part) | _user_files(part) | _benchmark_digests(part)
 
 
 def _user_files(part: Frozen) -> dict[str, Any]:
@@ -42,6 +44,16 @@ def _user_files(part: Frozen) -> dict[str, Any]:
     if not isinstance(part, SelectPart):
         return {}
     return {path.name: hash_file(path) for path in data_files(part.selector, part.options) if path.is_file()}
+
+
+def _benchmark_digests(part: Frozen) -> dict[str, Any]:
+    """Hashes of a benchmark's local files, and lm-eval's version, which decides on prompts and metrics."""
+    from winnow.evaluation.benchmarks.local_data import file_digests
+
+    if not isinstance(part, BenchmarkPart):
+        return {}
+    files = None if part.data_dir is None else file_digests(Path(part.data_dir), part.task)
+    return {"files": files, "lm_eval": version("lm-eval")}
 
 
 def _values(part: Any) -> Iterator[Any]:

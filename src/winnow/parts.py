@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from winnow.recipe import (
     ADDED,
+    HOW,
     BudgetRecipe,
     FourierRecipe,
     Frozen,
@@ -34,7 +35,7 @@ def asked(part: Frozen) -> dict[str, Any]:
 
 
 def without_added(value: Any, tree: Any) -> Any:
-    """`tree`, which is how `value` is dumped, without the fields marked ADDED that are at their defaults."""
+    """`tree`, which is how `value` is dumped, without fields marked HOW, and those marked ADDED at their defaults."""
     if isinstance(value, dict):
         return {key: without_added(value[key], branch) for key, branch in tree.items()}
     if isinstance(value, tuple):
@@ -43,12 +44,19 @@ def without_added(value: Any, tree: Any) -> Any:
         return tree
     given = {key: getattr(value, key) for key in tree}
     fields = type(value).model_fields
-    kept = [key for key in tree if ADDED not in fields[key].metadata or given[key] != fields[key].default]
+    kept = [
+        key
+        for key in tree
+        if HOW not in fields[key].metadata and (ADDED not in fields[key].metadata or given[key] != fields[key].default)
+    ]
     return {key: without_added(given[key], tree[key]) for key in kept}
 
 
 class GeneratePart(Frozen):
-    """Make one source with the built-in generator."""
+    """Make one source with the built-in generator or a teacher.
+
+    Inputs, for a teacher: `seeds`? (its questions to start from), `teacher`? and `tokenizer`? (of a local model).
+    """
 
     source: SourceRecipe
 
@@ -85,8 +93,20 @@ class ModelPart(Frozen):
     """An encoder, for embeddings; else a causal language model."""
 
 
+class HygienePart(Frozen):
+    """Look for evaluation items and for copies in the pool's sources. Inputs: `generated.<source>`."""
+
+    sources: tuple[SourceRecipe, ...]
+    sets: tuple[SourceRecipe, ...]
+    completion: Literal["rationale", "answer"] = "rationale"
+    similarity: float = 0.7
+
+
 class PoolPart(Frozen):
-    """Read, clean and split the pool. Inputs: `tests`, `tokenizer` (a tokenizer or a model), `generated.<source>`."""
+    """Read, clean and split the pool.
+
+    Inputs: `tests`, `tokenizer` (a tokenizer or a model), `generated.<source>`, `hygiene`?.
+    """
 
     pool: PoolRecipe
 
@@ -204,4 +224,17 @@ class EvaluatePart(Frozen):
     checkpoints: tuple[Literal["best", "last"], ...]
     max_new_tokens: int
     batch_size: int
+    threads: int = 1
+
+
+class BenchmarkPart(Frozen):
+    """Ask one benchmark of a checkpoint. Inputs: `run` (a trained or given model), `tokenizer`."""
+
+    task: str
+    checkpoint: Literal["best", "last"]
+    num_fewshot: int | None = None
+    """Null for the usual number."""
+    limit: int | None = None
+    data_dir: Annotated[str | None, HOW] = None
+    """Where its files stand; their contents are asked. Null for the hub."""
     threads: int = 1

@@ -9,6 +9,7 @@ the same study side by side (`walk.py`): each takes the stages that no other one
 """
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from winnow.recipe import Recipe
 from winnow.recipe_file import load_recipe
 from winnow.store import Store
 from winnow.study.arms import build_arms
-from winnow.study.folder import write_folder
+from winnow.study.folder import announce, write_folder
 from winnow.study.graph import Graph, expand
 from winnow.study.identity import check_contents, check_identity, known_study
 from winnow.trackers.interface import check_installed
@@ -46,7 +47,9 @@ def run(
     recipe = with_measured_speed(able(checked(recipe)), folder)
     graph = expand(recipe, selector_traits())
     check_identity(recipe, folder)
-    walk = walk_stages(graph, recipe, shelf, wanted(graph, arm=arm, seed=seed), watch or Watch())
+    names = wanted(graph, arm=arm, seed=seed)
+    announce(folder, recipe)
+    walk = walk_stages(graph, recipe, shelf, names, watch or Watch())
     findings = publish(folder, recipe, graph, walk)
     send_study(folder, findings, graph.stages, recipe.trackers)
     return findings
@@ -68,7 +71,8 @@ def advance(
     recipe = with_measured_speed(recipe, folder)
     graph = expand(recipe, selector_traits())
     check_identity(recipe, folder)
-    names = wanted(graph, until=(until,), arm=arm, seed=seed)
+    kinds = ("evaluate", "benchmark") if until == "evaluate" else (until,)
+    names = wanted(graph, until=kinds, arm=arm, seed=seed)
     return walk_stages(graph, recipe, store_beside(recipe, out, store), names, watch or Watch())
 
 
@@ -87,18 +91,32 @@ def publish(folder: Path, recipe: Recipe, graph: Graph, walk: Walk) -> Findings:
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / ".lock"):
         check_contents(folder, {n: walk.done[n].artifact.digest for n in ("pool", "base") if n in walk.done})
-        write_folder(folder, recipe, graph, walk.done, walk.not_affordable)
+        write_folder(folder, recipe, graph, walk.done, walk.not_affordable, walk.unavailable)
         return report(folder)
 
 
-def report(folder: str | Path) -> Findings:
-    """Make every table, figure and page of a study folder again, from the records in it."""
-    from winnow.analysis.find import find
+def report(folder: str | Path, *, out: str | Path | None = None) -> Findings:
+    """Make every table, figure and page of a study folder again, from the records in it; into `out`, if given."""
+    from winnow.analysis.find import findings_of
+    from winnow.analysis.long_table import write_parquet
+    from winnow.analysis.study_folder import load
     from winnow.report.write import write_report
 
-    findings = find(Path(folder))
-    write_report(Path(folder), findings)
+    study = load(folder)
+    findings = findings_of(study)
+    write_report(folder, findings, out=out)
+    write_parquet(study, Path(folder if out is None else out) / "tables" / "long.parquet")
     return findings
+
+
+def report_together(folders: Sequence[str | Path], out: str | Path) -> list[Findings]:
+    """One page in `out` for several studies, with a table across them, from the records in their folders."""
+    from winnow.analysis.find import find
+    from winnow.report.write import write_together
+
+    found = [find(folder) for folder in folders]
+    write_together(list(zip(folders, found, strict=True)), out)
+    return found
 
 
 def track(folder: str | Path, overrides: Sequence[str] = ()) -> int:
@@ -143,6 +161,8 @@ def able(recipe: Recipe) -> Recipe:
         lacking = missing_here(training)
         if lacking is not None:
             raise RecipeError(lacking)
+    if recipe.evaluation.benchmarks is not None and find_spec("lm_eval") is None:
+        raise RecipeError("evaluation.benchmarks needs lm-eval: pip install 'winnow-lm[benchmarks]', or remove it")
     return recipe
 
 

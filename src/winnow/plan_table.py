@@ -1,6 +1,7 @@
 """Plain-text tables of the command line: plans, pools, selections and their comparison, selectors."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,11 +10,13 @@ from rich.console import Console
 from rich.table import Table
 
 from winnow.findings import SelectionFindings
+from winnow.licences import is_noncommercial
 from winnow.planning import Plan, PlannedArm
 from winnow.printing import NONE, clock, memory
 from winnow.recipe import Recipe
 
 WIDTH = 140
+CONTAMINATION_RULES = "equal_question", "covered_8", "shared_13", "shared_8"
 
 
 def plan_lines(plan: Plan, recipe: Recipe) -> list[str]:
@@ -108,13 +111,13 @@ def _told(published: Mapping[str, float], key: str, form: str) -> str:
     return format(published[key], form) if key in published else ""
 
 
-def pool_lines(statistics: Mapping[str, Any]) -> list[str]:
-    """A pool for people."""
+def pool_lines(statistics: Mapping[str, Any], hygiene: Mapping[str, Any] | None = None) -> list[str]:
+    """A pool for people; with what the stage `hygiene` found, where the recipe asks for it."""
     heads = ["source", "licence", "read", "overlaps removed", "dropped", "truncated", "train", "validation", "target",
              "mean tokens", "share"]  # fmt: skip
     rows = [
         [
-            source["name"], source["licence"], f"{source['read']:,}", f"{source['removed_overlaps']:,}",
+            source["name"], marked_licence(source["licence"]), f"{source['read']:,}", f"{source['removed_overlaps']:,}",
             f"{source['dropped']:,}", f"{source['truncated']:,}", f"{source['examples']:,}",
             f"{source['validation']:,}", f"{source['target']:,}", f"{source['mean_tokens'] or 0:.1f}",
             f"{source['share']:.1%}",
@@ -122,10 +125,59 @@ def pool_lines(statistics: Mapping[str, Any]) -> list[str]:
         for source in statistics["sources"]
     ]  # fmt: skip
     removed = statistics["removed_overlaps_total"]
+    where = "they stand in an evaluation set" if hygiene else "their question occurs in an evaluation set"
     return [
         *_table(heads, rows),
         f"{statistics['examples']:,} examples to train on, {statistics['tokens']:,} tokens; {removed:,} rows removed "
-        "because their question occurs in an evaluation set",
+        f"because {where}",
+        *_reasons(statistics["sources"]),
+        *(hygiene_lines(hygiene) if hygiene else []),
+    ]
+
+
+def marked_licence(licence: str) -> str:
+    """The licence, marked where its name forbids commercial use."""
+    return f"{licence} (non-commercial)" if is_noncommercial(licence) else licence
+
+
+def _reasons(sources: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Why rows were dropped, all sources together; nothing where none was."""
+    reasons = Counter[str]()
+    for source in sources:
+        reasons.update(source["dropped_by_reason"])
+    said = ", ".join(f"{times:,} with {reason}" for reason, times in reasons.most_common())
+    return [f"dropped: {said}"] if said else []
+
+
+def hygiene_lines(tables: Mapping[str, Any]) -> list[str]:
+    """What the pool's sources share with evaluation sets and with each other, for people."""
+    contaminated = [
+        [
+            cell["source"], cell["set"], f"{cell['items']:,}",
+            *(f"{cell[rule]:,} ({cell[f'{rule}_percent']:.2f} %)" for rule in CONTAMINATION_RULES),
+        ]
+        for cell in tables["contamination"] if any(cell[rule] for rule in CONTAMINATION_RULES)
+    ]  # fmt: skip
+    kinds = "examples", "exact", "near", "masked", "questions_asked_again"
+    copies = [[row["source"], *(f"{row[kind]:,}" for kind in kinds)] for row in tables["duplicates"]]
+    texts = [
+        [
+            row["name"], f"{row['read']:,}", f"{row['words']:,}", f"{row['mean_words']:.1f}",
+            f"{row['latex_share']:.1%}",
+            ", ".join(f"{name} {share:.1%}" for name, share in list(row["languages"].items())[:3]),
+        ]
+        for row in tables["sources"]
+    ]  # fmt: skip
+    return [
+        "",
+        "Evaluation items that stand in a source, and percent of their set:",
+        *_table(["source", "evaluation set", "items", *CONTAMINATION_RULES], contaminated),
+        "",
+        "Rows that have an earlier row as their copy; `masked`: with other numbers in it, which makes them no copies:",
+        *_table(["source", "examples", "exact", "near", "masked", "questions asked again"], copies),
+        "",
+        "Texts:",
+        *_table(["source", "examples", "words", "mean words", "with LaTeX", "languages"], texts),
     ]
 
 

@@ -9,6 +9,8 @@ from typing import Any
 from winnow.ledger import round_half_up
 
 NONE = "–"
+MANY = 1e9
+"""From here on a number that is no count is written with an exponent."""
 BOUNDS = ("_low", "_high")
 UNITS = {"dollars": "USD", "exaflops": "exaFLOPs", "percent": "(%)", "points": "(points)", "nats": "(nats)", "6n": "6N",
          "gigaflops": "GFLOPs", "milliseconds": "ms", "mmd": "MMD", "jaccard": "Jaccard"}  # fmt: skip
@@ -49,7 +51,7 @@ def plain(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, int):
         return f"{value:,}"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    return f"{value:,.0f}" if 1000 <= abs(value) < MANY else f"{value:.4g}"
 
 
 def cell(column: str, value: Any) -> str:

@@ -5,9 +5,13 @@ and refuses unknown keys; the text under a field is its documentation (meaning, 
 imported, so that `winnow --help` stays instant.
 """
 
+import re
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from winnow.errors import nearest
+from winnow.licences import is_noncommercial
 
 Fraction = Annotated[float, Field(gt=0, le=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -18,6 +22,9 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 
 ADDED = "added"
 """Marks a field that came after studies had been made: at its default it is left out of what identifies them."""
+
+HOW = "how"
+"""Marks a field that says how to go about it: no result depends on it, and it never identifies anything."""
 
 BUDGET_UNITS = ("pool_epochs", "examples", "tokens", "flops", "seconds", "dollars")
 
@@ -59,6 +66,132 @@ class PassagesRecipe(Frozen):
     """Size of the numbers in the passages."""
     seed: Seed = 0
     """Seed of the generator."""
+
+
+class BuiltInTeacherRecipe(Frozen):
+    """The built-in problem generator: it works without a model, and its programs are right."""
+
+    kind: Literal["built_in"] = "built_in"
+    """Names this teacher."""
+    families: tuple[str, ...] | Literal["all", "easy"] = "all"
+    """Which families of problems; `easy` are the single-step ones."""
+    largest_number: Annotated[int, Field(ge=5)] = 20
+    """Size of the numbers in the problems."""
+
+
+class EndpointTeacherRecipe(Frozen):
+    """A model behind any endpoint that speaks OpenAI's chat completions."""
+
+    kind: Literal["endpoint"]
+    """Names this teacher."""
+    url: str
+    """Where, up to and with /v1: http://localhost:8000/v1. Without names or passwords in it."""
+    model: Annotated[str, Field(min_length=1)]
+    """Model, as the endpoint calls it."""
+    api_key_variable: Annotated[Name | None, HOW] = None
+    """Name of the environment variable that holds the key; the key itself stands nowhere."""
+    max_new_tokens: Count = 4096
+    """Longest answer."""
+    options: dict[str, Any] = {}
+    """More fields of every request, such as {top_p: 0.95}."""
+    dollars_per_million_prompt_tokens: Annotated[float, Field(ge=0)] = 0.0
+    """Price of what it reads."""
+    dollars_per_million_completion_tokens: Annotated[float, Field(ge=0)] = 0.0
+    """Price of what it writes."""
+    concurrency: Annotated[Count, HOW] = 8
+    """Requests under way at once."""
+    requests_per_minute: Annotated[Positive | None, HOW] = None
+    """At most so many requests a minute; null for no limit of our own. What the endpoint asks for is kept anyway."""
+    timeout_seconds: Annotated[Positive, HOW] = 120
+    """Longest wait for an answer."""
+    max_attempts: Annotated[Count, HOW] = 6
+    """Attempts at one request, with growing waits between them, before generation stops."""
+
+    @model_validator(mode="after")
+    def _own_fields(self) -> Self:
+        if not re.fullmatch(r"https?://[^@\s]+", self.url):
+            raise ValueError("teacher.url is not http(s)://host/v1, or it holds a name or password; mend it")
+        ours = {"model", "messages", "temperature", "stream", "n"} & set(self.options)
+        if ours:
+            raise ValueError(f"teacher.options has {sorted(ours)[0]!r}, which winnow sets itself; remove it")
+        return self
+
+
+class LocalTeacherRecipe(Frozen):
+    """A model on this machine."""
+
+    kind: Literal["local"]
+    """Names this teacher."""
+    model: Annotated[str, Field(min_length=1)] = "base"
+    """`base`, or a folder or hub name."""
+    max_new_tokens: Count = 512
+    """Longest answer."""
+    batch_size: Count = 16
+    """Requests answered at once."""
+
+
+class SyntheticRecipe(Frozen):
+    """Word problems with programs, written by a teacher, parsed, filtered and verified (Liu et al. 2023, TinyGSM).
+
+    Answers are kept: another number of examples, other filters or a higher limit pay for no answer twice.
+    """
+
+    teacher: Annotated[
+        BuiltInTeacherRecipe | EndpointTeacherRecipe | LocalTeacherRecipe, Field(discriminator="kind")
+    ] = BuiltInTeacherRecipe()
+    """Who writes."""
+    examples: Count
+    """How many problems to end with, after all filters."""
+    seeds: "SourceRecipe | None" = None
+    """Questions to start from, such as a training set's; null for questions of the built-in generator."""
+    irrelevant_share: Share = 0.33
+    """Share of the problems asked for that hold facts which do not matter (variants of a question, then a program)."""
+    reworded_share: Share = 0.0
+    """Share that are asked for as variants of a question, then a program; the rest is written in one step."""
+    problems_per_request: Count = 10
+    """Problems that one request asks for."""
+    temperature: Annotated[float, Field(ge=0)] = 1.0
+    """Of the teacher's sampling: the one source of variety, as all requests on a question are alike."""
+    min_characters: Annotated[int, Field(ge=0)] = 40
+    """Shorter questions are left out."""
+    min_sentences: Annotated[int, Field(ge=0)] = 1
+    """Questions of fewer sentences are left out."""
+    require_numbers: bool = True
+    """Leave out questions without a number, in digits or words."""
+    run_programs: Literal["python", "arithmetic", "none"] = "python"
+    """How programs get their number; those that give none are left out. `arithmetic`: in an interpreter apart from this
+    process (extra `sandbox`); `python`: there, and what it lacks, such as sympy, in confined full Python (Linux);
+    `none`: plain assignments are worked out, and all else is left out."""
+    majority_of: Annotated[int, Field(ge=3)] | None = None
+    """Programs asked for each question in all; kept where more than half of them give one number. It leaves the easy
+    problems: an ablation."""
+    written_as: Literal["program", "function", "worked"] = "program"
+    """What is trained on: the program; a function with the question as its docstring; or the program's equations,
+    where it is made of plain assignments alone."""
+    max_dollars: Annotated[Positive | None, HOW] = None
+    """Generation stops before it could cost more; required where the teacher has a price."""
+    max_teacher_tokens: Annotated[Count | None, HOW] = None
+    """Generation stops once the teacher has read and written so many tokens."""
+    seed: Seed = 0
+    """Decides which questions are shown and what the teacher draws."""
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.irrelevant_share + self.reworded_share > 1:
+            raise ValueError("synthetic.irrelevant_share and reworded_share exceed 1 together; lower one")
+        if self.majority_of is not None and self.run_programs == "none":
+            raise ValueError("synthetic.majority_of compares what programs give; leave out `run_programs: none`")
+        if self.seeds is not None and self.seeds.synthetic is not None:
+            raise ValueError("synthetic.seeds is synthetic itself; give files, or leave it out")
+        teacher = self.teacher
+        has_price = isinstance(teacher, EndpointTeacherRecipe) and (
+            teacher.dollars_per_million_prompt_tokens or teacher.dollars_per_million_completion_tokens
+        )
+        if has_price and self.max_dollars is None:
+            raise ValueError("synthetic.teacher has a price; say with synthetic.max_dollars what it may cost")
+        if self.max_dollars is not None and not has_price:
+            raise ValueError("synthetic.max_dollars needs the teacher's price: dollars_per_million_..._tokens")
+        return self
 
 
 class FieldsRecipe(Frozen):
@@ -105,8 +238,13 @@ class SourceRecipe(Frozen):
     """Generate word problems instead of reading files."""
     passages: PassagesRecipe | None = None
     """Generate plain text instead of reading files (pretraining only)."""
+    synthetic: Annotated[SyntheticRecipe | None, ADDED] = None
+    """Have a teacher write word problems instead of reading files (sources of the pool only)."""
     limit: Count | None = None
     """Keep a seeded sample of so many rows."""
+    limit_words: Annotated[Count | None, ADDED] = None
+    """Of text for pretraining: keep a seeded sample of documents that reaches so many words between spaces, each document
+    as likely as any other; the rest of the source is read past, not held in memory."""
     examples: Count | None = None
     """Declared number of examples, used by `winnow plan` alone where the data are out of reach."""
     tokens: Count | None = None
@@ -114,14 +252,22 @@ class SourceRecipe(Frozen):
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:
-        given = [key for key in ("path", "problems", "passages") if getattr(self, key) is not None]
+        given = [key for key in ("path", "problems", "passages", "synthetic") if getattr(self, key) is not None]
         if len(given) != 1:
             raise ValueError(
-                f"source {self.name!r} has {given or 'no origin'}; give exactly one of path, problems, passages"
+                f"source {self.name!r} has {given or 'no origin'}; give exactly one of path, problems, passages and "
+                "synthetic"
             )
         if self.path is not None and self.format == "fields" and self.fields is None:
             raise ValueError(f"source {self.name!r} has neither a format nor fields; name a format or give `fields:`")
+        if self.limit_words is not None and self.passages is None and self.format != "text":
+            raise ValueError(
+                f"source {self.name!r} has limit_words, which is for plain text (format text, or passages); use limit"
+            )
         return self
+
+
+SyntheticRecipe.model_rebuild()
 
 
 class TargetRecipe(Frozen):
@@ -166,6 +312,27 @@ class PlantRecipe(Frozen):
         return self
 
 
+class HygieneRecipe(Frozen):
+    """What is looked for in all rows of the pool's sources before any is drawn: evaluation items, and copies."""
+
+    contamination: Literal["report", "drop_examples", "drop_source"] = "drop_examples"
+    """`report` leaves all rows in, those of equal questions too; `drop_examples` drops the rows that `drop_by` finds,
+    `drop_source` those and every source above `max_contaminated_fraction`."""
+    drop_by: Annotated[tuple[Literal["equal_question", "covered_8", "shared_13"], ...], Field(min_length=1)] = (
+        "equal_question",
+        "covered_8",
+        "shared_13",
+    )
+    """Rules: the same question; over half of the item's words in 8-grams shared with one question (Tulu 3); a shared
+    13-gram without digits (TinyGSM)."""
+    max_contaminated_fraction: Share = 0.02
+    """Share of one evaluation set's items, by `equal_question` or `covered_8`, above which a source is contaminated."""
+    duplicates: Literal["report", "drop_exact", "drop_near"] = "report"
+    """Of equal rows, or of nearly equal rows with the same numbers, the first one stays, in the recipe's order."""
+    similarity: Fraction = 0.7
+    """Estimated Jaccard similarity of three-word runs from which on two rows are nearly equal."""
+
+
 class PoolRecipe(Frozen):
     """All candidates for training."""
 
@@ -189,6 +356,10 @@ class PoolRecipe(Frozen):
     """Sample for targeted selectors."""
     plant: PlantRecipe | None = None
     """Noise put into the training rows, for studies of what selection makes of it."""
+    hygiene: Annotated[HygieneRecipe | None, ADDED] = None
+    """Look for evaluation items and for copies; null drops equal questions of the evaluation sets, and nothing else."""
+    licence_policy: Annotated[Literal["flag", "refuse"], HOW] = "flag"
+    """Sources whose licence forbids commercial use, as far as its name tells: mark them, or refuse the recipe."""
     seed: Seed = 0
     """Seed of sampling and splitting."""
 
@@ -197,6 +368,17 @@ class PoolRecipe(Frozen):
         chats = [source.name for source in self.sources if source.path is not None and source.format == "chat"]
         if self.plant is not None and chats:
             raise ValueError(f"pool.plant cannot change conversations, such as those of {chats[0]!r}; remove it")
+        return self
+
+    @model_validator(mode="after")
+    def _licences_allowed(self) -> Self:
+        own = (self.target.source if self.target else None, self.plant.off_topic_source if self.plant else None)
+        for source in (*self.sources, *own):
+            if self.licence_policy == "refuse" and source is not None and is_noncommercial(source.licence):
+                raise ValueError(
+                    f"source {source.name!r} has licence {source.licence!r}, which forbids commercial use, and "
+                    "pool.licence_policy is refuse; remove it, or set flag"
+                )
         return self
 
 
@@ -311,7 +493,7 @@ class TrainingRecipe(Frozen):
     max_grad_norm: Positive | None = 1.0
     """Gradients are clipped to this norm; null for none."""
     per_device_batch_size: Count = 40
-    """Examples in one micro-batch on one device."""
+    """Examples in one micro-batch on one device; on a CPU up to so many, fewer where that spares padding."""
     gradient_accumulation_steps: Count = 1
     """Micro-batches per step; the global batch is per_device_batch_size x this x machine.devices."""
     loss_on: Literal["completion", "all"] = "completion"
@@ -655,6 +837,46 @@ class SelectionRecipe(Frozen):
     targeted selector a source-matched random and random plus the target sample."""
 
 
+BENCHMARKS = {
+    "hellaswag": 0, "arc_easy": 0, "arc_challenge": 0, "piqa": 0, "winogrande": 0, "truthfulqa_mc1": 0,
+    "truthfulqa_mc2": 0, "mmlu": 5, "commonsense_qa": 0, "boolq": 0, "lambada_openai": 0, "gsm8k": 5,
+    "minerva_math500": 4, "ifeval": 0,
+}  # fmt: skip
+"""Benchmark, by lm-eval's name -> solved examples in its prompts where the recipe gives no other number."""
+PROMPTS_AS_THEY_ARE = "truthfulqa_mc1", "truthfulqa_mc2", "lambada_openai", "ifeval"
+"""Benchmarks whose prompts take no examples."""
+
+
+class BenchmarksRecipe(Frozen):
+    """Benchmarks of the field, with the tasks, prompts and metrics of lm-eval (extra `benchmarks`)."""
+
+    tasks: Annotated[tuple[Name, ...], Field(min_length=1)]
+    """Which ones, by lm-eval's names: hellaswag, arc_easy, arc_challenge, piqa, winogrande, truthfulqa_mc1,
+    truthfulqa_mc2, mmlu, commonsense_qa, boolq, lambada_openai, gsm8k, minerva_math500, ifeval."""
+    data_dir: str | None = None
+    """Folder of local files that stand in for the hub's data; docs/benchmarks.md says where each task looks."""
+    limit: Count | None = None
+    """Ask the first so many items of each task (of mmlu: of each subject); null for all."""
+    num_fewshot: dict[Name, Annotated[int, Field(ge=0)]] = {}
+    """Solved examples in the prompts of the named tasks, where not the usual number."""
+    forgetting: tuple[Name, ...] = ("hellaswag", "arc_challenge", "winogrande")
+    """Tasks whose average tells how much of its earlier abilities a tuned model has lost; those of `tasks` count."""
+
+    @model_validator(mode="after")
+    def _known_tasks(self) -> Self:
+        for name in (*self.tasks, *self.num_fewshot, *self.forgetting):
+            if name not in BENCHMARKS:
+                raise ValueError(
+                    f"evaluation.benchmarks names {name!r}{nearest(name, BENCHMARKS)}; known: {', '.join(BENCHMARKS)}"
+                )
+        if len(set(self.tasks)) < len(self.tasks):
+            raise ValueError("evaluation.benchmarks.tasks names a task twice")
+        fixed = [name for name in self.num_fewshot if name in PROMPTS_AS_THEY_ARE]
+        if fixed:
+            raise ValueError(f"evaluation.benchmarks.num_fewshot names {fixed[0]}, whose prompts take no examples")
+        return self
+
+
 class EvaluationRecipe(Frozen):
     """What is measured, and when."""
 
@@ -671,6 +893,8 @@ class EvaluationRecipe(Frozen):
     best_by: Literal["validation", "test"] = "validation"
     """How the best checkpoint is chosen. `test` is the published rule of some references; it leaks, and the
     report says so."""
+    benchmarks: Annotated[BenchmarksRecipe | None, ADDED] = None
+    """Benchmarks of the base model and of every run's checkpoint; null for none."""
 
 
 class PrimaryRecipe(Frozen):

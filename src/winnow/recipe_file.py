@@ -125,7 +125,7 @@ def _mistakes(places: set[tuple[Any, ...]]) -> set[tuple[Any, ...]]:
 
 def _explain(problem: Any) -> str:
     place = _place(problem)
-    key, found, kind = _dotted(place), problem["input"], problem["type"]
+    key, found, kind = _dotted(_followed(place)[1]), problem["input"], problem["type"]
     context = problem.get("ctx", {})
     if kind == "extra_forbidden":
         known = _keys_at(place[:-1])
@@ -148,6 +148,10 @@ def _explain(problem: Any) -> str:
             if "in (" in allowed
             else f"{key} is {found!r}; it must be {allowed}"
         )
+    if kind == "union_tag_invalid":
+        tags = {"expected": context["expected_tags"]}
+        name = context["discriminator"].strip("'")
+        return f"{key}.{name} is {context['tag']!r}{_hint(context['tag'], tags)}; allowed: {context['expected_tags']}"
     if kind == "literal_error":
         return f"{key} is {found!r}{_hint(found, context)}; allowed: {context['expected']}"
     if kind in SHAPES:
@@ -194,18 +198,35 @@ def _dotted(place: Iterable[Any]) -> str:
 
 
 def _model_at(place: Sequence[Any]) -> type[BaseModel] | None:
+    return _followed(place)[0]
+
+
+def _followed(place: Sequence[Any]) -> tuple[type[BaseModel] | None, list[Any]]:
+    """The model at a place, and the place as the author wrote it: pydantic puts in the `kind` of one of several."""
     model: Any = Recipe
-    is_mapping = False
-    for part in place:
+    is_mapping, kinds, written = False, dict[str, Any](), list[Any]()
+    for number, part in enumerate(place):
+        if part in kinds:
+            model, kinds = kinds[part], {}
+            continue
+        written.append(part)
         if isinstance(part, int) or is_mapping:  # a position, or a key of the author's own, as in `published`
             is_mapping = False
             continue
         field = model.model_fields.get(part) if isinstance(model, type) and issubclass(model, BaseModel) else None
         if field is None:
-            return None
+            return None, [*written, *place[number + 1 :]]
         is_mapping = typing.get_origin(field.annotation) is dict
-        model = next(_models_in(field.annotation), None)
-    return model
+        models = list(_models_in(field.annotation))
+        model, kinds = next(iter(models), None), _by_kind(models, field.discriminator)
+    return model, written
+
+
+def _by_kind(models: Iterable[type[BaseModel]], discriminator: Any) -> dict[str, type[BaseModel]]:
+    """The models of a union by the value that tells them apart; none where it is no such union."""
+    if not isinstance(discriminator, str):
+        return {}
+    return {kind: each for each in models for kind in typing.get_args(each.model_fields[discriminator].annotation)}
 
 
 def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:

@@ -44,6 +44,8 @@ class Cost:
     """Tokens with padding."""
     seconds: float = 0.0
     """Wall time."""
+    dollars: float = 0.0
+    """Paid to others, such as a teacher behind an endpoint; the machine's own price follows from `seconds`."""
 
     def __add__(self, other: "Cost") -> "Cost":
         return Cost(*(a + b for a, b in zip(dataclasses.astuple(self), dataclasses.astuple(other), strict=True)))
@@ -153,6 +155,8 @@ class Context:
     """For training: builds the probe for a model."""
     follow: Callable[[], AbstractContextManager[Listener]] = nobody
     """For training: opens whoever follows the run while it trains."""
+    kept: Path | None = None
+    """A folder that outlives all artifacts and that stages share, for what would cost money to get twice."""
 
 
 @dataclass(frozen=True)

@@ -49,9 +49,13 @@ class Store:
 
     def draft(self, kind: str, fingerprint: str) -> Path:
         """The folder to work in; what an earlier, killed attempt left is still there."""
-        folder = self.root / kind / f"{fingerprint}.partial"
+        folder = self.draft_place(kind, fingerprint)
         folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+    def draft_place(self, kind: str, fingerprint: str) -> Path:
+        """Where the draft stands, or would."""
+        return self.root / kind / f"{fingerprint}.partial"
 
     def commit(self, kind: str, fingerprint: str, artifact: Artifact) -> Stored:
         """Make the draft visible as a complete artifact."""

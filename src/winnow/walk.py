@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from winnow.errors import BudgetError, RecipeError, nearest
+from winnow.errors import BudgetError, RecipeError, UnavailableError, nearest
 from winnow.fingerprints import fingerprint_of
 from winnow.recipe import EvaluationRecipe, Recipe
 from winnow.records import Artifact, Context, Listener, Outcome, Probe, Progress, Silent, Stage, Stored, nobody
@@ -20,22 +20,25 @@ StageFunction = Callable[[Any, Mapping[str, Stored], Context], Outcome]
 
 KINDS = {
     "generate": ("winnow.generation.stages", "generate", 1),
-    "tests": ("winnow.pool.stages", "make_tests", 3),
+    "seeds": ("winnow.pool.stages", "make_tests", 3),
+    "tests": ("winnow.pool.stages", "make_tests", 4),
     "corpus": ("winnow.pool.stages", "make_corpus", 2),
     "tokenizer": ("winnow.pool.stages", "make_tokenizer", 1),
-    "pool": ("winnow.pool.stages", "make_pool", 3),
-    "rows": ("winnow.pool.rows", "make_rows_pool", 1),
+    "hygiene": ("winnow.pool.hygiene.stage", "make_hygiene", 1),
+    "pool": ("winnow.pool.stages", "make_pool", 4),
+    "rows": ("winnow.pool.rows", "make_rows_pool", 2),
     "model": ("winnow.training.pointing", "point_at_model", 1),
-    "represent": ("winnow.selection.represent", "represent", 3),
+    "represent": ("winnow.selection.represent", "represent", 4),
     "select": ("winnow.selection.stages", "select", 3),
-    "train": ("winnow.training.stages", "train_model", 2),
-    "trial": ("winnow.training.sweeps", "run_trial", 1),
+    "train": ("winnow.training.stages", "train_model", 3),
+    "trial": ("winnow.training.sweeps", "run_trial", 2),
     "sweep": ("winnow.training.sweeps", "choose_rate", 1),
-    "evaluate": ("winnow.evaluation.stages", "evaluate", 2),
+    "evaluate": ("winnow.evaluation.stages", "evaluate", 3),
+    "benchmark": ("winnow.evaluation.benchmarks.stage", "run_benchmark", 1),
 }
 """Kind of stage -> module, function, version. Raise the version when the same question gets another answer."""
 
-OF_ARMS = "trial", "sweep", "train", "evaluate"
+OF_ARMS = "trial", "sweep", "train", "evaluate", "benchmark"
 """Kinds of stages that an arm goes without where its selection costs more than the budget."""
 
 WAIT_SECONDS = 0.5
@@ -48,6 +51,8 @@ class Walk:
     done: dict[str, Stored] = field(default_factory=dict)
     not_affordable: dict[str, str] = field(default_factory=dict)
     """Arm -> why."""
+    unavailable: dict[str, str] = field(default_factory=dict)
+    """Stage that cannot be made here -> why; nothing rests on such stages."""
 
 
 def wanted(
@@ -105,8 +110,9 @@ def walk_stages(graph: Graph, recipe: Recipe, store: Store, names: list[str], wa
 
 
 def _is_settled(stage: Stage, walk: Walk) -> bool:
-    """Whether the stage is there, or its arm cannot pay for it."""
-    return stage.name in walk.done or (stage.arm in walk.not_affordable and stage.kind in OF_ARMS)
+    """Whether the stage is there, cannot be made here, or its arm cannot pay for it."""
+    is_refused = stage.arm in walk.not_affordable and stage.kind in OF_ARMS
+    return stage.name in walk.done or stage.name in walk.unavailable or is_refused
 
 
 def _attempt(stage: Stage, graph: Graph, recipe: Recipe, store: Store, walk: Walk, watch: Watch) -> None:
@@ -134,11 +140,14 @@ def _make(
     with watch.stage(stage.name, stage.kind) as progress:
         try:
             probe, follow = _probe_maker(stage, recipe, inputs, walk), _follow(stage, fingerprint, recipe)
-            outcome = make(stage.part, inputs, Context(folder, progress, probe, follow))
+            outcome = make(stage.part, inputs, Context(folder, progress, probe, follow, store.root / "kept"))
         except BudgetError as error:
             if stage.arm is None or not str(error).startswith("not affordable"):
                 raise
             walk.not_affordable[stage.arm] = str(error)
+            return None
+        except UnavailableError as error:
+            walk.unavailable[stage.name] = str(error)
             return None
     return store.commit(stage.kind, fingerprint, _artifact(stage, inputs, fingerprint, folder, outcome))
 
@@ -194,13 +203,36 @@ def _follow(stage: Stage, fingerprint: str, recipe: Recipe) -> Callable[[], Abst
     return following(recipe.trackers, recipe.name, stage, fingerprint)
 
 
+@dataclass(frozen=True)
+class Present:
+    """What is there of a graph, seen from outside."""
+
+    done: dict[str, Stored]
+    drafts: dict[str, Path]
+    """Stage that is being made, or was stopped on the way -> the folder it works in."""
+    fingerprints: dict[str, str]
+    """Of the stages whose inputs are there; working one out reads all the data that the stage reads."""
+
+
 def missing(graph: Graph, store: Store) -> list[str]:
     """Names of the stages that are not there, as far as can be told without making their inputs."""
-    done: dict[str, Stored] = {}
-    for stage in graph.stages.values():
-        if all(name in done for name in stage.inputs.values()):
-            inputs = {role: done[name] for role, name in stage.inputs.items()}
-            found = store.find(stage.kind, fingerprint_of(stage, inputs, KINDS[stage.kind][2]))
-            if found is not None:
-                done[stage.name] = found
+    done = present(graph, store).done
     return [name for name in graph.stages if name not in done]
+
+
+def present(graph: Graph, store: Store, before: Present | None = None) -> Present:
+    """What is there, without making anything; what was done `before` is not looked for again."""
+    seen = Present(*((dict(before.done), {}, dict(before.fingerprints)) if before else ({}, {}, {})))
+    for stage in graph.stages.values():
+        if stage.name in seen.done or any(name not in seen.done for name in stage.inputs.values()):
+            continue
+        if stage.name not in seen.fingerprints:
+            inputs = {role: seen.done[name] for role, name in stage.inputs.items()}
+            seen.fingerprints[stage.name] = fingerprint_of(stage, inputs, KINDS[stage.kind][2])
+        found = store.find(stage.kind, seen.fingerprints[stage.name])
+        draft = store.draft_place(stage.kind, seen.fingerprints[stage.name])
+        if found is not None:
+            seen.done[stage.name] = found
+        elif draft.is_dir():
+            seen.drafts[stage.name] = draft
+    return seen

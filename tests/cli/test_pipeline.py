@@ -57,7 +57,7 @@ def test_report_alone_gives_the_same_tables(finished_study, tmp_path):
     (copy / "report.html").unlink()
     report(copy)
     for table in (finished_study / "tables").iterdir():
-        assert (copy / "tables" / table.name).read_text() == table.read_text()
+        assert (copy / "tables" / table.name).read_bytes() == table.read_bytes()
 
 
 def test_a_second_seed_runs_only_that_seed(finished_study, tmp_path):

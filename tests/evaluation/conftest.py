@@ -5,6 +5,7 @@ import pytest
 import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "models"))
+sys.path.insert(0, str(Path(__file__).parent))
 import toys
 from toys import EOS, choice_examples, token_table, toy_examples, toy_model, toy_tokenizer, whole_batch
 

@@ -62,7 +62,7 @@ def test_the_batch_size_of_generation_changes_nothing(make_sets, score, expert, 
 
 
 def scores_of(losses, tokens, correct):
-    return ItemScores(np.array(losses), np.array(tokens), [], [], np.array(correct), 0)
+    return ItemScores(np.array(losses), np.array(tokens), [], [], np.array(correct), np.array(correct), 0)
 
 
 def test_micro_is_over_items_and_tokens_macro_over_sets():

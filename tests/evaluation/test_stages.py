@@ -17,7 +17,7 @@ from winnow.records import Context
 PART = EvaluatePart(checkpoints=("best", "last"), max_new_tokens=30, batch_size=8)
 SUMMARY = {
     "items", "target_tokens", "loss", "exact_match", "stderr", "random_level", "constant_level", "constant_answer",
-    "multiple_choice_share",
+    "multiple_choice_share", "strict_exact_match",
 }  # fmt: skip
 
 
@@ -57,7 +57,8 @@ def test_the_files_are_those_of_the_contract(run, examples):
     assert set(found["sets"]) == {"sums", "choices"}
     assert all(set(each) == SUMMARY for each in found["sets"].values())
     items = pq.read_table(folder / "items_last.parquet")
-    assert items.column_names == ["set", "id", "output", "extracted", "answer", "correct", "loss", "target_tokens"]
+    answers = ["set", "id", "output", "extracted", "answer", "correct", "is_declared"]
+    assert items.column_names == [*answers, "loss", "target_tokens"]
     assert sorted(items["id"].to_pylist()) == sorted(each.id for each in examples)
     assert outcome.numbers["last"]["micro"] == found["micro"] and outcome.costs["evaluate"].tokens > 0
 

@@ -21,6 +21,17 @@ def test_random_rows_are_spread_over_the_pool(pool):
     assert abs(hits - 40).max() < 6 * np.sqrt(40)
 
 
+def test_draws_of_one_seed_have_no_more_in_common_than_draws_of_two(pool):
+    first, second = (set(chosen_rows("random", pool, size=100, seed=3, options={"draw": draw})) for draw in (0, 1))
+    assert first == set(chosen_rows("random", pool, size=100, seed=3))
+    common = [
+        len({*chosen_rows("random", pool, size=100, seed=seed)}
+            & {*chosen_rows("random", pool, size=100, seed=seed, options={"draw": 1})}) for seed in range(100)
+    ]  # fmt: skip
+    assert len(first & second) < 80
+    assert abs(np.mean(common) - 50) < 3 * 3.6 / 10
+
+
 def test_equal_shares_are_equal_and_the_rest_is_shared_when_a_source_runs_out(pool):
     assert set(count(pool, chosen_rows("equal_shares", pool, size=30)).values()) == {10}
     assert sorted(count(pool, chosen_rows("equal_shares", pool, size=31)).values()) == [10, 10, 11]

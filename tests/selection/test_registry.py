@@ -51,8 +51,8 @@ def test_options_are_checked_in_one_line():
         registry.check("herding", {"window": 0})
     with pytest.raises(RecipeError, match="option path of ids is missing"):
         registry.check("ids", {})
-    with pytest.raises(RecipeError, match="unknown option x of random; known: none"):
-        registry.check("random", {"x": 1})
+    with pytest.raises(RecipeError, match="unknown option x of equal_shares; known: none"):
+        registry.check("equal_shares", {"x": 1})
 
 
 def test_selectors_and_controls_are_not_mistaken_for_each_other(pool):

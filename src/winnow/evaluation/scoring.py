@@ -16,7 +16,7 @@ from winnow.models.forward import Losses
 from winnow.models.generate import generate_greedy
 from winnow.models.rows import TokenRows, pad
 from winnow.records import Cost
-from winnow.text.answers import answer_of_turn, extract_answer, normalise_answer
+from winnow.text.answers import answer_of_turn, extract_answer, extract_declared_answer, normalise_answer
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,14 @@ class ItemScores:
     outputs: list[str]
     extracted: list[str | None]
     correct: NDArray[np.bool_]
+    is_declared: NDArray[np.bool_]
+    r"""Items whose answer stands after `####` or in `\boxed{}`."""
     generated_tokens: int
+
+    @property
+    def strict_exact_match(self) -> float:
+        """Share of items whose right answer is declared to be one, instead of being the last number or letter."""
+        return float((self.correct & self.is_declared).mean()) if len(self.correct) else 0.0
 
     @property
     def loss(self) -> float:
@@ -67,7 +74,10 @@ def score_set(
     outputs = tokenizer.batch_decode(generated.completions, skip_special_tokens=True)
     found = [_found(output, options, items) for output, options in zip(outputs, items.num_options, strict=True)]
     is_right = [answer == normalise_answer(right) for answer, right in zip(found, items.answers, strict=True)]
-    return ItemScores(sums, counts, outputs, found, np.array(is_right, dtype=bool), generated.tokens)
+    declared = [extract_declared_answer(output, options=0) is not None for output in outputs]
+    return ItemScores(
+        sums, counts, outputs, found, np.array(is_right, dtype=bool), np.array(declared, dtype=bool), generated.tokens
+    )
 
 
 def _found(output: str, options: int, items: EvaluationSet) -> str | None:

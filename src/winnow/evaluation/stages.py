@@ -89,6 +89,7 @@ def _summary(items: EvaluationSet, scored: ItemScores) -> dict[str, Any]:
         "target_tokens": int(scored.target_tokens.sum()),
         "loss": scored.loss,
         "exact_match": scored.exact_match,
+        "strict_exact_match": scored.strict_exact_match,
         "stderr": float(scored.correct.std(ddof=1) / np.sqrt(count)) if count > 1 else None,
         "random_level": float(np.mean([1 / options if options else 0.0 for options in items.num_options])),
         "constant_answer": common,
@@ -106,6 +107,7 @@ def _write_items(path: Path, sets: list[EvaluationSet], scores: list[ItemScores]
         "extracted": pa.array([answer for scored in scores for answer in scored.extracted], pa.string()),
         "answer": [answer for items in sets for answer in items.answers],
         "correct": [bool(right) for scored in scores for right in scored.correct],
+        "is_declared": [bool(declared) for scored in scores for declared in scored.is_declared],
         "loss": [float(loss) for scored in scores for loss in scored.losses],
         "target_tokens": [int(tokens) for scored in scores for tokens in scored.target_tokens],
     }

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from string import ascii_uppercase
 from typing import Any
@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from winnow.errors import DataError
 from winnow.pool.formats import TEXT, Parts, document_of, find_format
+from winnow.pool.hygiene.reservoir import sample_to_budget
 from winnow.pool.sources import Row, column, read_rows
 from winnow.recipe import SourceRecipe
 from winnow.records import Stored
@@ -79,7 +80,7 @@ def read_parts(source: SourceRecipe, inputs: Mapping[str, Stored]) -> Iterator[R
     """What each row of a source says. Raises DataError where a row lacks a score that `scores:` names."""
     if source.passages is not None:
         raise DataError(f"source {source.name!r} holds passages, not questions; it is for base.pretrain.sources alone")
-    if source.problems is None:
+    if source.problems is None and source.synthetic is None:
         read = find_format(source.format)
         yield from (ReadRow(row, read(row, source), scores_of(row, source)) for row in read_rows(source))
         return
@@ -132,15 +133,24 @@ def is_text(source: SourceRecipe) -> bool:
 
 
 def load_documents(source: SourceRecipe, inputs: Mapping[str, Stored]) -> list[tuple[str, str]]:
-    """Ids and texts of a source of plain documents; empty ones are left out, and repeats end in #2, #3."""
+    """Ids and texts of a source of plain documents, sorted; with `limit_words` a sample of them."""
+    documents: Iterable[tuple[str, str]] = read_documents(source, inputs)
+    if source.limit_words is not None:
+        documents = sample_to_budget(
+            documents, budget=source.limit_words, size=lambda it: len(it[1].split()), identity=lambda it: it[0], seed=0
+        )
+    found = sorted(documents)
+    if not found:
+        raise DataError(f"source {source.name!r} holds no text; check its path and text_field")
+    return found
+
+
+def read_documents(source: SourceRecipe, inputs: Mapping[str, Stored]) -> Iterator[tuple[str, str]]:
+    """Ids and texts of a source of plain documents, one by one; empty ones are left out, and repeats end in #2, #3."""
     rows = generated_rows(source, inputs) if source.passages is not None else read_rows(source)
     texts = (row["text"] if source.passages is not None else document_of(row, source) for row in rows)
     seen: Counter[str] = Counter()
-    documents = []
     for text in filter(str.strip, texts):
         identity = f"{source.name}:{digest(text)}"
         seen[identity] += 1
-        documents.append((identity if seen[identity] == 1 else f"{identity}#{seen[identity]}", text))
-    if not documents:
-        raise DataError(f"source {source.name!r} holds no text; check its path and text_field")
-    return sorted(documents)
+        yield identity if seen[identity] == 1 else f"{identity}#{seen[identity]}", text

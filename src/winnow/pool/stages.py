@@ -16,6 +16,7 @@ from winnow.errors import DataError, RecipeError
 from winnow.parts import CorpusPart, PoolPart, TestsPart, TokenizerPart
 from winnow.pool.cleaning import keys_by_set, keys_from_table, keys_table, remove_overlaps, sample, without
 from winnow.pool.encoding import Tokenised, pool_table, tokenise
+from winnow.pool.hygiene.dropping import CONTAMINATIONS, Dropping, dropping_of
 from winnow.pool.loading import is_text, load_documents, load_examples
 from winnow.pool.planting import plant
 from winnow.pool.splits import choose_target, split_validation
@@ -25,7 +26,7 @@ from winnow.records import Context, Cost, Outcome, Stored
 from winnow.store import write_json
 from winnow.text.chat import RowTokens
 from winnow.text.chat_templates import TEMPLATE
-from winnow.text.examples import Example, to_table, write_table
+from winnow.text.examples import QUESTION_COPIES, Example, to_table, write_table
 from winnow.text.tokenizers import TOKENIZER, tokenizer_of, train_tokenizer
 
 TESTS, KEYS, DOCUMENTS, STATISTICS = "tests.parquet", "keys.parquet", "documents.parquet", "statistics.json"
@@ -135,19 +136,23 @@ def make_pool(part: PoolPart, inputs: Inputs, context: Context) -> Outcome:
     started = time.perf_counter()
     recipe, tokenizer = part.pool, tokenizer_of(inputs["tokenizer"])
     keys = kept_keys(inputs)
-    tallies, drawn = read_pool(recipe, inputs, keys, context)
+    dropping = dropping_of(recipe.hygiene, inputs["hygiene"]) if recipe.hygiene else None
+    tallies, drawn = read_pool(recipe, inputs, keys, context, dropping)
     context.progress.update(len(tallies), len(tallies) + 1, "tokens")
     pool = tokenise(drawn, tokenizer, recipe)
     own = tokenise(own_target(recipe, inputs, keys), tokenizer, recipe)
     tally_tokens(tallies, pool)
-    splits, tokens = split_pool(recipe, pool.examples, own.examples), pool.tokens | own.tokens
+    splits, tokens = split_pool(recipe, pool.examples, own.examples, keys), pool.tokens | own.tokens
     if recipe.plant is not None:
         noisy = plant_noise(recipe, splits.train, tokens, inputs, keys)
         splits, tokens = replace(splits, train=noisy.examples), tokens | noisy.tokens
     files = {TRAIN: splits.train, VALIDATION: splits.validation, TARGET: splits.target}
     files = {name: examples for name, examples in files.items() if examples}
     for name, examples in files.items():
-        write_table(pool_table(examples, tokens), context.folder / name)
+        table = pool_table(examples, tokens)
+        if dropping is not None:
+            table = table.append_column(QUESTION_COPIES, pa.array(dropping.question_copies(examples), pa.int32()))
+        write_table(table, context.folder / name)
     statistics = pool_statistics(tallies, splits, tokens, target_is_own=bool(own.examples))
     write_json(context.folder / STATISTICS, statistics)
     numbers = {name: value for name, value in statistics.items() if isinstance(value, int | float)}
@@ -156,18 +161,27 @@ def make_pool(part: PoolPart, inputs: Inputs, context: Context) -> Outcome:
 
 
 def read_pool(
-    recipe: PoolRecipe, inputs: Inputs, keys: Mapping[str, set[str]], context: Context
+    recipe: PoolRecipe, inputs: Inputs, keys: Mapping[str, set[str]], context: Context, dropping: Dropping | None
 ) -> tuple[list[SourceTally], list[Example]]:
-    """What became of each source's rows, and the examples that stay, sorted by id."""
+    """What became of each source's rows, and the examples that stay, sorted by id.
+
+    With `dropping`, what it drops is dropped; else the rows that ask a question of an evaluation set are.
+    """
     check_names(recipe.sources, "pool.sources")
     tallies, examples = [], []
     for number, source in enumerate(recipe.sources):
         context.progress.update(number, len(recipe.sources) + 1, source.name)
         loaded = load_examples(source, inputs, completion=recipe.completion)
         cleaned = remove_overlaps(loaded.examples, keys)
-        removed = len(loaded.examples) - len(cleaned.kept)
-        tallies.append(SourceTally(source, loaded.read, Counter(loaded.dropped), cleaned.removed, removed))
-        examples += draw(cleaned.kept, source.limit, recipe.seed)
+        kept, overlaps, dropped = cleaned.kept, cleaned.removed, Counter(loaded.dropped)
+        removed = len(loaded.examples) - len(kept)
+        if dropping is not None:
+            kept, reasons = dropping.keep(source.name, loaded.examples)
+            removed = sum(reasons.pop(reason, 0) for reason in CONTAMINATIONS)
+            overlaps = overlaps if removed else {}
+            dropped += reasons
+        tallies.append(SourceTally(source, loaded.read, dropped, overlaps, removed))
+        examples += draw(kept, source.limit, recipe.seed)
     return tallies, draw(sorted(examples, key=lambda example: example.id), recipe.sample, recipe.seed)
 
 
@@ -204,13 +218,19 @@ def plant_noise(
     return tokenise(noisy, tokenizer, recipe.model_copy(update={"too_long": "truncate"}))
 
 
-def split_pool(recipe: PoolRecipe, examples: Sequence[Example], own: Sequence[Example]) -> Splits:
-    """The pool's examples after target and validation are set aside; neither shares a question with train."""
+def split_pool(
+    recipe: PoolRecipe, examples: Sequence[Example], own: Sequence[Example], keys: Mapping[str, set[str]]
+) -> Splits:
+    """The pool's examples after target and validation are set aside; neither shares a question with train.
+
+    The target asks no question of an evaluation set, even where `pool.hygiene` leaves such rows in the pool.
+    """
     if not examples:
         raise DataError("the pool is empty: all rows were dropped or stand in evaluation sets; see pool.sources")
     target = list(own)
     if recipe.target and recipe.target.per_source:
-        target = choose_target(examples, recipe.target.per_source, seed=recipe.seed)
+        candidates = remove_overlaps(examples, keys).kept if recipe.hygiene else examples
+        target = choose_target(candidates, recipe.target.per_source, seed=recipe.seed)
     if recipe.target and not target:
         raise DataError(f"no example of pool.target has at most {recipe.max_tokens} tokens; raise pool.max_tokens")
     train, validation = split_validation(without(examples, target), recipe)

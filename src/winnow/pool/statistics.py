@@ -145,6 +145,6 @@ def multiple_choice_share(examples: Sequence[Example]) -> float:
 
 def format_of(source: SourceRecipe) -> str:
     """How a table names the format of a source."""
-    if source.problems is not None:
-        return "problems"
+    if source.problems is not None or source.synthetic is not None:
+        return "problems" if source.problems is not None else "synthetic"
     return "passages" if source.passages is not None else source.format

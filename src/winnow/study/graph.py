@@ -12,10 +12,12 @@ from typing import Any, Literal
 from winnow.budget import CHARGES_SELECTION
 from winnow.errors import RecipeError, nearest
 from winnow.parts import (
+    BenchmarkPart,
     CooldownPart,
     CorpusPart,
     EvaluatePart,
     GeneratePart,
+    HygienePart,
     ModelPart,
     PoolPart,
     RepresentPart,
@@ -29,6 +31,7 @@ from winnow.recipe import (
     BudgetRecipe,
     FourierRecipe,
     GradientsRecipe,
+    LocalTeacherRecipe,
     PretrainRecipe,
     Recipe,
     SourceRecipe,
@@ -39,9 +42,6 @@ from winnow.records import Stage, Traits, inner_of
 from winnow.study.arms import Arm, build_arms, global_batch_size, representation_of
 from winnow.study.sweeps import sweep_stage, sweep_stages, swept_arms
 from winnow.text.chat_templates import read_template
-
-COMMON = "generate", "tests", "corpus", "tokenizer", "model", "pool"
-"""Kinds of stages that are made before anything is trained or scored."""
 
 
 @dataclass(frozen=True)
@@ -56,10 +56,12 @@ class Graph:
 def expand(recipe: Recipe, traits: Mapping[str, Traits]) -> Graph:
     """The stages of a whole study. Raises RecipeError where the recipe contradicts itself."""
     arms = build_arms(recipe, traits)
-    stages = [*_data_stages(recipe), *_base_stages(recipe), _pool_stage(recipe), *_own_stages(recipe)]
+    stages = [*_data_stages(recipe), *_base_stages(recipe), *_synthetic_stages(recipe)]
+    stages += [*_pool_stages(recipe), *_own_stages(recipe)]
     stages += _representation_stages(recipe, arms)
     stages += _selection_stages(recipe, arms, traits)
     stages.append(_evaluation_stage(recipe, "evaluate.zero_shot", recipe.training.start, ("last",)))
+    stages += _benchmark_stages(recipe, "zero_shot", recipe.training.start, "last")
     if recipe.study.sweep is not None:
         for arm in swept_arms(recipe, arms):
             run = _run_stage(recipe, arm, recipe.study.sweep.seed, traits)
@@ -69,6 +71,8 @@ def expand(recipe: Recipe, traits: Mapping[str, Traits]) -> Graph:
             run = _run_stage(recipe, arm, seed, traits)
             name = f"evaluate.{arm.name}.s{seed}"
             stages += [run, _evaluation_stage(recipe, name, run.name, ("best", "last"), arm.name, seed)]
+            checkpoint = recipe.study.primary.checkpoint
+            stages += _benchmark_stages(recipe, f"{arm.name}.s{seed}", run.name, checkpoint, arm.name, seed)
     return Graph(_by_name(stages), arms, recipe.study.seeds)
 
 
@@ -84,18 +88,19 @@ def _by_name(stages: list[Stage]) -> dict[str, Stage]:
 def _all_sources(recipe: Recipe) -> list[SourceRecipe]:
     text = recipe.base.pretrain.sources if recipe.base.pretrain else ()
     own = recipe.pool.target.source if recipe.pool.target else None
-    return [*recipe.evaluation.sets, *recipe.pool.sources, *text, *([own] if own else [])]
+    seeds = [source.synthetic.seeds for source in recipe.pool.sources if source.synthetic and source.synthetic.seeds]
+    return [*recipe.evaluation.sets, *recipe.pool.sources, *text, *([own] if own else []), *seeds]
 
 
 def _generated(sources: tuple[SourceRecipe, ...]) -> dict[str, str]:
     """Inputs of a stage that reads these sources: the ones that are generated."""
-    made = [source for source in sources if source.problems or source.passages]
+    made = [source for source in sources if source.problems or source.passages or source.synthetic]
     return {f"generated.{source.name}": f"generated.{source.name}" for source in made}
 
 
 def _data_stages(recipe: Recipe) -> list[Stage]:
     sources = _all_sources(recipe)
-    names = [source.name for source in sources if source.problems or source.passages]
+    names = [source.name for source in sources if source.problems or source.passages or source.synthetic]
     for name in names:
         if names.count(name) > 1:
             raise RecipeError(f"two generated sources are named {name!r}; give each a name of its own")
@@ -109,6 +114,34 @@ def _data_stages(recipe: Recipe) -> list[Stage]:
         sets=sets, completion=recipe.pool.completion, chat_template=read_template(recipe.pool.chat_template)
     )
     return [*made, Stage("tests", "tests", part, _generated(sets))]
+
+
+def _synthetic_stages(recipe: Recipe) -> list[Stage]:
+    """A stage for each source of the pool that a teacher writes, after those of its questions and its model."""
+    elsewhere = [source.name for source in _all_sources(recipe) if source.synthetic]
+    for source in recipe.pool.sources:
+        if source.synthetic:
+            elsewhere.remove(source.name)
+    if elsewhere:
+        raise RecipeError(f"source {elsewhere[0]!r} is synthetic; that is possible for pool.sources alone")
+    return [stage for source in recipe.pool.sources if source.synthetic for stage in _synthetic(recipe, source)]
+
+
+def _synthetic(recipe: Recipe, source: SourceRecipe) -> list[Stage]:
+    assert source.synthetic is not None
+    seeds, teacher = source.synthetic.seeds, source.synthetic.teacher
+    stages, inputs = [], {}
+    if seeds is not None:
+        inputs["seeds"] = f"seeds.{source.name}"
+        stages.append(Stage(inputs["seeds"], "seeds", TestsPart(sets=(seeds,)), _generated((seeds,))))
+    if isinstance(teacher, LocalTeacherRecipe):
+        if teacher.model == "base":
+            inputs |= {"teacher": "base", "tokenizer": _tokenizer(recipe)}
+        else:
+            name = f"teacher.{source.name}"
+            inputs |= {"teacher": name, "tokenizer": name}
+            stages.append(Stage(name, "model", ModelPart(model=teacher.model)))
+    return [*stages, Stage(f"generated.{source.name}", "generate", GeneratePart(source=source), inputs)]
 
 
 def _base_stages(recipe: Recipe) -> list[Stage]:
@@ -157,12 +190,19 @@ def _tokenizer(recipe: Recipe) -> str:
     return "tokenizer" if recipe.base.pretrain else "base"
 
 
-def _pool_stage(recipe: Recipe) -> Stage:
-    target = recipe.pool.target
+def _pool_stages(recipe: Recipe) -> list[Stage]:
+    target, hygiene = recipe.pool.target, recipe.pool.hygiene
     own = (target.source,) if target and target.source else ()
     inputs = {"tests": "tests", "tokenizer": _tokenizer(recipe)} | _generated((*recipe.pool.sources, *own))
     pool = recipe.pool.model_copy(update={"chat_template": read_template(recipe.pool.chat_template)})
-    return Stage("pool", "pool", PoolPart(pool=pool), inputs)
+    if hygiene is None:
+        return [Stage("pool", "pool", PoolPart(pool=pool), inputs)]
+    sources, sets = recipe.pool.sources, recipe.evaluation.sets
+    part = HygienePart(sources=sources, sets=sets, completion=pool.completion, similarity=hygiene.similarity)
+    return [
+        Stage("hygiene", "hygiene", part, _generated((*sources, *sets))),
+        Stage("pool", "pool", PoolPart(pool=pool), inputs | {"hygiene": "hygiene"}),
+    ]
 
 
 def _own_stages(recipe: Recipe) -> list[Stage]:
@@ -350,3 +390,26 @@ def _evaluation_stage(
         batch_size=recipe.evaluation.batch_size, threads=recipe.training.threads,
     )  # fmt: skip
     return Stage(name, "evaluate", part, {"run": run, "tests": "tests", "tokenizer": _tokenizer(recipe)}, arm, seed)
+
+
+def _benchmark_stages(
+    recipe: Recipe,
+    name: str,
+    run: str,
+    checkpoint: Literal["best", "last"],
+    arm: str | None = None,
+    seed: int | None = None,
+) -> list[Stage]:
+    """A stage for each benchmark, so that one that is added leaves the others as they are."""
+    asked = recipe.evaluation.benchmarks
+    if asked is None:
+        return []
+    inputs = {"run": run, "tokenizer": _tokenizer(recipe)}
+    found: list[Stage] = []
+    for task in asked.tasks:
+        part = BenchmarkPart(
+            task=task, checkpoint=checkpoint, num_fewshot=asked.num_fewshot.get(task), limit=asked.limit,
+            data_dir=asked.data_dir, threads=recipe.training.threads,
+        )  # fmt: skip
+        found.append(Stage(f"benchmark.{task}.{name}", "benchmark", part, inputs, arm, seed))
+    return found

@@ -17,7 +17,7 @@ STUDY = "study.json"
 def identity(recipe: Recipe) -> dict[str, Any]:
     """The parts of a recipe that a study folder cannot change."""
     plain = {
-        "pool": recipe.pool.model_dump(mode="json", exclude_defaults=True),
+        "pool": without_added(recipe.pool, recipe.pool.model_dump(mode="json", exclude_defaults=True)),
         "base": _base(recipe.base).model_dump(mode="json", exclude_defaults=True),
         "training": _training(recipe.training),
         "budget": recipe.budget.model_dump(mode="json", exclude_defaults=True),

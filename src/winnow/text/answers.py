@@ -29,6 +29,7 @@ WHOLE = re.compile(rf"([-+−]?)\s*{CURRENCY}?\s*([-−]?)({NUMBER})(?:\s*/\s*({
 """An answer that is a number: sign, currency, sign, number, denominator; a unit may follow."""
 INSIDE = re.compile(rf"(?:(?<![\w)])[-−])?\s?{CURRENCY}?(?<![\d.])(?:{NUMBER})(?:\s?/\s?(?:{NUMBER}))?", re.IGNORECASE)
 """A number in running text; a minus after a digit, a word or a bracket is a subtraction."""
+BOX = re.compile(r"\\(?:boxed|fbox)(?:\s*\{|\s+([^\s${}\\]+?)(?=[\s$.,]|$))")
 LETTER = re.compile(r"[(\[]?\s*([A-Za-z])\s*[.:]?\s*[)\]]?\s*[.:]?")
 ANSWER_IS = re.compile(
     r"\b(?:answer|ans|option|choice)\b(?:\s?\.)?(?:\s+is\b)?\s*(?:[:=]|-(?=\s))?[\s*_(\[\"'$€£]*", re.IGNORECASE
@@ -54,6 +55,16 @@ def extract_answer(output: str, *, options: int) -> str | None:
     if declared is not None:
         return declared_answer(declared, options)
     return last_letter(text, options) if options else last_number(text)
+
+
+def extract_declared_answer(output: str, *, options: int) -> str | None:
+    r"""The answer that an output declares by `####` or `\boxed{}`, in the spelling of `normalise_answer`; else None.
+
+    The strict reading: an output that reasons rightly and declares nothing has no answer.
+    """
+    text = output.split(NEXT_QUESTION, 1)[0]
+    declared = after_marker(text) or last_boxed(text)
+    return None if declared is None else declared_answer(declared, options)
 
 
 def answer_of_turn(text: str) -> str:
@@ -112,6 +123,7 @@ def unlatex(text: str) -> str:
     """The text without the LaTeX that stands around plain answers."""
     text = re.sub(r"\\[dt]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}", r"\1/\2", text)
     text = re.sub(r"\\(?:text|mathrm|textbf|mathbf)\s*\{([^{}]*)\}", r"\1", text)
+    text = re.sub(r"\^\s*(?:\\circ|\{\s*\\circ\s*\})", "°", text.replace("{,}", ","))
     return DISPLAY.sub("", text).replace(r"\$", "$").replace(r"\%", "%")
 
 
@@ -122,11 +134,12 @@ def after_marker(text: str) -> str | None:
 
 
 def last_boxed(text: str) -> str | None:
-    r"""The contents of the last `\boxed{}` whose braces are balanced; None where there is none."""
-    start = text.rfind(r"\boxed{")
-    if start < 0:
-        return None
-    begin, depth = start + len(r"\boxed{"), 1
+    r"""The contents of the last `\boxed{}` (or `\fbox{}`) if its braces are balanced, or what follows a last `\boxed`
+    without braces up to a space; None where there is none."""
+    boxes = list(BOX.finditer(text))
+    if not boxes or boxes[-1][1]:
+        return boxes[-1][1] if boxes else None
+    begin, depth = boxes[-1].end(), 1
     for place in range(begin, len(text)):
         depth += {"{": 1, "}": -1}.get(text[place], 0)
         if depth == 0:

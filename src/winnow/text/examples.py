@@ -46,6 +46,8 @@ MESSAGES = pa.field("messages", pa.list_(pa.struct([("role", pa.string()), ("con
 """A column more, where some examples are conversations; null where one is not."""
 IS_TARGET = pa.field("is_target", pa.list_(pa.bool_()))
 """Beside the tokens of conversations: which of prompt and completion together are targets."""
+QUESTION_COPIES = pa.field("question_copies", pa.int32())
+"""Beside the examples of a pool with `hygiene`: how many rows of its sources ask the same question."""
 
 Message = tuple[str, str]
 """Role and text of a turn."""
