@@ -6,11 +6,11 @@ process of its own) as the targets grow. `--vocabularies`, `--targets` and `--bl
 """
 
 import argparse
-import resource
 import statistics
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 from winnow.quiet import quiet_libraries
 
@@ -68,9 +68,16 @@ def speed(vocabulary):
 def print_peak(way, targets):
     """In a process of its own: MiB at the peak beyond what is held before the loss."""
     tensors = made(LARGEST, SHAPES[LARGEST][0], targets)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    WAYS[way](*made(LARGEST, 8, 8)).backward()  # reads in the code of all kernels
+    before = resident("VmRSS")
     WAYS[way](*tensors).backward()
-    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) >> 10)
+    print((resident("VmHWM") - before) >> 10)
+
+
+def resident(key):
+    """Resident memory of this process in KiB: now (VmRSS) or at its peak (VmHWM; getrusage's is its parent's too)."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(key))
 
 
 def peak(way, targets):
