@@ -84,4 +84,4 @@ def sample(items: Sequence[Item], size: int | None, *, seed: int, identity: Call
 
 def rank(identity: str, seed: int) -> bytes:
     """Where an identity stands in the seeded order of all identities."""
-    return hashlib.sha256(f"{seed}:{identity}".encode()).digest()
+    return hashlib.sha256(f"{seed}:{identity}".encode("utf-8", "surrogatepass")).digest()

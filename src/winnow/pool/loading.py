@@ -51,14 +51,27 @@ def load_examples(
 
     Raises DataError where none is left, RecipeError for an unknown format.
     """
-    examples, dropped = [], Counter[str]()
+    dropped = Counter[str]()
+    examples = list(read_examples(source, inputs, dropped, completion=completion))
+    return Loaded(source, number_repeats(examples), len(examples) + dropped.total(), dict(dropped))
+
+
+def read_examples(
+    source: SourceRecipe, inputs: Mapping[str, Stored], dropped: Counter[str], *, completion: CompletionKind
+) -> Iterator[Example]:
+    """The usable examples of a source one by one, as it holds them; the other rows are entered into `dropped`.
+
+    Raises errors as `load_examples`, that of a source without any at the end.
+    """
+    is_empty = True
     for row in read_parts(source, inputs):
         parts = row.parts
         answer = normalise_answer(parts.answer)
         if fault := fault_of(parts, answer):
             dropped[fault] += 1
             continue
-        example = build_example(
+        is_empty = False
+        yield build_example(
             source.name,
             parts.question,
             answer=answer,
@@ -69,11 +82,9 @@ def load_examples(
             scores=row.scores,
             messages=parts.messages,
         )
-        examples.append(example)
-    if not examples:
+    if is_empty:
         reasons = ", ".join(f"{count} with {reason}" for reason, count in dropped.items()) or "it has no rows"
         raise DataError(f"source {source.name!r} gives no examples: {reasons}; check its format and fields")
-    return Loaded(source, number_repeats(examples), len(examples) + dropped.total(), dict(dropped))
 
 
 def read_parts(source: SourceRecipe, inputs: Mapping[str, Stored]) -> Iterator[ReadRow]:
@@ -107,9 +118,11 @@ def as_number(value: Any, name: str, source: SourceRecipe) -> float:
     return number
 
 
-def generated_rows(source: SourceRecipe, inputs: Mapping[str, Stored]) -> list[Row]:
+def generated_rows(source: SourceRecipe, inputs: Mapping[str, Stored]) -> Iterator[Row]:
     """The rows that the built-in generator left for a source."""
-    return pq.read_table(inputs[f"generated.{source.name}"].folder / ROWS).to_pylist()
+    with pq.ParquetFile(inputs[f"generated.{source.name}"].folder / ROWS) as file:
+        for batch in file.iter_batches(batch_size=4096):
+            yield from batch.to_pylist()
 
 
 def fault_of(parts: Parts, answer: str) -> str | None:

@@ -6,7 +6,7 @@ gives back what it left.
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import pyarrow as pa
@@ -19,6 +19,7 @@ from winnow.pool.encoding import Tokenised, pool_table, tokenise
 from winnow.pool.hygiene.dropping import CONTAMINATIONS, Dropping, dropping_of
 from winnow.pool.loading import is_text, load_documents, load_examples
 from winnow.pool.planting import plant
+from winnow.pool.shards import sorted_shards
 from winnow.pool.splits import choose_target, split_validation
 from winnow.pool.statistics import SourceTally, Splits, pool_statistics, tests_statistics
 from winnow.recipe import PoolRecipe, SourceRecipe
@@ -165,24 +166,48 @@ def read_pool(
 ) -> tuple[list[SourceTally], list[Example]]:
     """What became of each source's rows, and the examples that stay, sorted by id.
 
-    With `dropping`, what it drops is dropped; else the rows that ask a question of an evaluation set are.
+    With `dropping`, what it drops is dropped; else the rows that ask a question of an evaluation set are. Sources pass
+    in shards: only what stays after `limit` and `sample` is held in memory.
     """
     check_names(recipe.sources, "pool.sources")
-    tallies, examples = [], []
+    tallies, examples = [], list[Example]()
     for number, source in enumerate(recipe.sources):
         context.progress.update(number, len(recipe.sources) + 1, source.name)
-        loaded = load_examples(source, inputs, completion=recipe.completion)
-        cleaned = remove_overlaps(loaded.examples, keys)
-        kept, overlaps, dropped = cleaned.kept, cleaned.removed, Counter(loaded.dropped)
-        removed = len(loaded.examples) - len(kept)
+        size = min((each for each in (source.limit, recipe.sample) if each is not None), default=None)
+        with sorted_shards(source, inputs, context.folder / "shards", completion=recipe.completion) as read:
+            tally = SourceTally(source, read.read, Counter(read.dropped), {}, 0)
+            drawn = draw_of_shards(clean_shards(read.shards, tally, keys, dropping), size, recipe.seed)
+        tallies.append(tally)
+        examples = draw([*examples, *drawn], recipe.sample, recipe.seed)
+    return tallies, sorted(examples, key=lambda example: example.id)
+
+
+def clean_shards(
+    shards: Iterable[list[Example]], tally: SourceTally, keys: Mapping[str, set[str]], dropping: Dropping | None
+) -> Iterator[list[Example]]:
+    """Of each shard of a source the examples that stay; why the others do not is entered into `tally`."""
+    overlaps = Counter[str]()
+    for examples in shards:
+        cleaned = remove_overlaps(examples, keys)
+        kept, removed = cleaned.kept, len(examples) - len(cleaned.kept)
+        overlaps.update(cleaned.removed)
         if dropping is not None:
-            kept, reasons = dropping.keep(source.name, loaded.examples)
+            kept, reasons = dropping.keep(tally.source.name, examples)
             removed = sum(reasons.pop(reason, 0) for reason in CONTAMINATIONS)
-            overlaps = overlaps if removed else {}
-            dropped += reasons
-        tallies.append(SourceTally(source, loaded.read, dropped, overlaps, removed))
-        examples += draw(kept, source.limit, recipe.seed)
-    return tallies, draw(sorted(examples, key=lambda example: example.id), recipe.sample, recipe.seed)
+            tally.dropped += reasons
+        tally.removed_overlaps += removed
+        tally.overlaps = dict(overlaps) if tally.removed_overlaps else {}
+        yield kept
+
+
+def draw_of_shards(shards: Iterable[list[Example]], size: int | None, seed: int) -> list[Example]:
+    """What `draw` gives of all shards together; holds about twice as many examples meanwhile."""
+    kept: list[Example] = []
+    for examples in shards:
+        kept += examples
+        if size is not None and len(kept) > 2 * size:
+            kept = draw(kept, size, seed)
+    return draw(kept, size, seed)
 
 
 def own_target(recipe: PoolRecipe, inputs: Inputs, keys: Mapping[str, set[str]]) -> list[Example]:

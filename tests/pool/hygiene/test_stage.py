@@ -1,16 +1,21 @@
 import json
 from itertools import product
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
-from winnow.errors import RecipeError
+from winnow.errors import DataError, RecipeError
 from winnow.parts import HygienePart, PoolPart, TestsPart
+from winnow.pool.cleaning import sample
+from winnow.pool.hygiene import stage
+from winnow.pool.hygiene.dropping import Dropping
 from winnow.pool.hygiene.stage import make_hygiene
+from winnow.pool.hygiene.text_statistics import TextStatistics
 from winnow.pool.stages import make_pool, make_tests
 from winnow.recipe import HygieneRecipe, PoolRecipe
 from winnow.records import Context
-from winnow.text.examples import read_examples
+from winnow.text.examples import build_example, read_examples
 
 PLACES = "the old market", "a quiet harbour", "her uncle's farm", "the village school", "a busy station"
 CLEAN = [
@@ -101,6 +106,42 @@ def test_copies_are_dropped_as_asked(run, source, duplicates, left):
     _, pool = run(sources, [source("test", [TEST])], duplicates=duplicates)
     assert sum("doors" in question for question in questions_of(pool)) == left
     assert sum("apples" in question for question in questions_of(pool)) == len(CLEAN)
+
+
+def test_a_copy_stays_where_the_first_of_its_group_is_contaminated(run, source):
+    sources = [source("dirty", [*CLEAN[:20], TEST, TWICE]), source("more", [*CLEAN[20:], TWICE, NEARLY])]
+    _, pool = run(sources, [source("test", [TEST])], contamination="drop_source", duplicates="drop_near")
+    assert sum("doors" in question for question in questions_of(pool)) == 1
+    assert [row["removed_overlaps"] for row in statistics_of(pool)["sources"]] == [22, 0]
+
+
+def test_a_source_that_changed_between_the_stages_is_refused():
+    lines = iter([{"id": "toy:0123456789abcdef"}])
+    with pytest.raises(DataError, match="source 'toy' has changed since pool.hygiene read it"):
+        Dropping(HygieneRecipe(), Path(), set(), lines).keep("toy", [build_example("toy", "What?", answer="1")])
+
+
+def test_shards_and_groups_of_rows_do_not_change_the_tables(run, source, monkeypatch):
+    sources = [source("toy", [*CLEAN, TWICE, NEARLY, TEST]), source("more", [*CLEAN[:5], TWICE, TWICE])]
+    names = ("examples.parquet", "items.parquet", "hygiene.json")
+    found, _ = run(sources, [source("test", [TEST])])
+    before = pq.read_table(found / names[0]), [(found / name).read_bytes() for name in names[1:]]
+    monkeypatch.setattr(stage, "SHARD", 3)
+    monkeypatch.setattr(stage, "GROUP_ROWS", 7)
+    found, _ = run(sources, [source("test", [TEST])])
+    assert (pq.read_table(found / names[0]), [(found / name).read_bytes() for name in names[1:]]) == before
+    assert pq.read_metadata(found / names[0]).num_row_groups == 6
+
+
+def test_languages_are_of_the_same_sample_however_texts_are_cut():
+    texts = [f"{word} " * (3 + number % 4) for number in range(1500) for word in ("haus", "house") if number % 3]
+    whole, cut = TextStatistics(), TextStatistics()
+    whole.add(texts)
+    for start in range(0, len(texts), 70):
+        cut.add(texts[start : start + 70])
+    assert cut.as_json() == whole.as_json()
+    drawn = sample([(text, n) for n, text in enumerate(texts)], 1000, seed=0, identity=lambda it: it[0])
+    assert cut.as_json()["languages_of"] == len(drawn)
 
 
 def test_multiplicity_of_questions_is_a_column(run, source):

@@ -1,12 +1,17 @@
 """What a pool leaves out of what the stage `hygiene` found, as its recipe asks."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from winnow.errors import DataError
+from winnow.pool.file_types import read_parquet
 from winnow.pool.hygiene.contamination import COVERED, EQUAL
 from winnow.pool.hygiene.stage import EXAMPLES, TABLES
 from winnow.recipe import HygieneRecipe
@@ -22,49 +27,70 @@ GROUPS: dict[str, str | None] = {"report": None, "drop_exact": "exact_group", "d
 
 @dataclass
 class Dropping:
-    """Which examples stay; handed one source after the other, it remembers which copies it has let through."""
+    """Which examples stay; handed the sources' examples in the order of the stage, it goes through its lines once."""
 
     recipe: HygieneRecipe
-    rows: dict[str, dict[str, Any]]
-    """Id -> line of EXAMPLES."""
+    path: Path
+    """EXAMPLES."""
     contaminated_sources: set[str]
-    seen: set[str] = field(default_factory=set)
+    lines: Iterator[dict[str, Any]]
+    """Of EXAMPLES, those that no example was asked for yet."""
+    headless: set[str] = field(default_factory=set)
+    """Groups whose first row was dropped, and no row was kept since."""
 
     def keep(self, source: str, examples: Iterable[Example]) -> tuple[list[Example], Counter[str]]:
-        """The examples that stay, in their order, and why the others do not: reason -> rows."""
+        """The examples that stay, in their order, and why the others do not: reason -> rows.
+
+        Raises DataError where the source is another one than the stage read.
+        """
         kept, dropped = [], Counter[str]()
         for example in examples:
-            reason = self._reason(source, self.rows[example.id])
+            line = next(self.lines, None)
+            if line is None or line["id"] != example.id:
+                raise DataError(
+                    f"source {source!r} has changed since pool.hygiene read it: {example.id} is new or another row is "
+                    "gone; leave the files of sources alone while a study runs, and run it again"
+                )
+            reason = self._reason(source, line)
             if reason is None:
                 kept.append(example)
             else:
                 dropped[reason] += 1
         return kept, dropped
 
-    def _reason(self, source: str, row: dict[str, Any]) -> str | None:
-        recipe = self.recipe
-        if recipe.contamination == "drop_source" and source in self.contaminated_sources:
-            return CONTAMINATED_SOURCE
-        if recipe.contamination != "report" and any(row[rule] for rule in recipe.drop_by):
-            return CONTAMINATED
-        group = GROUPS[recipe.duplicates]
+    def _reason(self, source: str, line: dict[str, Any]) -> str | None:
+        contamination, group = self._contamination(source, line), GROUPS[self.recipe.duplicates]
         if group is None:
+            return contamination
+        is_first = line[group] == line["id"]
+        if contamination and is_first:
+            self.headless.add(line[group])
+        if contamination or is_first:
+            return contamination
+        if line[group] in self.headless:
+            self.headless.remove(line[group])
             return None
-        if row[group] in self.seen:
-            return COPY if group == "exact_group" else NEAR_COPY
-        self.seen.add(row[group])
-        return None
+        return COPY if group == "exact_group" else NEAR_COPY
+
+    def _contamination(self, source: str, line: dict[str, Any]) -> str | None:
+        if self.recipe.contamination == "drop_source" and source in self.contaminated_sources:
+            return CONTAMINATED_SOURCE
+        is_found = self.recipe.contamination != "report" and any(line[rule] for rule in self.recipe.drop_by)
+        return CONTAMINATED if is_found else None
 
     def question_copies(self, examples: Sequence[Example]) -> list[int | None]:
         """How many rows of the sources ask each example's question; null for a row that was planted."""
-        return [row["question_copies"] if (row := self.rows.get(each.id)) else None for each in examples]
+        ids = [example.id for example in examples]
+        columns = ["id", "question_copies"]
+        found = pq.read_table(self.path, columns=columns, filters=pc.field("id").isin(pa.array(ids, pa.string())))
+        copies = dict(zip(*(found[name].to_pylist() for name in columns), strict=True))
+        return [copies.get(identity) for identity in ids]
 
 
 def dropping_of(recipe: HygieneRecipe, hygiene: Stored) -> Dropping:
     """What to do with the examples, from the artifact of the stage."""
-    lines = pq.read_table(hygiene.folder / EXAMPLES).to_pylist()
-    cells = read_json(hygiene.folder / TABLES)["contamination"]
-    return Dropping(recipe, {line["id"]: line for line in lines}, contaminated_sources(cells, recipe))
+    path, cells = hygiene.folder / EXAMPLES, read_json(hygiene.folder / TABLES)["contamination"]
+    return Dropping(recipe, path, contaminated_sources(cells, recipe), read_parquet(path))
 
 
 def contaminated_sources(cells: Iterable[dict[str, Any]], recipe: HygieneRecipe) -> set[str]:

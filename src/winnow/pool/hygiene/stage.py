@@ -3,18 +3,24 @@
 It reads every row of every source, one source after the other, and every item of the evaluation sets, whatever
 `limit` and `sample` later take of them, so that its tables do not change with the size of a study. The pool drops
 what its recipe asks it to (`dropping.py`).
+
+Rows pass in shards: of each a line of Rows and its sketch are kept, on disk while the stage works, and a few hundred
+bytes in memory while groups are found. Evaluation sets are held in memory.
 """
 
 import shutil
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from hashlib import blake2b
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from winnow.errors import RecipeError
 from winnow.parts import HygienePart
@@ -32,8 +38,9 @@ from winnow.pool.hygiene.contamination import (
     table,
 )
 from winnow.pool.hygiene.duplicates import Found, Sketches, find_groups
-from winnow.pool.hygiene.text_statistics import text_statistics
+from winnow.pool.hygiene.text_statistics import TextStatistics
 from winnow.pool.loading import load_examples
+from winnow.pool.shards import sorted_shards
 from winnow.records import Context, Cost, Outcome, Stored
 from winnow.store import write_json
 from winnow.text.examples import Example, digest, write_table
@@ -68,53 +75,91 @@ ITEMS_SCHEMA = pa.schema(
 that holds it by the first rule that finds any; a rule's column names the sources."""
 SHARD = 5_000
 """Rows that are looked up at once."""
+GROUP_ROWS = 131_072
+"""Rows of EXAMPLES that are written at once."""
+ID_BYTES = 32
+"""Room for an id without the name of its source: a colon, 16 digits, `#` and how often the row came before."""
 
 
-@dataclass
-class Read:
-    """What is kept of the sources' rows, in order."""
+class Rows:
+    """What is kept of the sources' rows, in order: one line of a file each."""
 
-    ids: list[str] = field(default_factory=list)
-    sources: list[str] = field(default_factory=list)
-    exact: list[bytes] = field(default_factory=list)
-    """Hash of what the row says."""
-    questions: list[bytes] = field(default_factory=list)
-    """Hash of the question's key."""
+    LINE = np.dtype(
+        [
+            ("source", np.uint16),
+            ("id", f"S{ID_BYTES}"),
+            ("exact", np.uint64),
+            ("question", np.uint64),
+            *((rule, np.bool_) for rule in RULES),
+        ]
+    )
+    """Number of the source; id without its name; hashes of what the row says and of the question's key; rules."""
 
-    def add(self, example: Example) -> None:
-        """Take in a row."""
-        self.ids.append(example.id)
-        self.sources.append(example.source)
-        self.exact.append(_hash(" ".join(text_of(example).casefold().split())))
-        self.questions.append(_hash(question_key(example.question) or example.id))
+    def __init__(self, path: Path, sources: Sequence[str]) -> None:
+        self.sources = list(sources)
+        self._path = path
+        self._size = 0
+        path.write_bytes(b"")
+
+    def __len__(self) -> int:
+        return self._size
+
+    def add(self, examples: Sequence[Example], texts: Sequence[str], found: Mapping[str, set[str]]) -> None:
+        """Take in a shard of one source; `found` has the ids of the rows that each rule finds."""
+        lines = np.zeros(len(examples), self.LINE)
+        lines["source"] = self.sources.index(examples[0].source)
+        lines["id"] = [example.id.removeprefix(example.source).encode() for example in examples]
+        lines["exact"] = [_hash(" ".join(text.casefold().split())) for text in texts]
+        lines["question"] = [_hash(question_key(example.question) or example.id) for example in examples]
+        for rule, ids in found.items():
+            lines[rule] = [example.id in ids for example in examples]
+        with self._path.open("ab") as file:
+            file.write(lines.tobytes())
+        self._size += len(lines)
+
+    def column(self, name: str) -> NDArray[Any]:
+        """A column of LINE, [rows]."""
+        return np.array(self.lines()[name])
+
+    def lines(self) -> NDArray[np.void]:
+        """[rows], of LINE, read from disk as needed."""
+        return np.memmap(self._path, self.LINE, "r", shape=(self._size,))
+
+    def ids(self, rows: NDArray[np.int64]) -> pa.Array:
+        """The ids of these rows."""
+        lines = self.lines()[rows]
+        rests = pa.array(lines["id"]).cast(pa.string())
+        return pc.binary_join_element_wise(pa.array(self.sources).take(pa.array(lines["source"])), rests, "")
 
 
 def make_hygiene(part: HygienePart, inputs: Mapping[str, Stored], context: Context) -> Outcome:
     """Leaves EXAMPLES, ITEMS and TABLES. Raises RecipeError where a source is named as an evaluation set is."""
     started = time.perf_counter()
     _check_names(part)
+    names, work = [source.name for source in part.sources], context.folder / "work"
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir()
     items = [item for source in part.sets for item in evaluation_items(load_examples(source, inputs).examples)]
-    index, read, sketches = EvaluationIndex(items), Read(), Sketches(context.folder / "sketches")
+    index, rows, sketches = EvaluationIndex(items), Rows(work / "rows", names), Sketches(work / "sketches")
     hits, sources = {}, []
     for number, source in enumerate(part.sources):
         context.progress.update(number, len(part.sources) + 1, source.name)
-        examples = load_examples(source, inputs, completion=part.completion).examples
-        hits[source.name] = _take_in(examples, index, read, sketches)
-        statistics = text_statistics([text_of(example) for example in examples]).as_json()
-        sources.append({"name": source.name, "licence": source.licence, "read": len(examples)} | statistics)
+        statistics, before = TextStatistics(), len(rows)
+        with sorted_shards(source, inputs, work / "source", completion=part.completion) as read:
+            hits[source.name] = _take_in(read.shards, index, rows, sketches, statistics)
+        counts = {"name": source.name, "licence": source.licence, "read": len(rows) - before}
+        sources.append(counts | statistics.as_json())
     context.progress.update(len(part.sources), len(part.sources) + 1, "near-duplicates")
-    found = find_groups(sketches, similarity=part.similarity)
-    shutil.rmtree(context.folder / "sketches")
-    examples_table = _examples_table(read, found, hits)
-    write_table(examples_table, context.folder / EXAMPLES)
+    duplicates = _write_examples(rows, find_groups(sketches, similarity=part.similarity), context.folder / EXAMPLES)
+    shutil.rmtree(work)
     write_table(_items_table(items, hits), context.folder / ITEMS)
     tables = {
         "contamination": [_cell(row) for name, hit in hits.items() for row in table(name, hit, items)],
-        "duplicates": duplicate_counts(examples_table, [source.name for source in part.sources]),
+        "duplicates": duplicates,
         "sources": sources,
     }
     write_json(context.folder / TABLES, tables)
-    numbers = {"examples": len(read.ids), "items": len(items)}
+    numbers = {"examples": len(rows), "items": len(items)}
     return Outcome((EXAMPLES, ITEMS, TABLES), (), numbers, {"pool": Cost(seconds=time.perf_counter() - started)})
 
 
@@ -140,41 +185,43 @@ def text_of(example: Example) -> str:
     return " ".join((example.question, *example.options, example.completion))
 
 
-def _take_in(examples: Sequence[Example], index: EvaluationIndex, read: Read, sketches: Sketches) -> Hits:
-    """Enter the rows of one source; what of the evaluation sets stands in them."""
+def as_row(example: Example, text: str) -> Row:
+    """The example, with all that it says, as evaluation items are looked up in it."""
+    return Row(example.id, (example.question, *users_turns(example)), text)
+
+
+def _take_in(
+    shards: Iterable[list[Example]], index: EvaluationIndex, rows: Rows, sketches: Sketches, statistics: TextStatistics
+) -> Hits:
+    """Enter the rows of one source; what of the evaluation sets stands in them, without the ids of the rows."""
     hits = index.hits([])
-    for start in range(0, len(examples), SHARD):
-        shard = examples[start : start + SHARD]
-        for example in shard:
-            read.add(example)
-        texts = [text_of(example) for example in shard]
-        sketches.add(texts)
-        rows = [
-            Row(example.id, (example.question, *users_turns(example)), text)
-            for example, text in zip(shard, texts, strict=True)
-        ]
-        hits.add(index.hits(rows))
+    for examples in shards:
+        for start in range(0, len(examples), SHARD):
+            shard = examples[start : start + SHARD]
+            texts = [text_of(example) for example in shard]
+            found = index.hits([as_row(example, text) for example, text in zip(shard, texts, strict=True)])
+            rows.add(shard, texts, found.rows)
+            sketches.add(texts)
+            statistics.add(texts)
+            hits.add(Hits({}, found.items, found.cover))
     return hits
 
 
-def _examples_table(read: Read, found: Found, hits: Mapping[str, Hits]) -> pa.Table:
-    ids = np.array(read.ids, dtype=object)
-    first: dict[bytes, str] = {}
-    exact = [first.setdefault(each, identity) for each, identity in zip(read.exact, read.ids, strict=True)]
-    copies = Counter(read.questions)
-    flags = {
-        rule: [identity in hits[source].rows[rule] for identity, source in zip(read.ids, read.sources, strict=True)]
-        for rule in RULES
-    }
-    columns = {
-        "id": read.ids,
-        "source": read.sources,
-        "exact_group": exact,
-        "near_group": ids[found.near].tolist(),
-        "masked_group": ids[found.masked].tolist(),
-        "question_copies": [copies[question] for question in read.questions],
-    }
-    return pa.table(columns | flags, schema=EXAMPLES_SCHEMA)
+def _write_examples(rows: Rows, found: Found, path: Path) -> list[dict[str, Any]]:
+    """Write EXAMPLES, group of rows by group of rows; what is counted of copies, per source."""
+    _, first, exact = np.unique(rows.column("exact"), return_index=True, return_inverse=True)
+    _, question, copies = np.unique(rows.column("question"), return_inverse=True, return_counts=True)
+    groups = {"exact": first[exact], "near": found.near, "masked": found.masked}
+    times = copies[question].astype(np.int32)
+    with pq.ParquetWriter(path, EXAMPLES_SCHEMA, compression="zstd") as writer:
+        for start in range(0, len(rows), GROUP_ROWS):
+            part = np.arange(start, min(start + GROUP_ROWS, len(rows)))
+            lines = rows.lines()[part]
+            columns = {"id": rows.ids(part), "source": pa.array(rows.sources).take(pa.array(lines["source"]))}
+            columns |= {f"{kind}_group": rows.ids(group[part]) for kind, group in groups.items()}
+            columns |= {"question_copies": times[part], **{rule: lines[rule] for rule in RULES}}
+            writer.write_table(pa.table(columns, schema=EXAMPLES_SCHEMA))
+    return duplicate_counts(rows, groups, times)
 
 
 def _items_table(items: Sequence[Item], hits: Mapping[str, Hits]) -> pa.Table:
@@ -202,27 +249,26 @@ def _cell(row: SourceRow) -> dict[str, Any]:
     return {"source": row.source, "set": row.set, "items": row.items, **row.hits, **percents}
 
 
-def duplicate_counts(examples: pa.Table, sources: Sequence[str]) -> list[dict[str, Any]]:
+def duplicate_counts(
+    rows: Rows, groups: Mapping[str, NDArray[np.int64]], question_copies: NDArray[np.int32]
+) -> list[dict[str, Any]]:
     """Per source, rows that are not the first of their group, by each kind of group; and the questions asked again."""
-    ids, names = examples["id"].to_pylist(), examples["source"].to_pylist()
-    counts = {name: Counter[str]() for name in sources}
-    groups = {kind: examples[f"{kind}_group"].to_pylist() for kind in ("exact", "near", "masked")}
-    for place, (identity, name) in enumerate(zip(ids, names, strict=True)):
-        counts[name].update(kind for kind, group in groups.items() if group[place] != identity)
-    copies = examples["question_copies"].to_pylist()
-    asked_again = Counter(name for name, times in zip(names, copies, strict=True) if times > 1)
+    sources = rows.column("source")
+
+    def counts(flags: NDArray[np.bool_]) -> list[int]:
+        return list(np.bincount(sources[flags], minlength=len(rows.sources)).tolist())
+
+    every = np.arange(len(rows))
+    columns = {
+        "examples": counts(np.ones(len(rows), bool)),
+        **{kind: counts(group != every) for kind, group in groups.items()},
+        "questions_asked_again": counts(question_copies > 1),
+    }
     return [
-        {
-            "source": name,
-            "examples": names.count(name),
-            "exact": counts[name]["exact"],
-            "near": counts[name]["near"],
-            "masked": counts[name]["masked"],
-            "questions_asked_again": asked_again[name],
-        }
-        for name in sources
+        {"source": name} | {column: values[number] for column, values in columns.items()}
+        for number, name in enumerate(rows.sources)
     ]
 
 
-def _hash(text: str) -> bytes:
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+def _hash(text: str) -> int:
+    return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest())
