@@ -25,15 +25,21 @@ import torch  # noqa: E402  after the environment is set
 
 from winnow.budget import Allowance, plan_visits  # noqa: E402
 from winnow.models import loading  # noqa: E402
+from winnow.models.batch_sizes import start_tokens  # noqa: E402
 from winnow.models.flops import flop_model  # noqa: E402
 from winnow.models.rows import rows_of  # noqa: E402
 from winnow.printing import memory  # noqa: E402
 from winnow.recipe import TrainingRecipe  # noqa: E402
 from winnow.records import Silent  # noqa: E402
+from winnow.training import launching  # noqa: E402
 from winnow.training.batches import EpochBatches  # noqa: E402
+from winnow.training.fitting import cut_shares, largest_micro_batch, per_device  # noqa: E402
+from winnow.training.launching import together  # noqa: E402
 from winnow.training.loop import Job, train  # noqa: E402
 from winnow.training.optimizers import build_optimizer, trained  # noqa: E402
 from winnow.training.peak_memory import MicroBatch, predict  # noqa: E402
+from winnow.training.ranks import Ranks  # noqa: E402
+from winnow.training.sharding import shard  # noqa: E402
 
 STEPS = 2
 M_MMAP_THRESHOLD = -3
@@ -59,6 +65,7 @@ CASES = {
     "toy Llama, full, adamw": (TOY_LLAMA, FULL, (32, 256)),
     "toy Llama, full, adamw, layers recomputed": (TOY_LLAMA, FULL | {"gradient_checkpointing": True}, (96, 256)),
     "toy Llama, full, adamw, packed": (TOY_LLAMA, FULL | {"packing": True}, (32, 256)),
+    "toy Llama, full, adamw, ragged rows": (TOY_LLAMA, FULL, (64, 256)),
     "toy Llama, LoRA, adamw": (TOY_LLAMA, LORA, (32, 256)),
     "toy GPT-2, full, adamw": (TOY_GPT2, FULL, (32, 256)),
     "toy GPT-2, LoRA, adamw": (TOY_GPT2, {}, (32, 256)),
@@ -76,6 +83,8 @@ CASES = {
     "GPT-2 124M, LoRA, adamw": (GPT2, {}, (4, 64)),
     "Llama 110M, full, adamw": (LLAMA_110M, FULL, (2, 16)),
     "Llama 110M, LoRA, adamw": (LLAMA_110M, LORA, (4, 64)),
+    "Llama 110M, full, adamw, layers cut over 2": (LLAMA_110M, FULL | {"sharding": "full"}, (2, 16)),
+    "GPT-2 124M, full, adamw, layers cut over 2": (GPT2, FULL | {"sharding": "full"}, (2, 16)),
 }  # fmt: skip
 
 KEEPING = "toy Llama, full, adamw", "GPT-2 124M, full, adamw"
@@ -84,20 +93,46 @@ KEEPING = "toy Llama, full, adamw", "GPT-2 124M, full, adamw"
 
 def compare(name):
     """Bytes predicted and measured."""
+    architecture, training, lengths = case(name)
+    load_libraries(architecture, training)
+    return apart(lambda: predicted(architecture, training, lengths).total_bytes), measured(name)
+
+
+def case(name):
+    """Architecture, training recipe and the lengths of the rows of a step: all alike, or any from an eighth on."""
     architecture, options, (rows, length) = CASES[name]
     training = TrainingRecipe.model_validate(options | {"per_device_batch_size": rows})
-    largest = MicroBatch(rows, length, rows * (length // 2))
-    load_libraries(architecture, training)
-    expected = apart(lambda: predict(skeleton(architecture, training), training, largest).total_bytes)
-    return expected, measured(name)
+    count = rows * training.gradient_accumulation_steps * devices_of(training)
+    lengths = np.full(count, length)
+    if "ragged" in name:
+        lengths[1:] = np.random.default_rng(1).integers(length // 8, length + 1, count - 1)
+    return architecture, training, lengths
+
+
+def devices_of(training):
+    """Two where layers are cut."""
+    return 2 if training.sharding == "full" else 1
+
+
+def predicted(architecture, training, lengths):
+    """The peak of one device; packed rows fill lines of the longest row's length."""
+    model, devices, start = skeleton(architecture, training), devices_of(training), start_tokens(loading.best_device())
+    cut = cut_shares(model) if devices > 1 else None
+    largest = largest_micro_batch(lengths, training, devices, targets_share=0.5, seed=0, start_tokens=start)
+    if training.packing:
+        largest = MicroBatch(training.per_device_batch_size, int(lengths[0]), int(lengths.sum()) // 2)
+    peak = predict(model, training, largest)
+    return per_device(peak, cut, devices, has_copy=start is not None) if cut else peak
 
 
 def measured(name, *, keeps_freed=False):
     """Bytes at the peak of training, in a process of its own."""
-    architecture, options, (rows, length) = CASES[name]
-    training = TrainingRecipe.model_validate(options | {"per_device_batch_size": rows})
-    largest = MicroBatch(rows, length, rows * (length // 2))
-    return apart(lambda: peak_of_steps(architecture, training, largest, keeps_freed))
+    architecture, training, lengths = case(name)
+    asked = architecture, training, lengths, keeps_freed
+    if training.sharding == "full":
+        launching.START_METHOD = "fork"
+        return apart(lambda: together(peak_of_steps, devices_of(training), *asked, progress=Silent()))
+    return apart(lambda: peak_of_steps(Ranks(), *asked, Silent()))
 
 
 def skeleton(architecture, training):
@@ -105,35 +140,32 @@ def skeleton(architecture, training):
     return loading.adapt(model, training.adapter, seed=0) if training.method == "lora" else model
 
 
-def peak_of_steps(architecture, training, largest, keeps_freed):
+def peak_of_steps(ranks, architecture, training, lengths, keeps_freed, progress):
     """Bytes at the peak of training: on the CPU of resident memory, less what there was before."""
     torch.set_num_threads(1)
     if not keeps_freed and sys.platform == "linux":
         ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 2**16)
-    take_steps(architecture | TINY, training, MicroBatch(2, 8, 8))  # reads in the code of all kernels
+    take_steps(ranks, architecture | TINY, training, np.full(4, 8))  # reads in the code of all kernels
     before = resident("VmRSS")
-    take_steps(architecture, training, largest)
+    take_steps(ranks, architecture, training, lengths)
     return torch.cuda.max_memory_allocated() if torch.cuda.is_available() else resident("VmHWM") - before
 
 
-def take_steps(architecture, training, largest):
+def take_steps(ranks, architecture, training, lengths):
     """Train a fresh model for two steps."""
     vocabulary = loading.build_config(architecture).vocab_size
     model = loading.build_model(architecture, seed=0, vocab_size=vocabulary, eos_id=0).to(loading.best_device())
     model = loading.adapt(model, training.adapter, seed=0) if training.method == "lora" else model
     model = model.double() if training.precision == "float64" else model
+    ranks = shard(ranks, model, training) if training.sharding == "full" else ranks
     with tempfile.TemporaryDirectory() as folder:
-        train(job_of(model, training, largest, vocabulary), Path(folder), Silent(), None)
+        train(job_of(ranks, model, training, lengths, vocabulary), Path(folder), Silent(), None)
 
 
-def job_of(model, training, largest, vocabulary):
-    """Two steps over the same rows: of one length, or but for one of half of it and packed in pairs.
-
-    The second half of each row is a target.
-    """
-    lengths = np.full(largest.rows * training.gradient_accumulation_steps, largest.length)
+def job_of(ranks, model, training, lengths, vocabulary):
+    """Two steps over the same rows, the second half of each a target; packed, rows of half the length but for one."""
     if training.packing:
-        lengths = np.array([largest.length, *[largest.length // 2] * 2 * (largest.rows - 1)])
+        lengths = np.array([lengths[0], *np.repeat(lengths[1:] // 2, 2)])
     batch_size, rng = len(lengths), np.random.default_rng(0)
     ids = [rng.integers(1, vocabulary, length).astype(np.int32) for length in lengths]
     rows = rows_of([str(i) for i in range(len(ids))], ids, lengths // 2)
@@ -143,9 +175,10 @@ def job_of(model, training, largest, vocabulary):
         global_batch_size=batch_size, seed=0,
     )  # fmt: skip
     batches = EpochBatches(
-        rows, plan, global_batch_size=batch_size, micro_batch_size=largest.rows, seed=0, packing=training.packing
-    )
-    return Job(model, batches, training, flops, 0, None, "validation", lambda name: None)
+        rows, plan, global_batch_size=batch_size, micro_batch_size=training.per_device_batch_size, seed=0,
+        packing=training.packing, devices=ranks.size, start_tokens=start_tokens(loading.best_device()),
+    )  # fmt: skip
+    return Job(model, batches, training, flops, 0, None, "validation", lambda name: None, ranks)
 
 
 def load_libraries(architecture, training):

@@ -116,6 +116,28 @@ def test_a_run_larger_than_the_memory_draws_a_warning():
     )
 
 
+def test_on_a_cpu_micro_batches_are_planned_as_they_are_cut(tmp_path):
+    if torch.cuda.is_available():
+        pytest.skip("micro-batches are full on a GPU")
+    pool = {"name": "a", "licence": "MIT", "problems": {"examples": 60, "seed": 1}}
+    here, elsewhere = (
+        plan(parse_recipe(TREE | {"pool": {"sources": [pool]}, "machine": TREE["machine"] | told}), out=tmp_path / "s")
+        for told in ({}, {"memory_bytes": 2**40})
+    )
+    assert here.memory.activations_bytes < 0.8 * elsewhere.memory.activations_bytes
+
+
+def test_layers_alone_are_cut_over_devices():
+    whole, cut = (plan_of(training=TREE["training"] | {"sharding": how}) for how in ("none", "full"))
+    layers = 2 * (12 * 32 * 32 + 13 * 32)
+    assert whole.memory.optimizer_bytes - cut.memory.optimizer_bytes == pytest.approx(8 * layers / 2, rel=0.01)
+    alone = TREE["machine"] | {"devices": 1}
+    one, none = (
+        plan_of(training=TREE["training"] | {"sharding": how}, machine=alone).memory for how in ("full", "none")
+    )
+    assert one == none
+
+
 def test_memory_is_told_by_what_holds_it():
     made = plan_of()
     peak = made.memory

@@ -18,6 +18,7 @@ from winnow.budget import CHARGES_SELECTION, Allowance, allowance, flops_6n, sel
 from winnow.errors import BudgetError, RecipeError
 from winnow.ledger import dollars
 from winnow.models import loading
+from winnow.models.batch_sizes import start_tokens
 from winnow.models.flops import FlopModel, flop_model
 from winnow.pipeline import checked, own_size, selection_flops, selector_traits, store_beside, study_folder
 from winnow.printing import memory
@@ -28,9 +29,8 @@ from winnow.study.graph import Graph, expand
 from winnow.study.identity import known_study
 from winnow.study.sweeps import swept_arms
 from winnow.training.calibration import measure
-from winnow.training.fitting import device_bytes, per_device, ways_to_fit
-from winnow.training.lines import line_lengths
-from winnow.training.peak_memory import MicroBatch, PeakMemory, predict
+from winnow.training.fitting import cut_shares, device_bytes, largest_micro_batch, per_device, ways_to_fit
+from winnow.training.peak_memory import PeakMemory, predict
 from winnow.training.requirements import missing_here
 from winnow.walk import Watch, missing, walk_stages, wanted
 
@@ -109,9 +109,8 @@ def plan(recipe: Recipe, *, out: str | Path | None = None, store: str | Path | N
     arms = [_planned(arm, _size(arm, built, pool), recipe, costs, pool, machine) for arm in built]
     swept = {arm.name for arm in swept_arms(recipe, built)}
     arms = [_with_trials(arm, recipe, machine) if arm.name in swept else arm for arm in arms]
-    largest, room = _largest(recipe, pool), device_bytes(recipe.machine)
-    peak = _peak(recipe, recipe.training, largest)
-    told = [missing_here(recipe.training), _memory_warning(recipe, largest, peak, room)]
+    peak, room = _peak(recipe, recipe.training, pool), device_bytes(recipe.machine)
+    told = [missing_here(recipe.training), _memory_warning(recipe, pool, peak, room)]
     return Plan(
         parameters=costs.parameters,
         trainable_parameters=costs.trainable_parameters,
@@ -274,30 +273,29 @@ def _width(asked: RepresentationRecipe, arm: Arm) -> int:
     return int(getattr(asked, "dimensions", None) or getattr(asked, "projection", None) or 0)
 
 
-def _largest(recipe: Recipe, pool: _Pool) -> MicroBatch:
-    """The largest micro-batch: as many rows as asked for, padded to the pool's longest, its share of them targets.
+def _peak(recipe: Recipe, training: TrainingRecipe, pool: _Pool) -> PeakMemory:
+    """Of one device at its worst moment; a device whose memory is declared is taken for an accelerator.
 
-    A declared pool does not tell its longest row; the longest that it may have is taken. Packed, a row of the
-    micro-batch is a line, which may be longer than any example.
+    A declared pool does not tell its longest row; the longest that it may have is taken.
     """
-    training = recipe.training
-    length = recipe.pool.max_tokens if pool.is_declared else int(pool.lengths.max())
-    length = line_lengths(length)[-1] if training.packing else length
-    rows = min(training.per_device_batch_size, len(pool.lengths))
-    share = pool.targets_share if training.loss_on == "completion" else 1.0
-    return MicroBatch(rows, length, max(1, int(rows * length * share)))
+    lengths = np.full(len(pool.lengths), recipe.pool.max_tokens) if pool.is_declared else pool.lengths
+    model, devices = _skeleton(recipe, training), recipe.machine.devices
+    cut = cut_shares(model) if training.sharding == "full" and devices > 1 else None
+    start = start_tokens(loading.best_device()) if recipe.machine.memory_bytes is None else None
+    largest = largest_micro_batch(
+        lengths, training, devices, seed=recipe.study.seeds[0],
+        targets_share=pool.targets_share if training.loss_on == "completion" else 1.0,
+        start_tokens=start,
+    )  # fmt: skip
+    peak = predict(model, training, largest)
+    return per_device(peak, cut, devices, has_copy=start is not None) if cut else peak
 
 
-def _peak(recipe: Recipe, training: TrainingRecipe, largest: MicroBatch) -> PeakMemory:
-    return per_device(predict(_skeleton(recipe, training), training, largest), training, recipe.machine.devices)
-
-
-def _memory_warning(recipe: Recipe, largest: MicroBatch, peak: PeakMemory, room: int) -> str | None:
+def _memory_warning(recipe: Recipe, pool: _Pool, peak: PeakMemory, room: int) -> str | None:
     """What to do about a run that does not fit; None where it does."""
     if peak.total_bytes <= room:
         return None
-    asked = recipe.training
-    ways = ways_to_fit(lambda training, batch: _peak(recipe, training, batch), asked, largest, room)
+    ways = ways_to_fit(lambda training: _peak(recipe, training, pool), recipe.training, room)
     advice = f"any of these would fit: {'; '.join(ways)}" if ways else "choose a smaller model"
     return (
         f"a run needs about {memory(peak.total_bytes)}, a device has {memory(room)}; {advice}; or lower pool.max_tokens"

@@ -1,6 +1,7 @@
 """What a run does when memory runs out, when it is asked to stop, when its loss is no number."""
 
 import os
+import re
 import signal
 
 import pytest
@@ -9,7 +10,9 @@ import torch
 from winnow import stopping
 from winnow.errors import TrainingError
 from winnow.models.forward import Losses
+from winnow.recipe import TrainingRecipe
 from winnow.training import checkpoints, loop
+from winnow.training.memory import no_room_to_update
 
 FLOAT64 = {"dtype": torch.float64, "precision": "float64"}
 
@@ -89,6 +92,62 @@ def test_what_does_not_fit_alone_is_an_error(make_job, run_job, memory_for, pack
     memory_for(0, torch.OutOfMemoryError("CUDA out of memory"))
     with pytest.raises(TrainingError, match=message):
         run_job(make_job(micro=4, packing=packing))
+
+
+@pytest.mark.parametrize("checkpointed", [False, True], ids=["its first", "its third"])
+def test_an_update_that_does_not_fit_is_an_error_and_the_run_goes_on_from_before_it(
+    make_job, run_job, weights_of, same_bits, tmp_path, monkeypatch, checkpointed
+):
+    """Memory runs out where the state of the second group is made, when weights of the first are updated already."""
+
+    def make():
+        return make_job(checkpoint_every_seconds=0.0)
+
+    whole = make()
+    run_job(whole, "whole")
+    make_state, calls = torch.optim.AdamW._init_group, []
+
+    def scarce(self, *args):
+        calls.append(args)
+        if len(calls) == (6 if checkpointed else 2):
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return make_state(self, *args)
+
+    broken = make()
+    before = weights_of(broken)
+    with monkeypatch.context() as patched:
+        patched.setattr(torch.optim.AdamW, "_init_group", scarce)
+        with pytest.raises(TrainingError) as caught:
+            run_job(broken)
+    assert not same_bits(weights_of(broken), before)
+    weights = sum(weight.numel() for weight in broken.model.parameters())
+    step, when, good = (
+        (3, "after its state was made", ".*step_0000000002") if checkpointed
+        else (1, "the first, which makes its state", "the start: none was written yet")
+    )  # fmt: skip
+    ways = (
+        "training.optimizer adafactor, training.optimizer adamw_8bit on a GPU, training.method lora, training.sharding"
+    )
+    assert re.fullmatch(
+        f"out of memory in the update of {weights:,} weights by adamw at step {step}, {when}; any of these takes less: "
+        f"{ways} full with machine.devices 2 or more, a smaller model; the last good checkpoint is {good}",
+        str(caught.value),
+    )
+    again = make()
+    run_job(again)
+    assert same_bits(weights_of(again), weights_of(whole))
+
+
+@pytest.mark.parametrize(
+    ("recipe", "told"),
+    [
+        ({"method": "lora", "optimizer": "muon"}, "training.optimizer adafactor"),
+        ({"method": "full", "sharding": "full"}, "training.optimizer lion, training.method lora, more machine.devices"),
+    ],
+)
+def test_only_what_can_be_asked_for_is_advised(recipe, told):
+    said = no_room_to_update(TrainingRecipe(**recipe), weights=10, step=1)
+    assert said.endswith(f"any of these takes less: {told}, a smaller model")
 
 
 def test_asked_to_stop_it_saves_the_step_it_is_in_and_goes_on_to_the_same_bits(

@@ -7,6 +7,7 @@ rows of a step stand end to end in lines hardly longer than its longest row, so 
 takes about the memory of a padded one of so many rows, and a step takes fewer of them.
 """
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -19,6 +20,16 @@ from winnow.models.rows import TokenRows, pack, pad
 from winnow.training.lines import fill_lines
 
 
+def micro_cuts(lengths: Sequence[int], *, most: int, start_tokens: int | None) -> list[slice]:
+    """Where a step's rows, of ascending length, are cut into micro-batches of up to `most` rows.
+
+    `start_tokens`: the padding that one more micro-batch is worth; None for as few of them as can be.
+    """
+    if start_tokens is None:
+        return [slice(start, min(start + most, len(lengths))) for start in range(0, len(lengths), most)]
+    return least_padded(lengths, most=most, start=start_tokens)
+
+
 class EpochBatches:
     """Epochs over a training set, cut into global batches; the last batch of a run ends exactly at its budget."""
 
@@ -26,7 +37,7 @@ class EpochBatches:
         self, rows: TokenRows, plan: VisitPlan, *, global_batch_size: int, micro_batch_size: int, seed: int,
         packing: bool = False, devices: int = 1, start_tokens: int | None = None,
     ) -> None:  # fmt: skip
-        """`start_tokens`: the padding that one more micro-batch is worth; None for as few of them as can be."""
+        """`start_tokens`: see `micro_cuts`."""
         self.rows, self.plan, self.seed, self.packing, self.devices = rows, plan, seed, packing, devices
         self.global_batch_size, self.micro_batch_size = global_batch_size, micro_batch_size
         self.start_tokens = start_tokens
@@ -47,16 +58,12 @@ class EpochBatches:
         members, count = self.members(step), size or self.micro_batch_size
         by_length = members[np.lexsort((members, self.rows.lengths[members]))]
         if not self.packing:
-            return [pad(self.rows, by_length[cut]) for cut in self._cuts(by_length, count)]
+            cuts = micro_cuts(self.rows.lengths[by_length].tolist(), most=count, start_tokens=self.start_tokens)
+            return [pad(self.rows, by_length[cut]) for cut in cuts]
         lines = fill_lines(by_length[::-1].tolist(), self.rows.lengths[by_length[::-1]].tolist())
         parts = max(-(-len(lines) // count), min(self.devices, len(lines)))
-        cuts = [len(lines) * part // parts for part in range(parts + 1)]
-        return [pack(self.rows, lines[first:last]) for first, last in pairwise(cuts)]
-
-    def _cuts(self, by_length: NDArray[np.int64], count: int) -> list[slice]:
-        if self.start_tokens is None:
-            return [slice(start, start + count) for start in range(0, len(by_length), count)]
-        return least_padded(self.rows.lengths[by_length].tolist(), most=count, start=self.start_tokens)
+        ends = [len(lines) * part // parts for part in range(parts + 1)]
+        return [pack(self.rows, lines[first:last]) for first, last in pairwise(ends)]
 
     def _visit(self, number: int) -> int:
         epoch, position = divmod(number, self.plan.examples)

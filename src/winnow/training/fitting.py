@@ -1,18 +1,30 @@
-"""Whether a run fits into a device's memory, and what would make it fit."""
+"""How much of a run a device holds at once, whether that fits, and what would make it fit."""
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
+from winnow.budget import visit_order
 from winnow.models import loading
 from winnow.printing import memory
 from winnow.recipe import LoraRecipe, MachineRecipe, TrainingRecipe
+from winnow.training.batches import micro_cuts
+from winnow.training.lines import line_lengths
 from winnow.training.peak_memory import MicroBatch, PeakMemory
+from winnow.training.sharding import ELEMENTWISE, layers_of
 
-Predict = Callable[[TrainingRecipe, MicroBatch], PeakMemory]
+Predict = Callable[[TrainingRecipe], PeakMemory]
+
+GATHERED_LAYERS = 2
+"""Cut layers that are whole at once: the one that is computed, and the one that is fetched ahead."""
+DRAWN_VISITS = 50_000
+"""So many visits of the first epoch are drawn to find the largest micro-batch; they take half a second."""
 
 LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 """Where Linux says how much a container may take."""
@@ -29,27 +41,91 @@ def device_bytes(machine: MachineRecipe) -> int:
     return min([host, *(int(limit) for limit in limits if limit.isdigit())])
 
 
-def per_device(peak: PeakMemory, training: TrainingRecipe, devices: int) -> PeakMemory:
-    """What one of several devices holds: its share of all state where that is cut over them, else all of it."""
-    if training.sharding == "none":
-        return peak
-    return replace(
-        peak,
-        weights_bytes=peak.weights_bytes // devices,
-        gradients_bytes=peak.gradients_bytes // devices,
-        optimizer_bytes=peak.optimizer_bytes // devices,
+def largest_micro_batch(
+    lengths: NDArray[np.int64], training: TrainingRecipe, devices: int, *, targets_share: float, seed: int,
+    start_tokens: int | None,
+) -> MicroBatch:  # fmt: skip
+    """The largest micro-batch of a run over rows of these lengths, this share of its tokens targets.
+
+    As many rows as asked for, padded to the longest of all; packed, a row of it is a line, which may be longer than any
+    example. With `start_tokens` (see `micro_cuts`), where rows are cut so that they pad least: the one with the most
+    tokens of all that a run over all rows makes in its first epoch.
+    """
+    rows, length = min(training.per_device_batch_size, len(lengths)), int(lengths.max())
+    follows = False
+    if training.packing:
+        length = line_lengths(length)[-1]
+    elif start_tokens is not None:
+        rows, length, follows = _most_drawn(lengths, training, devices, seed, start_tokens)
+    return MicroBatch(rows, length, max(1, int(rows * length * targets_share)), follows)
+
+
+def _most_drawn(
+    lengths: NDArray[np.int64], training: TrainingRecipe, devices: int, seed: int, start_tokens: int
+) -> tuple[int, int, bool]:
+    """Rows and length of the micro-batch with most tokens, and whether its device has had another of its step."""
+    most = training.per_device_batch_size
+    global_batch_size = most * training.gradient_accumulation_steps * devices
+    drawn = lengths[visit_order(len(lengths), seed=seed, epoch=0)[:DRAWN_VISITS]]
+    found = (0, 0, False)
+    for first in range(0, len(drawn), global_batch_size):
+        step = sorted(drawn[first : first + global_batch_size].tolist())
+        for place, cut in enumerate(micro_cuts(step, most=most, start_tokens=start_tokens)):
+            each = (cut.stop - cut.start, step[cut.stop - 1], place >= devices)
+            found = max(found, each, key=lambda at: (at[0] * at[1], at[2]))
+    return found
+
+
+@dataclass(frozen=True)
+class CutShares:
+    """What `training.sharding: full` cuts of a model, as shares of all that is there."""
+
+    weights: float
+    """The layers' weights, of all weights."""
+    trained: float
+    """The layers' trained weights, of all trained ones."""
+    layer: float
+    """The largest layer's weights, of all weights."""
+
+
+def cut_shares(model: Any) -> CutShares:
+    """The shares of this model, a skeleton too. Raises RecipeError where it does not name its layers."""
+    every, layers = set(model.parameters()), [set(layer.parameters()) for layer in layers_of(model)]
+    cut = set().union(*layers)
+    sizes = {weight: weight.numel() * weight.element_size() for weight in every}
+    total, trained = sum(sizes.values()), sum(sizes[weight] for weight in every if weight.requires_grad)
+    return CutShares(
+        weights=sum(sizes[weight] for weight in cut) / total,
+        trained=sum(sizes[weight] for weight in cut if weight.requires_grad) / trained,
+        layer=max(sum(sizes[weight] for weight in layer) for layer in layers) / total,
     )
 
 
-def ways_to_fit(predict: Predict, training: TrainingRecipe, largest: MicroBatch, room: int) -> list[str]:
+def per_device(peak: PeakMemory, cut: CutShares, devices: int, *, has_copy: bool) -> PeakMemory:
+    """What one of several devices holds of a model whose layers are cut over them; all else is whole on each.
+
+    `has_copy`: with the whole model that the first rank keeps in main memory for saving; on a CPU that is the device's.
+    """
+
+    def held(size: int, share: float) -> int:
+        return int(size * (1 - share + share / devices))
+
+    return PeakMemory(
+        weights_bytes=held(peak.weights_bytes, cut.weights) + (peak.weights_bytes if has_copy else 0),
+        gradients_bytes=held(peak.gradients_bytes, cut.trained),
+        optimizer_bytes=held(peak.optimizer_bytes, cut.trained),
+        activations_bytes=peak.activations_bytes + int(GATHERED_LAYERS * cut.layer * peak.weights_bytes),
+    )
+
+
+def ways_to_fit(predict: Predict, training: TrainingRecipe, room: int) -> list[str]:
     """Changes of a recipe, as `--set` takes them, that each alone bring a run below `room` bytes; empty if none."""
-    options = [*_smaller_micro_batches(training, largest), *((change, largest) for change in _other_changes(training))]
     found: list[str] = []
-    for change, batch in options:
+    for change in [*_smaller_micro_batches(training), *_other_changes(training)]:
         is_smaller_batch = "per_device_batch_size" in change
         if is_smaller_batch and any("per_device_batch_size" in way for way in found):
             continue
-        total = predict(training.model_copy(update=change), batch).total_bytes
+        total = predict(training.model_copy(update=change)).total_bytes
         if total <= room:
             where = ", on a GPU" if change.keys() & {"optimizer", "quantise"} else ""
             found.append(f"{' '.join(_settings(change))} ({memory(total)}{where})")
@@ -64,19 +140,16 @@ def _settings(change: dict[str, object]) -> Iterator[str]:
             yield f"training.{key}={str(value).lower()}"
 
 
-def _smaller_micro_batches(training: TrainingRecipe, largest: MicroBatch) -> list[tuple[dict[str, object], MicroBatch]]:
+def _smaller_micro_batches(training: TrainingRecipe) -> list[dict[str, object]]:
     """The same global batch in more micro-batches, fewest first."""
     rows = training.per_device_batch_size
-    sizes = [size for size in range(rows - 1, 0, -1) if rows % size == 0]
     return [
-        (
-            {
-                "per_device_batch_size": size,
-                "gradient_accumulation_steps": training.gradient_accumulation_steps * rows // size,
-            },
-            replace(largest, rows=size, targets=-(-largest.targets * size // rows)),
-        )
-        for size in sizes
+        {
+            "per_device_batch_size": size,
+            "gradient_accumulation_steps": training.gradient_accumulation_steps * rows // size,
+        }
+        for size in range(rows - 1, 0, -1)
+        if rows % size == 0
     ]
 
 
@@ -90,4 +163,6 @@ def _other_changes(training: TrainingRecipe) -> list[dict[str, object]]:
         changes.append({"optimizer": "adamw_8bit"})
     if training.method == "lora" and training.quantise is None:
         changes.append({"quantise": "4bit"})
+    if training.sharding == "none" and training.optimizer in ELEMENTWISE and training.quantise is None:
+        changes.append({"sharding": "full"})  # with one device the same as without
     return changes

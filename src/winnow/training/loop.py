@@ -27,7 +27,7 @@ from winnow.store import write_folder
 from winnow.training import checkpoints
 from winnow.training.batches import EpochBatches
 from winnow.training.branching import BRANCHES
-from winnow.training.memory import is_out_of_memory
+from winnow.training.memory import is_out_of_memory, no_room_to_update
 from winnow.training.optimizers import Together, build_optimizer, trained
 from winnow.training.precision import autocast_dtype
 from winnow.training.random_state import random_state, set_random_state
@@ -69,8 +69,8 @@ class Job:
 def train(job: Job, folder: Path, progress: Progress, probe: Probe | None) -> tuple[Tally, Cost]:
     """Train to the end of the plan; gives back the run's records and what was wasted.
 
-    Raises TrainingError where loss or gradient are no numbers or one example does not fit into memory, Stopped at the
-    end of a step, its checkpoint written, where the process was asked to stop.
+    Raises TrainingError where loss or gradient are no numbers or one example or an update does not fit into memory,
+    Stopped at the end of a step, its checkpoint written, where the process was asked to stop.
     """
     with stopping.deferred():
         return _train(job, folder, progress, probe)
@@ -139,12 +139,7 @@ def _step_that_fits(
         loss = _gradients(job, losses, share, sum(batch.total_weight() for batch in micro_batches))
         has_failed = any(job.ranks.any(loss is None))
         if loss is not None and not has_failed:
-            loss = job.ranks.sum_up(loss, trained(job.model))
-            norm = job.ranks.clip(trained(job.model), job.recipe.max_grad_norm or math.inf)
-            if not math.isfinite(loss + norm):
-                raise _no_number(job, loss, norm, micro_batches, tally, places)
-            _update(optimizer, rate)
-            return loss, micro_batches
+            return _updated(job, optimizer, rate, loss, micro_batches, tally, places), micro_batches
         tally.micro_batch_size = _half(micro_batches)
         optimizer.zero_grad(set_to_none=True)
         torch.cuda.empty_cache()
@@ -172,12 +167,15 @@ def _no_number(
     what = f"the norm of the gradient is {norm}" if math.isfinite(loss) else f"the loss is {loss}"
     rows = [job.batches.rows.names[row] for batch in micro_batches for row in batch.rows]
     more = f" and {len(rows) - NAMED_EXAMPLES} more" if len(rows) > NAMED_EXAMPLES else ""
-    good = checkpoints.newest_place(places)
     return DivergedError(
         f"{what} at step {tally.step + 1}, on examples {', '.join(rows[:NAMED_EXAMPLES])}{more}; lower "
-        "training.learning_rate or look at these examples; the last good checkpoint is "
-        f"{good if good else 'the start: none was written yet'}", tally,
+        f"training.learning_rate or look at these examples; {_last_good(places)}", tally,
     )  # fmt: skip
+
+
+def _last_good(places: Path) -> str:
+    good = checkpoints.newest_place(places)
+    return f"the last good checkpoint is {good if good else 'the start: none was written yet'}"
 
 
 def _gradients(job: Job, losses: Losses, share: Iterable[Batch], weight: float) -> float | None:
@@ -185,19 +183,42 @@ def _gradients(job: Job, losses: Losses, share: Iterable[Batch], weight: float) 
 
     None where memory ran out; the traceback, which holds on to the tensors of the failed attempt, is gone by then.
     """
-    total = 0.0
+    # Read once, after the last one: a device that is asked for every loss waits at every micro-batch.
+    total = torch.zeros((), dtype=torch.float64, device=losses.device)
     try:
         for batch in share:
             # Normalised by the weight of the whole global batch, so that the cut into micro-batches does not matter.
             loss = losses.scaled_sum(batch.to(losses.device), weight)
             loss.backward()
-            total += float(loss.detach())
+            total += loss.detach()
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
         job.ranks.check_retry()
         return None
-    return total
+    return float(total)
+
+
+def _updated(
+    job: Job, optimizer: Optimizer, rate: float, loss: float, micro_batches: list[Batch], tally: Tally, places: Path
+) -> float:
+    """Update the weights from the gradients of all ranks; gives back the loss of the step.
+
+    Raises TrainingError where memory runs out: weights that may be half updated are left to nobody.
+    """
+    try:
+        loss = job.ranks.sum_up(loss, trained(job.model))
+        norm = job.ranks.clip(trained(job.model), job.recipe.max_grad_norm or math.inf)
+        if not math.isfinite(loss + norm):
+            raise _no_number(job, loss, norm, micro_batches, tally, places)
+        _update(optimizer, rate)
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        weights = sum(weight.numel() for weight in trained(job.model))
+        found = no_room_to_update(job.recipe, weights=weights, step=tally.step + 1)
+        raise TrainingError(f"{found}; {_last_good(places)}") from error
+    return loss
 
 
 def _update(optimizer: Optimizer, rate: float) -> None:

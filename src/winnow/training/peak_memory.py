@@ -46,6 +46,8 @@ class MicroBatch:
     """Tokens of every row, padding included."""
     targets: int
     """Positions whose prediction is trained on, all rows together."""
+    follows: bool = False
+    """Whether others of its step go before it even without gradient accumulation, so that gradients are there."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ def predict(model: Any, training: TrainingRecipe, largest: MicroBatch) -> PeakMe
         optimizer = _stepped_once(model, training)
         state = live.now - weights
         live.watch_gradients(trained(model))
-        for _ in range(min(2, training.gradient_accumulation_steps)):
+        for _ in range(2 if largest.follows or training.gradient_accumulation_steps > 1 else 1):
             _backward(model, training, largest)
         torch.nn.utils.clip_grad_norm_(trained(model), training.max_grad_norm or math.inf)
         optimizer.step()

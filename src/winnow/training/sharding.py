@@ -131,11 +131,7 @@ def shard(ranks: Ranks, model: Any, recipe: TrainingRecipe) -> Sharded:
     if recipe.quantise is not None:
         raise RecipeError("training.sharding full does not cut quantised weights; leave out training.quantise")
     device = next(model.parameters()).device
-    plain = model.get_base_model() if hasattr(model, "get_base_model") else model
-    names = set(plain._no_split_modules or ())
-    layers = [module for module in plain.modules() if type(module).__name__ in names]
-    if not layers:
-        raise RecipeError(f"training.sharding full: {type(plain).__name__} does not name its layers; use none")
+    layers = layers_of(model)
     model.cpu()
     whole = copy.deepcopy(model) if ranks.is_first else None
     mesh = distributed.init_device_mesh(device.type, (ranks.size,))
@@ -143,7 +139,7 @@ def shard(ranks: Ranks, model: Any, recipe: TrainingRecipe) -> Sharded:
         fully_shard(layer, mesh=mesh)
     # The root takes no weights of its own; it lets the layers share their streams.
     outer = _by_kind(model.parameters())[0]
-    fully_shard(plain.base_model, mesh=mesh, ignored_params=set(outer))
+    fully_shard(_plain(model).base_model, mesh=mesh, ignored_params=set(outer))
     for weight in outer:
         weight.data = weight.data.to(device)
     for module in model.modules():
@@ -151,6 +147,20 @@ def shard(ranks: Ranks, model: Any, recipe: TrainingRecipe) -> Sharded:
             module.set_gradient_divide_factor(1.0)
             module.set_force_sum_reduction_for_comms(True)
     return Sharded(ranks.number, ranks.size, model, whole)
+
+
+def layers_of(model: Any) -> list[nn.Module]:
+    """The layers that are cut; all else stays whole. Raises RecipeError where the model does not name them."""
+    plain = _plain(model)
+    names = set(plain._no_split_modules or ())
+    layers = [module for module in plain.modules() if type(module).__name__ in names]
+    if not layers:
+        raise RecipeError(f"training.sharding full: {type(plain).__name__} does not name its layers; use none")
+    return layers
+
+
+def _plain(model: Any) -> Any:
+    return model.get_base_model() if hasattr(model, "get_base_model") else model
 
 
 def _by_kind(weights: Iterable[nn.Parameter]) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
