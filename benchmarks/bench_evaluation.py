@@ -24,9 +24,8 @@ from problems import GSM8K, MAX_TOKENS, SMALL_VOCABULARY, small_tokenizer, token
 from torch.nn.utils.rnn import pad_sequence  # noqa: E402
 from transformers import GPT2Config, GPT2LMHeadModel  # noqa: E402
 
-from winnow.evaluation.scoring import row_losses  # noqa: E402
+from winnow.evaluation.scoring import RowReader  # noqa: E402
 from winnow.models.activations import fuse_activations  # noqa: E402
-from winnow.models.forward import Losses  # noqa: E402
 from winnow.models.generate import generate_greedy  # noqa: E402
 
 ROUNDS, ITEMS, NEW_TOKENS, BATCH, USUAL_BATCH = 3, 192, 64, 64, 16
@@ -75,9 +74,12 @@ def until(row, eos_id):
 
 def ours(model, rows, prompts, eos_id, batch_size):
     """The same, as `score_set` goes about it."""
-    sums, _ = row_losses(Losses(model), rows)
-    written = generate_greedy(model, prompts, max_new_tokens=NEW_TOKENS, eos_id=eos_id, batch_size=batch_size)
-    return written.completions, sums
+    reader = RowReader(model, rows, prompts)
+    written = generate_greedy(
+        model, prompts, max_new_tokens=NEW_TOKENS, eos_id=eos_id, batch_size=batch_size, reader=reader
+    )
+    reader.read_others()
+    return written.completions, reader.sums
 
 
 def ending_token(model, prompts):

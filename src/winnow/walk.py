@@ -30,10 +30,10 @@ KINDS = {
     "model": ("winnow.training.pointing", "point_at_model", 1),
     "represent": ("winnow.selection.represent", "represent", 4),
     "select": ("winnow.selection.stages", "select", 3),
-    "train": ("winnow.training.stages", "train_model", 3),
+    "train": ("winnow.training.stages", "train_model", 4),
     "trial": ("winnow.training.sweeps", "run_trial", 2),
     "sweep": ("winnow.training.sweeps", "choose_rate", 1),
-    "evaluate": ("winnow.evaluation.stages", "evaluate", 3),
+    "evaluate": ("winnow.evaluation.stages", "evaluate", 4),
     "benchmark": ("winnow.evaluation.benchmarks.stage", "run_benchmark", 1),
 }
 """Kind of stage -> module, function, version. Raise the version when the same question gets another answer."""

@@ -1,4 +1,5 @@
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,9 +7,10 @@ import torch
 from toys import naive_losses, toy_model, toy_rows
 
 from winnow.evaluation import scoring
-from winnow.evaluation.scoring import ItemScores, averages, row_losses, scoring_cost
+from winnow.evaluation.scoring import ItemScores, RowReader, averages, row_losses, scoring_cost
 from winnow.models.flops import flop_model
 from winnow.models.forward import Losses
+from winnow.models.generate import generate_greedy
 
 
 def test_losses_equal_a_plain_cross_entropy_of_each_item(make_sets, score):
@@ -62,7 +64,9 @@ def test_the_batch_size_of_generation_changes_nothing(make_sets, score, expert, 
 
 
 def scores_of(losses, tokens, correct):
-    return ItemScores(np.array(losses), np.array(tokens), [], [], np.array(correct), np.array(correct), 0)
+    return ItemScores(
+        np.array(losses), np.array(tokens), [], [], np.array(correct), np.array(correct), 0, np.array(correct)
+    )
 
 
 def test_micro_is_over_items_and_tokens_macro_over_sets():
@@ -72,15 +76,60 @@ def test_micro_is_over_items_and_tokens_macro_over_sets():
     assert macro == {"loss": pytest.approx((2 + 1) / 2), "exact_match": pytest.approx((1 + 1 / 3) / 2)}
 
 
-def test_scoring_costs_one_pass_for_the_loss_and_one_for_the_answers(make_sets, score, expert):
+@pytest.mark.parametrize("kind", ["gpt2", "llama"])
+@pytest.mark.parametrize(("batch_size", "tokens"), [(1, 2048), (7, 50), (100, 2048), (100, 1)])
+def test_prompts_read_once_give_the_losses_and_answers_of_two_passes(kind, batch_size, tokens, monkeypatch):
+    model, rows = toy_model(kind, spread=0.5), toy_rows(30)
+    prompts = [rows.row(at)[:start].tolist() for at, start in enumerate(rows.target_from)]
+    options = {"max_new_tokens": 12, "eos_id": common_token(model, prompts), "batch_size": batch_size}
+    answers, (sums, counts) = generate_greedy(model, prompts, **options), row_losses(Losses(model), rows)
+    assert len(set(map(len, prompts))) > 1 and len(set(map(len, answers.completions))) > 1
+    monkeypatch.setattr(scoring, "tokens_at_once", lambda device: tokens)
+    reader = RowReader(model, rows, prompts)
+    assert generate_greedy(model, prompts, reader=reader, **options) == answers
+    assert reader.is_read.all() and (reader.counts == counts).all()
+    assert reader.sums == pytest.approx(sums, rel=1e-6)
+
+
+def common_token(model, prompts):
+    """One that the model writes at various places."""
+    free = generate_greedy(model, prompts, max_new_tokens=12, eos_id=-1, batch_size=1).completions
+    return max(sorted({token for row in free for token in row[2:-2]}), key=lambda token: sum(token in r for r in free))
+
+
+def test_batches_with_a_prompt_that_is_cut_are_read_twice():
+    model, rows = toy_model(spread=0.5), toy_rows(30)
+    prompts = [rows.row(at)[:start].tolist() for at, start in enumerate(rows.target_from)]
+    room = sorted(map(len, prompts))[-1] - 1
+    options = {"max_new_tokens": 96 - room, "eos_id": 0, "batch_size": 10}
+    reader, (sums, _) = RowReader(model, rows, prompts), row_losses(Losses(model), rows)
+    assert generate_greedy(model, prompts, reader=reader, **options) == generate_greedy(model, prompts, **options)
+    assert reader.is_read.sum() == 20 and not reader.is_read[np.argmax([len(prompt) for prompt in prompts])]
+    reader.read_others()
+    assert reader.sums == pytest.approx(sums, rel=1e-6)
+
+
+def test_scoring_costs_one_pass_over_rows_and_the_answers(make_sets, score, expert):
     items, flops = make_sets()[0], flop_model(expert)
     scored = score(expert, items)
     cost = scoring_cost(flops, [items], [scored], time.perf_counter())
     prompts = np.array([len(prompt) for prompt in items.prompts])
     written = prompts + scored.target_tokens  # the expert writes the reference
-    assert cost.tokens == items.rows.lengths.sum() + written.sum()
-    assert cost.flops == pytest.approx(flops.forward(items.rows.lengths).sum() + flops.forward(written).sum(), rel=0.02)
+    assert scored.is_shared.all()
+    assert cost.tokens == items.rows.lengths.sum() + scored.target_tokens.sum()
+    answers = flops.forward(written).sum() - flops.forward(prompts).sum()
+    assert cost.flops == pytest.approx(flops.forward(items.rows.lengths).sum() + answers, rel=0.02)
     assert cost.seconds >= 0
+
+
+def test_prompts_that_are_read_twice_cost_twice(make_sets, score, expert):
+    items, flops = make_sets()[0], flop_model(expert)
+    once = score(expert, items)
+    twice = replace(once, is_shared=np.zeros_like(once.is_shared))
+    costs = [scoring_cost(flops, [items], [scored], time.perf_counter()) for scored in (once, twice)]
+    prompts = np.array([len(prompt) for prompt in items.prompts])
+    assert costs[1].tokens - costs[0].tokens == prompts.sum()
+    assert costs[1].flops - costs[0].flops == pytest.approx(flops.forward(prompts).sum())
 
 
 def test_a_sample_is_the_first_items_by_id(make_sets):
@@ -102,4 +151,5 @@ def test_items_whose_prompt_fills_the_context_have_no_target_and_are_still_answe
     items = make_sets(max_tokens=8)[0]
     scored = score(toy_model(), items)
     assert scored.target_tokens.tolist() == [0, 0, 0] and scored.loss == 0.0
+    assert not scored.is_shared.any()
     assert len(scored.outputs) == 3

@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
+from transformers.cache_utils import DynamicCache
 
 from winnow.evaluation.sets import EvaluationSet
 from winnow.models.batch_sizes import cuts, tokens_at_once
 from winnow.models.flops import FlopModel
 from winnow.models.forward import Losses
-from winnow.models.generate import generate_greedy
+from winnow.models.generate import generate_greedy, keep_prompts
 from winnow.models.rows import TokenRows, pad
 from winnow.records import Cost
 from winnow.text.answers import answer_of_turn, extract_answer, extract_declared_answer, normalise_answer
@@ -32,6 +34,8 @@ class ItemScores:
     is_declared: NDArray[np.bool_]
     r"""Items whose answer stands after `####` or in `\boxed{}`."""
     generated_tokens: int
+    is_shared: NDArray[np.bool_]
+    """Items whose prompt was read once for both loss and answer."""
 
     @property
     def strict_exact_match(self) -> float:
@@ -62,22 +66,61 @@ def row_losses(losses: Losses, rows: TokenRows) -> tuple[NDArray[np.float64], ND
     return sums, counts
 
 
+class RowReader:
+    """Losses of rows, from passes that leave the prompts with which they begin ready for an answer."""
+
+    def __init__(self, model: Any, rows: TokenRows, prompts: Sequence[Sequence[int]]) -> None:
+        self.losses, self.rows = Losses(model), rows
+        self.starts = np.array([len(prompt) for prompt in prompts], dtype=np.int64)
+        self.sums, self.counts = np.zeros(len(prompts)), np.zeros(len(prompts), dtype=np.int64)
+        self.is_read = np.zeros(len(prompts), dtype=bool)
+
+    def __call__(self, chosen: Sequence[int], cache: DynamicCache) -> Tensor | None:
+        """What follows the prompts, as `generate.Reader` has it; None where a row lacks part of its prompt."""
+        members = np.array(chosen)
+        lengths, device = self.rows.lengths[members], self.losses.device
+        if (lengths < self.starts[members]).any():
+            return None
+        following = torch.zeros(len(members), dtype=torch.long, device=device)
+        order = np.lexsort((members, lengths))
+        for cut in cuts(lengths[order].tolist(), tokens_at_once(device)):
+            places = torch.from_numpy(order[cut]).to(device)
+            following[places] = self._read(members[order[cut]], places, cache, width=int(self.starts[members].max()))
+        return following
+
+    def _read(self, members: NDArray[np.int64], places: Tensor, cache: DynamicCache, *, width: int) -> Tensor:
+        starts = torch.from_numpy(self.starts[members]).to(places.device)
+        read = DynamicCache(config=self.losses.model.config)
+        sums, counts, following = self.losses.of_rows_and_next(pad(self.rows, members).to(places.device), starts, read)
+        self.sums[members], self.counts[members] = sums.cpu().numpy(), counts.cpu().numpy()
+        self.is_read[members] = True
+        keep_prompts(cache, read, rows=places, lengths=starts, width=width)
+        return following
+
+    def read_others(self) -> None:
+        """Losses of the rows that were not read on the way."""
+        left = np.flatnonzero(~self.is_read)
+        self.sums[left], self.counts[left] = row_losses(self.losses, self.rows.take(left))
+
+
 def score_set(
     model: Any, items: EvaluationSet, tokenizer: Any, *, eos_id: int, max_new_tokens: int, batch_size: int
 ) -> ItemScores:
     """Loss of the reference completions, and greedy answers compared with the reference ones."""
-    sums, counts = row_losses(Losses(model), items.rows)
     stop_id = eos_id if items.stop_id is None else items.stop_id
+    reader = RowReader(model, items.rows, items.prompts)
     generated = generate_greedy(
-        model, items.prompts, max_new_tokens=max_new_tokens, eos_id=stop_id, batch_size=batch_size
+        model, items.prompts, max_new_tokens=max_new_tokens, eos_id=stop_id, batch_size=batch_size, reader=reader
     )
+    reader.read_others()
     outputs = tokenizer.batch_decode(generated.completions, skip_special_tokens=True)
     found = [_found(output, options, items) for output, options in zip(outputs, items.num_options, strict=True)]
     is_right = [answer == normalise_answer(right) for answer, right in zip(found, items.answers, strict=True)]
     declared = [extract_declared_answer(output, options=0) is not None for output in outputs]
     return ItemScores(
-        sums, counts, outputs, found, np.array(is_right, dtype=bool), np.array(declared, dtype=bool), generated.tokens
-    )
+        reader.sums, reader.counts, outputs, found, np.array(is_right, dtype=bool), np.array(declared, dtype=bool),
+        generated.tokens, reader.is_read,
+    )  # fmt: skip
 
 
 def _found(output: str, options: int, items: EvaluationSet) -> str | None:
@@ -101,11 +144,13 @@ def averages(scores: Sequence[ItemScores]) -> tuple[dict[str, float], dict[str, 
 
 
 def scoring_cost(flops: FlopModel, sets: Sequence[EvaluationSet], scores: Sequence[ItemScores], started: float) -> Cost:
-    """What scoring used since `started`: one pass over the rows, and over prompts and answers while generating."""
+    """What scoring used since `started`: one pass over the rows, and over what it does not share with them."""
     forward = tokens = 0.0
     for items, scored in zip(sets, scores, strict=True):
         prompts = np.array([len(prompt) for prompt in items.prompts])
         written = prompts + scored.generated_tokens / max(1, len(prompts))
-        forward += float(flops.forward(items.rows.lengths).sum() + flops.forward(written.astype(np.int64)).sum())
-        tokens += int(items.rows.lengths.sum() + prompts.sum()) + scored.generated_tokens
+        once = np.where(scored.is_shared, prompts, 0)
+        alone = flops.forward(written.astype(np.int64)) - flops.forward(once)
+        forward += float(flops.forward(items.rows.lengths).sum() + alone.sum())
+        tokens += int(items.rows.lengths.sum() + (prompts - once).sum()) + scored.generated_tokens
     return Cost(flops=forward, tokens=int(tokens), seconds=time.perf_counter() - started)

@@ -75,10 +75,7 @@ class Losses:
 
         [targets], in the order of `batch.is_target[:, 1:].nonzero()`.
         """
-        with self._casting():
-            logits = self._target_logits(batch)
-        exact = logits if logits.dtype == torch.float64 else logits.float()
-        return functional.cross_entropy(exact, batch.ids[:, 1:][batch.is_target[:, 1:]], reduction="none")
+        return self._cross_entropy(batch, self._states(batch))
 
     def scaled_sum(self, batch: Batch, total_weight: float) -> Tensor:
         """Sum over the targets of weight x loss / `total_weight`, ready for a backward pass.
@@ -92,7 +89,7 @@ class Losses:
             return (losses if weights is None else losses * weights.to(losses.dtype)).sum() / total_weight
         targets = batch.is_target[:, 1:]
         with self._casting():
-            hidden = self._target_states(batch)
+            hidden = self._states(batch)[:, :-1][targets]
             scales = torch.full((len(hidden),), 1 / total_weight, dtype=torch.float64, device=self.device)
             head = self.plain.get_output_embeddings()
             return scaled_cross_entropy(
@@ -102,32 +99,49 @@ class Losses:
 
     def of_rows(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Sum of the losses and number of targets of every example, [rows] each, float64 and int64."""
+        return self._by_row(batch, self.of_targets(batch))
+
+    def of_rows_and_next(self, batch: Batch, lengths: Tensor, cache: Any) -> tuple[Tensor, Tensor, Tensor]:
+        """What `of_rows` gives, and the most likely token after the first `lengths` tokens of each example, [rows].
+
+        Keys and values of the whole batch, which is not packed, are left in the empty `cache`.
+        """
+        states = self._states(batch, cache)
+        sums, counts = self._by_row(batch, self._cross_entropy(batch, states))
+        rows = torch.arange(len(states), device=self.device)
+        with self._casting():
+            return sums, counts, self._logits(states[rows, lengths - 1]).argmax(dim=-1)
+
+    def _by_row(self, batch: Batch, losses: Tensor) -> tuple[Tensor, Tensor]:
         of_targets = batch.examples_of_targets()
         sums = torch.zeros(len(batch.rows), dtype=torch.float64, device=self.device)
         counts = torch.bincount(of_targets, minlength=len(batch.rows))
-        return sums.index_add(0, of_targets, self.of_targets(batch).double()), counts
+        return sums.index_add(0, of_targets, losses.double()), counts
 
-    def _target_logits(self, batch: Batch) -> Tensor:
+    def _cross_entropy(self, batch: Batch, states: Tensor) -> Tensor:
         targets = batch.is_target[:, 1:]
-        if not self.is_sparse:
-            logits: Tensor = self._outputs(batch).logits
-            return logits[:, :-1][targets]
-        head: Tensor = self.plain.get_output_embeddings()(self._target_states(batch))
-        return head
+        with self._casting():
+            logits = self._logits(states[:, :-1][targets])
+        exact = logits if logits.dtype == torch.float64 else logits.float()
+        return functional.cross_entropy(exact, batch.ids[:, 1:][targets], reduction="none")
 
-    def _target_states(self, batch: Batch) -> Tensor:
-        """[targets, width]: the last hidden states of the positions that predict a target."""
-        hidden: Tensor = self._outputs(batch).last_hidden_state
-        return hidden[:, :-1][batch.is_target[:, 1:]]
+    def _logits(self, states: Tensor) -> Tensor:
+        logits: Tensor = self.plain.get_output_embeddings()(states) if self.is_sparse else states
+        return logits
 
-    def _outputs(self, batch: Batch) -> Any:
-        """What the backbone gives, or the whole model where head and backbone are not to be had apart.
+    def _states(self, batch: Batch, cache: Any = None) -> Tensor:
+        """[batch, time, width]: last hidden states; logits where head and backbone are not to be had apart.
 
         Positions that begin anew inside a line, with no mask given, tell transformers to keep the examples apart
         (`transformers.masking_utils.find_packed_sequence_indices`).
         """
-        places = {} if batch.positions is None else {"position_ids": batch.positions}
-        return self._run(input_ids=batch.ids, use_cache=False, **places)
+        given: dict[str, Any] = {} if batch.positions is None else {"position_ids": batch.positions}
+        if cache is not None:
+            given["past_key_values"] = cache
+        with self._casting():
+            out = self._run(input_ids=batch.ids, use_cache=cache is not None, **given)
+        states: Tensor = out.last_hidden_state if self.is_sparse else out.logits
+        return states
 
     def _casting(self) -> torch.autocast:
         return torch.autocast(self.device.type, dtype=self.autocast, enabled=self.autocast is not None)

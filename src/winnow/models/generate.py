@@ -1,11 +1,15 @@
-"""Greedy generation in batches: sorted by length, prompts read a few at a time, finished rows dropped as they end."""
+"""Greedy generation in batches: sorted by length, prompts read a few at a time, finished rows dropped as they end.
 
-from collections.abc import Callable, Sequence
+Prompts stand at the right end of the cache's first columns; what is left of a short one is masked.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 from transformers.cache_utils import DynamicCache, DynamicLayer
 
 from winnow.errors import RecipeError
@@ -22,6 +26,13 @@ class Generated:
     """Tokens generated, end tokens counted."""
 
 
+Reader = Callable[[Sequence[int], DynamicCache], Tensor | None]
+"""Reads these prompts into the cache (`keep_prompts`); gives back the most likely token after each, [prompts].
+
+None, and nothing read, where it has no use for them.
+"""
+
+
 @torch.no_grad()
 def generate_greedy(
     model: Any,
@@ -32,11 +43,13 @@ def generate_greedy(
     batch_size: int,
     is_finished: Callable[[Sequence[int]], bool] | None = None,
     shared_tokens: int = 0,
+    reader: Reader | None = None,
 ) -> Generated:
     """The most likely next token, again and again, until the end token or `max_new_tokens`.
 
     `is_finished` is asked after every token whether an answer ends with it. The first `shared_tokens` of the prompts,
-    which have to be the same in all, are read once. Prompts that leave no room in the model's context lose their
+    which have to be the same in all, are read once. A `reader` makes more of the pass over the prompts; it is not asked
+    where a prompt is cut or layers are of a special kind. Prompts that leave no room in the model's context lose their
     beginning. The composition of the batches follows from the prompts, `batch_size` and the kind of device alone.
     Raises RecipeError where the answers leave no room for a prompt.
     """
@@ -48,51 +61,57 @@ def generate_greedy(
         )
     order = sorted(range(len(prompts)), key=lambda i: (len(prompts[i]), i))
     completions: list[list[int]] = [[] for _ in prompts]
-    was_training = model.training
+    was_training, device = model.training, next(model.parameters()).device
     model.eval()
     beginning = _read_beginning(model, prompts[0][:shared_tokens]) if shared_tokens else None
     for start in range(0, len(order), batch_size):
         rows = order[start : start + batch_size]
         chosen = [list(prompts[i])[-room:] for i in rows]
-        written = _generate_batch(model, chosen, max_new_tokens, eos_id, is_finished, beginning)
-        for row, ids in zip(rows, written, strict=True):
-            completions[row] = ids
+        shared = 0 if beginning is None else beginning.get_seq_length()
+        ids, mask = _left_padded([prompt[shared:] for prompt in chosen], eos_id, device)
+        cache = roomy_cache(model, rows=len(rows), capacity=shared + ids.shape[1] + max_new_tokens)
+        is_asked = reader is not None and is_roomy(cache) and len(prompts[rows[-1]]) <= room
+        first = reader(rows, cache) if reader is not None and is_asked else None
+        if first is None:
+            first = _read(model, ids, mask, cache, beginning)
+        mask = functional.pad(mask, (shared, 0), value=1)
+        written = _go_on(model, cache, first, mask, max_new_tokens, eos_id, is_finished)
+        for row, answer in zip(rows, written, strict=True):
+            completions[row] = answer
     model.train(was_training)
     tokens = sum(min(len(ids) + 1, max_new_tokens) for ids in completions)
     return Generated(completions, tokens)
 
 
-def _generate_batch(
+def _go_on(
     model: Any,
-    prompts: list[list[int]],
+    cache: DynamicCache,
+    chosen: Tensor,
+    mask: Tensor,
     max_new_tokens: int,
     eos_id: int,
     is_finished: Callable[[Sequence[int]], bool] | None,
-    beginning: DynamicCache | None,
 ) -> list[list[int]]:
-    shared = 0 if beginning is None else beginning.get_seq_length()
-    ids, mask = _left_padded([prompt[shared:] for prompt in prompts], eos_id, next(model.parameters()).device)
-    positions = (mask.cumsum(dim=1) - 1).clamp(min=0) + shared
-    cache = roomy_cache(model, rows=len(ids), capacity=shared + ids.shape[1] + max_new_tokens)
-    chosen = _read(model, ids, mask, positions, cache, beginning)
-    mask = torch.cat([mask.new_ones(len(mask), shared), mask], dim=1)
-    written: list[list[int]] = [[] for _ in prompts]
-    alive = torch.arange(len(prompts), device=ids.device)
-    for left in reversed(range(max_new_tokens)):
+    """What follows the prompts in the cache, the first tokens chosen; `mask` is [rows, columns], 1 at prompts."""
+    width = mask.shape[1]
+    positions = mask.sum(dim=1, keepdim=True)
+    mask = functional.pad(mask, (0, max_new_tokens), value=1)
+    written: list[list[int]] = [[] for _ in mask]
+    alive = torch.arange(len(mask), device=mask.device)
+    for done in range(1, max_new_tokens + 1):
         goes_on = chosen != eos_id
         for row, token in zip(alive[goes_on].tolist(), chosen[goes_on].tolist(), strict=True):
             written[row].append(token)
         if is_finished is not None:
-            goes_on &= torch.tensor([not is_finished(written[row]) for row in alive.tolist()], device=ids.device)
-        if left == 0 or not goes_on.any():
+            goes_on &= torch.tensor([not is_finished(written[row]) for row in alive.tolist()], device=mask.device)
+        if done == max_new_tokens or not goes_on.any():
             break
         if not goes_on.all():
             kept = closed_up(goes_on)
             cache.batch_select_indices(kept)
             alive, chosen, mask, positions = alive[kept], chosen[kept], mask[kept], positions[kept]
-        mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
-        positions = positions[:, -1:] + 1
-        chosen = _next_tokens(model, chosen.unsqueeze(1), mask, positions, cache)
+        chosen = _next_tokens(model, chosen.unsqueeze(1), mask[:, : width + done], positions, cache)
+        positions = positions + 1
     return written
 
 
@@ -119,27 +138,42 @@ def repeated(cache: DynamicCache | None, *, config: Any, rows: int) -> DynamicCa
     return found
 
 
-def _read(
-    model: Any, ids: Tensor, mask: Tensor, positions: Tensor, cache: DynamicCache, beginning: DynamicCache | None
-) -> Tensor:
+def _read(model: Any, ids: Tensor, mask: Tensor, cache: DynamicCache, beginning: DynamicCache | None) -> Tensor:
     """Read the prompts into the cache, a few rows at a time; gives back the token that follows each."""
-    roomy = [layer for layer in cache.layers if isinstance(layer, RoomyLayer)]
-    if len(roomy) < len(cache.layers):
-        return _next_tokens(model, ids, mask, positions, cache)
     shared = 0 if beginning is None else beginning.get_seq_length()
+    positions = (mask.cumsum(dim=1) - 1).clamp(min=0) + shared
+    if not is_roomy(cache):
+        return _next_tokens(model, ids, mask, positions, cache)
     width, chosen = ids.shape[1], []
     for cut in cuts(mask.sum(dim=1).tolist(), tokens_at_once(ids.device)):
         longest = slice(width - int(mask[cut].sum(dim=1).max()), width)
         part = repeated(beginning, config=model.config, rows=len(ids[cut]))
         seen = torch.cat([mask.new_ones(len(ids[cut]), shared), mask[cut, longest]], dim=1)
         chosen.append(_next_tokens(model, ids[cut, longest], seen, positions[cut, longest], part))
-        for layer, read in zip(roomy, part.layers, strict=True):
-            if isinstance(read, DynamicLayer) and read.keys is not None and read.values is not None:
-                # One that shares another's has none of its own.
-                layer.fill(cut, slice(0, shared), read.keys[:, :, :shared], read.values[:, :, :shared])
-                columns = slice(shared + longest.start, shared + width)
-                layer.fill(cut, columns, read.keys[:, :, shared:], read.values[:, :, shared:])
+        for layer, read in _filled_layers(cache, part):
+            layer.fill(cut, slice(0, shared), read.keys[:, :, :shared], read.values[:, :, :shared])
+            columns = slice(shared + longest.start, shared + width)
+            layer.fill(cut, columns, read.keys[:, :, shared:], read.values[:, :, shared:])
     return torch.cat(chosen)
+
+
+def keep_prompts(cache: DynamicCache, read: DynamicCache, *, rows: Tensor, lengths: Tensor, width: int) -> None:
+    """Put the first `lengths` columns of what was read, padded on the right, into rows of a roomy cache.
+
+    There they end at column `width`. What stands left of a short one is no part of it and has to be masked.
+    """
+    columns = (torch.arange(width, device=lengths.device) - (width - lengths).unsqueeze(1)).clamp(min=0)
+    members = torch.arange(len(rows), device=rows.device).unsqueeze(1)
+    for layer, found in _filled_layers(cache, read):
+        moved = (each[members, :, columns].transpose(1, 2) for each in (found.keys, found.values))
+        layer.fill(rows, slice(0, width), *moved)
+
+
+def _filled_layers(cache: DynamicCache, read: DynamicCache) -> Iterator[tuple["RoomyLayer", Any]]:
+    """Layers of a roomy cache, and of one that was filled; one that shares another's keys has none of its own."""
+    for layer, found in zip(cache.layers, read.layers, strict=True):
+        if isinstance(layer, RoomyLayer) and isinstance(found, DynamicLayer) and found.keys is not None:
+            yield layer, found
 
 
 def _next_tokens(model: Any, ids: Tensor, mask: Tensor, positions: Tensor, cache: DynamicCache) -> Tensor:
@@ -167,7 +201,7 @@ class RoomyLayer(DynamicLayer):
         super().__init__()
         self.rows, self.capacity, self.length = rows, capacity, 0
 
-    def fill(self, rows: slice, columns: slice, keys: Tensor, values: Tensor) -> None:
+    def fill(self, rows: slice | Tensor, columns: slice, keys: Tensor, values: Tensor) -> None:
         """Put in what some rows hold, in these columns; the last column is the same for all."""
         if not self.is_initialized:
             shape = (self.rows, keys.shape[1], self.capacity, keys.shape[-1])
@@ -202,6 +236,11 @@ def roomy_cache(model: Any, *, rows: int, capacity: int) -> DynamicCache:
     if all(type(layer) is DynamicLayer for layer in cache.layers):
         cache.layers = [RoomyLayer(rows, capacity) for _ in cache.layers]
     return cache
+
+
+def is_roomy(cache: DynamicCache) -> bool:
+    """Whether every layer sees all that stands before, so that `roomy_cache` made its buffers."""
+    return all(isinstance(layer, RoomyLayer) for layer in cache.layers)
 
 
 def _left_padded(prompts: list[list[int]], pad_id: int, device: torch.device) -> tuple[Tensor, Tensor]:
