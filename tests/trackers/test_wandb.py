@@ -2,6 +2,7 @@
 
 import json
 import struct
+import time
 
 import pytest
 
@@ -28,12 +29,18 @@ def payloads(data):
             parts = []
 
 
-def written(folder):
-    """Records of the one offline run below `folder`."""
+def written(folder, *, patience_seconds=20):
+    """Records of the one offline run below `folder`, once W&B's own process has written the last of them."""
     from wandb.proto import wandb_internal_pb2
 
     (place,) = folder.glob("wandb/offline-run-*/run-*.wandb")
-    return [wandb_internal_pb2.Record.FromString(payload) for payload in payloads(place.read_bytes())]
+    give_up_at = time.monotonic() + patience_seconds
+    while True:
+        found = [wandb_internal_pb2.Record.FromString(payload) for payload in payloads(place.read_bytes())]
+        if any(record.WhichOneof("record_type") == "exit" for record in found):
+            return found
+        assert time.monotonic() < give_up_at, "W&B has not written the end of the run"
+        time.sleep(0.1)
 
 
 def test_an_offline_run_holds_rows_parameters_and_summary(name, records, tmp_path):
