@@ -7,6 +7,13 @@ r"""Outputs and what they answer, checked by hand: (output, options, strict answ
 DECLARED = [  # (output, options, answer), the same strictly and flexibly
     ("16 - 3 - 4 = 9\n9 * 2 = 18\n#### 18", 0, "18"),
     ("#### 18", 0, "18"),
+    (" 10\n#### 2 =", 0, "2"),
+    (" #### #### 12 =", 0, "12"),
+    (" #### 10 = ####", 0, "10"),
+    (" #### 10 = 1", 0, "1"),
+    (" #### 20 x 8", 0, "20 x 8"),
+    ("#### 3 coins!\nTom: \"One coin, two coins, three coins!\"", 0, "3"),
+    ("#### 5!", 0, "5!"),
     ("####18", 0, "18"),
     ("####  18  ", 0, "18"),
     ("#### 18.", 0, "18"),

@@ -23,7 +23,7 @@ DIGITS = r"(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]+)(?:\.[0-9]+)?|\.[0-9]+"
 EXPONENT = r"(?:e[-+]?[0-9]{1,2}(?![0-9a-z]))?"
 NUMBER = rf"(?:{DIGITS}){EXPONENT}"
 NO_UNIT = r"(?:and|hundred|thousand|million|billion|trillion|dozen|to|or|plus|minus|times|over|pi)\b"
-UNIT = rf"\s+\(?(?!{NO_UNIT})(?:[a-z]{{2,}}|[mglsh]\b)[a-z\s./²³()]*|\s*\([a-z\s./²³]+\)|\s*°[cf]?"
+UNIT = rf"\s+\(?(?!{NO_UNIT})(?:[a-z]{{2,}}|[mglsh]\b)[a-z\s./²³()!]*|\s*\([a-z\s./²³]+\)|\s*°[cf]?"
 
 WHOLE = re.compile(rf"([-+−]?)\s*{CURRENCY}?\s*([-−]?)({NUMBER})(?:\s*/\s*({NUMBER}))?\s*%?\.?(?:{UNIT})?")
 """An answer that is a number: sign, currency, sign, number, denominator; a unit may follow."""
@@ -128,9 +128,9 @@ def unlatex(text: str) -> str:
 
 
 def after_marker(text: str) -> str | None:
-    """The rest of the line after the first `####`; None where there is none or it is empty."""
-    rest = text.partition(MARKER)[2].strip()
-    return rest.splitlines()[0] if rest else None
+    """The rest of the line after the first `####`, repeated ones aside; None where there is none or it is empty."""
+    rest = text.partition(MARKER)[2].strip().lstrip("# ")
+    return rest.splitlines()[0].rstrip("# ") if rest else None
 
 
 def last_boxed(text: str) -> str | None:
@@ -152,7 +152,8 @@ def declared_answer(text: str, options: int) -> str:
     if options:
         found = re.match(rf"\W*([A-{last_option(options)}])(?![A-Za-z0-9])", unlatex(text), re.IGNORECASE)
         return found[1].upper() if found else normalise_answer(text)
-    return normalise_answer(re.split(r"=|\bis\b", text)[-1] or text)
+    told = [part for part in re.split(r"=|\bis\b", text) if part.strip()]
+    return normalise_answer(told[-1] if told else text)
 
 
 def last_number(text: str) -> str | None:
