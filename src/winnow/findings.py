@@ -191,7 +191,8 @@ class Findings:
     verdict: Verdict
     tables: Mapping[str, Table]
     """By name: savings, evaluation, iso_compute, adapters, composition, comparisons, cost_to_quality_<axis>,
-    crossover, crossover_losses, delayed_gain, ledger_arms, ledger_stages."""
+    crossover, crossover_losses, delayed_gain, ledger_arms, ledger_stages; evaluation_clean where the study has a
+    contamination report."""
     curves: tuple[Curve, ...]
     delayed_gains: tuple[DelayedGain, ...]
     limitations: tuple[str, ...]

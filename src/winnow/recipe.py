@@ -243,8 +243,8 @@ class SourceRecipe(Frozen):
     limit: Count | None = None
     """Keep a seeded sample of so many rows."""
     limit_words: Annotated[Count | None, ADDED] = None
-    """Of text for pretraining: keep a seeded sample of documents that reaches so many words between spaces, each document
-    as likely as any other; the rest of the source is read past, not held in memory."""
+    """Of text for pretraining: keep a seeded sample of documents that reaches so many words between spaces, each
+    document as likely as any other; the rest of the source is read past, not held in memory."""
     examples: Count | None = None
     """Declared number of examples, used by `winnow plan` alone where the data are out of reach."""
     tokens: Count | None = None

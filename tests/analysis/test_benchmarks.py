@@ -1,19 +1,24 @@
-"""Forgetting: its arithmetic, its interval over items and seeds, and what is said of it; contaminated items."""
+"""Forgetting: its arithmetic, its interval over items and seeds, and what is said of it; clean items."""
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from ruamel.yaml import YAML
+from study_factory import stage, write_study
 
 from winnow.analysis.benchmarks import (
-    contaminated,
+    BenchmarkItems,
+    clean_score,
     forgetting,
     forgetting_interval,
     forgetting_sentence,
     forgetting_verdict,
 )
+from winnow.analysis.find import find
 from winnow.analysis.items import Parts
 from winnow.findings import Estimate, Table
+from winnow.store import read_json, write_json
 
 
 def test_forgetting_is_the_drop_of_the_plain_average():
@@ -65,15 +70,55 @@ def test_the_sentence_says_how_much_of_what():
     assert forgetting_sentence(Table("forgetting", "", ()), "full") is None
 
 
-def test_contaminated_questions_are_those_of_a_report_that_names_them(tmp_path):
-    class Folder:
-        folder = tmp_path
+@pytest.mark.parametrize(("report", "score"), [
+    ({"a": True, "b": False, "c": True}, 0.75), ({"a": True}, 1.0), ({"b": False}, None), ({}, None),
+])  # fmt: skip
+def test_only_questions_that_were_checked_count_as_clean(report, score):
+    """The weights 1 and 3 are those of items with so many instructions; `d` is never checked."""
+    items = BenchmarkItems(
+        np.array(["1", "2", "3", "4"]), np.array([1.0, 0.0, 2 / 3, 0.5]), np.array([1, 1, 3, 1]), np.array(list("abcd"))
+    )
+    assert clean_score(items, report) == (None if score is None else pytest.approx(score))
 
-    items = tmp_path / "records" / "items"
-    items.mkdir(parents=True)
-    assert contaminated(Folder) is None
-    table = pa.table({"is_clean": [True, False], "question_hash": ["a", "b"]})
-    pq.write_table(table.drop_columns(["question_hash"]), items / "contamination.parquet")
-    assert contaminated(Folder) is None
-    pq.write_table(table, items / "contamination.parquet")
-    assert contaminated(Folder) == {"b"}
+
+def write_benchmark(folder, questions):
+    """A boolq of one item per question, of the untrained model and of arm `full`; every other item is right."""
+    yaml, records = YAML(), folder / "records"
+    recipe = yaml.load(folder / "recipe.yaml")
+    recipe["evaluation"]["benchmarks"] = {"tasks": ["boolq"], "forgetting": ["boolq"]}
+    yaml.dump(recipe, folder / "recipe.yaml")
+    rows = [
+        {"subset": "boolq", "item": place, "id": each, "metric": "acc", "score": float(place % 2), "weight": 1}
+        for place, each in enumerate(questions)
+    ]
+    score = {"value": 0.5, "stderr": 0.1, "random_level": 0.5, "constant_level": 0.6}
+    summary = {"items": len(rows), "primary": "acc", "constant_answer": "yes", "metrics": {"acc": score}}
+    (records / "items").mkdir()
+    for name in ("zero_shot", "full_best"):
+        pq.write_table(pa.Table.from_pylist(rows), records / "items" / f"benchmark.boolq.{name}.parquet")
+        write_json(records / f"benchmark.boolq.{name}.json", summary | {"left_out": None})
+    made = [stage(f"benchmark.boolq.{name}", "benchmark", {}) for name in ("zero_shot", "full.s0")]
+    write_json(records / "stages.json", [*read_json(records / "stages.json"), *made])
+
+
+def test_checked_and_clean_items_are_told_apart_in_the_table(tmp_path):
+    folder = write_study(tmp_path / "s", seeds=(0,), effects={"full": 0.0})
+    write_benchmark(folder, questions="abcd")
+    columns = ("checked_items", "clean_items", "clean_score")
+
+    def found():
+        row = next(row for row in find(folder).tables["benchmarks"].rows if row["arm"] == "full")
+        return tuple(row[column] for column in columns)
+
+    assert found() == (None, None, None)
+    report = {
+        "set": ["s"] * 3,
+        "id": ["1", "2", "3"],
+        "question_hash": ["a", "b", "z"],
+        "is_clean": [False, True, True],
+    }
+    pq.write_table(pa.table(report), folder / "records" / "items" / "contamination.parquet")
+    assert found() == (2, 1, 1.0)
+    report["question_hash"] = ["x", "y", "z"]
+    pq.write_table(pa.table(report), folder / "records" / "items" / "contamination.parquet")
+    assert found() == (0, 0, None)

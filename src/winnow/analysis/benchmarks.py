@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from winnow.analysis.clean_items import clean_questions
 from winnow.analysis.items import Parts, interval_of_one_run, interval_over_items
 from winnow.analysis.statistics import mean_interval
 from winnow.analysis.study_folder import ZERO_SHOT, Study
@@ -24,6 +25,18 @@ from winnow.printing import fixed
 from winnow.store import read_json
 
 Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class BenchmarkItems:
+    """Scores of a benchmark's items by one metric."""
+
+    names: NDArray[np.str_]
+    scores: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    """1, or how many instructions an item has."""
+    questions: NDArray[np.str_]
+    """Hash of each item's question, by which a contamination report knows it."""
 
 
 @dataclass(frozen=True)
@@ -41,15 +54,15 @@ class Asked:
         found: dict[str, Any] = read_json(self.records / f"benchmark.{self.task}.{self.run}.json")
         return found
 
-    def items(self, metric: str) -> tuple[NDArray[np.str_], NDArray[np.float64], NDArray[np.str_]]:
-        """Names of the items, their scores, and ids of their questions."""
+    def items(self, metric: str) -> BenchmarkItems:
+        """What its items scored by this metric."""
         path = self.records / "items" / f"benchmark.{self.task}.{self.run}.parquet"
-        rows = pq.read_table(
-            path, columns=["subset", "item", "id", "metric", "score"], filters=[("metric", "=", metric)]
-        )
+        columns = ["subset", "item", "id", "metric", "score", "weight"]
+        rows = pq.read_table(path, columns=columns, filters=[("metric", "=", metric)])
         pairs = zip(rows["subset"].to_pylist(), rows["item"].to_pylist(), strict=True)
         names = [f"{subset}:{item}" for subset, item in pairs]
-        return np.array(names), rows["score"].to_numpy(), np.array(rows["id"].to_pylist())
+        questions = np.array(rows["id"].to_pylist())
+        return BenchmarkItems(np.array(names), rows["score"].to_numpy(), rows["weight"].to_numpy(), questions)
 
 
 def benchmark_tables(study: Study, arms: Sequence[ArmFacts]) -> tuple[Table, ...]:
@@ -78,8 +91,9 @@ def _scores(study: Study, arms: Sequence[ArmFacts]) -> Table:
     rows = [row for arm in (ZERO_SHOT, *(arm.name for arm in arms)) for row in _scores_of(study, arm)]
     note = (
         "Mean over seeds with its interval; stderr is over items, mean of the seeds. Random level: guessing; constant "
-        "level: always the most frequent answer, or always the same place among the choices. Clean: without the items "
-        "that a contamination report finds in training data."
+        "level: always the most frequent answer, or always the same place among the choices. Checked: items whose "
+        "question is one of evaluation.sets, which a contamination report looks for in training data; clean: those of "
+        "them that it does not find there."
     )
     return Table("benchmarks", "Benchmarks", tuple(rows), note)
 
@@ -102,22 +116,24 @@ def _scores_of(study: Study, arm: str) -> Iterator[Row]:
 
 
 def _clean(study: Study, runs: Sequence[Asked], metric: str) -> Row:
-    """The score on the items that no contamination report names, and their number; None without a report."""
-    report = contaminated(study)
+    """How many items a contamination report checks, how many it calls clean, and the score on these; None without."""
+    report = clean_questions(study)
     if report is None or metric == "perplexity":
-        return {"clean_items": None, "clean_score": None}
-    kept = [(scores, ~np.isin(ids, list(report))) for _, scores, ids in (run.items(metric) for run in runs)]
-    count = int(kept[0][1].sum())
-    return {"clean_items": count, "clean_score": fmean(s[k].mean() for s, k in kept) if count else None}
+        return {"checked_items": None, "clean_items": None, "clean_score": None}
+    ids = runs[0].items(metric).questions.tolist()
+    scores = [clean_score(run.items(metric), report) for run in runs]
+    known = [score for score in scores if score is not None]
+    return {
+        "checked_items": sum(each in report for each in ids),
+        "clean_items": sum(report.get(each, False) for each in ids),
+        "clean_score": fmean(known) if known else None,
+    }
 
 
-def contaminated(study: Study) -> set[str] | None:
-    """Ids of the questions that stand in training data; None where nobody looked, or looked without such ids."""
-    path = study.folder / "records" / "items" / "contamination.parquet"
-    if not path.is_file() or "question_hash" not in pq.read_schema(path).names:
-        return None
-    found = pq.read_table(path, columns=["question_hash"], filters=[("is_clean", "=", False)])
-    return set(found["question_hash"].to_pylist())
+def clean_score(items: BenchmarkItems, report: Mapping[str, bool]) -> float | None:
+    """The score on the items whose question was checked and found clean; None where there are none."""
+    kept = np.array([report.get(each, False) for each in items.questions.tolist()], dtype=bool)
+    return float(np.average(items.scores[kept], weights=items.weights[kept])) if kept.any() else None
 
 
 def _forgetting(study: Study, arms: Sequence[ArmFacts]) -> Table:
@@ -168,9 +184,10 @@ def forgetting_sentence(table: Table, arm: str | None) -> str | None:
 def _lost(base: Asked, tuned: Mapping[int, Asked], num_tasks: int) -> Parts:
     """What each item adds to the forgetting of each seed, one task of so many."""
     metric = base.summary["primary"]
-    names, before, _ = base.items(metric)
-    after = np.stack([run.items(metric)[1] for run in tuned.values()])
-    return Parts((before - after) / len(names) / num_tasks, np.full(len(names), base.task), names)
+    before = base.items(metric)
+    after = np.stack([run.items(metric).scores for run in tuned.values()])
+    num = len(before.names)
+    return Parts((before.scores - after) / num / num_tasks, np.full(num, base.task), before.names)
 
 
 def _primary(run: Asked) -> float:

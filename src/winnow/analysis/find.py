@@ -6,6 +6,7 @@ from pathlib import Path
 from winnow.analysis import cost_tables, tables
 from winnow.analysis.arms import arm_facts, savings_baseline
 from winnow.analysis.benchmarks import benchmark_tables, forgetting_sentence
+from winnow.analysis.clean_items import evaluation_clean
 from winnow.analysis.contamination import contamination_tables
 from winnow.analysis.cost import AXES
 from winnow.analysis.crossover import crossover_tables
@@ -26,10 +27,12 @@ def find(folder: str | Path) -> Findings:
 def findings_of(study: Study) -> Findings:
     """All findings of a study. Raises ArtifactError where its recipe asks for what its records do not have."""
     arms, baseline, verdict, gains = arm_facts(study), savings_baseline(study), judge(study), delayed_gains(study)
+    clean = evaluation_clean(study, arms)
     made = (
         cost_tables.savings(study, arms, baseline),
         tables.comparisons(verdict.ranking),
         tables.evaluation(study, arms),
+        *([] if clean is None else [clean]),
         cost_tables.iso_compute(study, arms, baseline),
         *(cost_tables.cost_to_quality_table(study, arms, baseline, axis=axis) for axis in AXES),
         *crossover_tables(study, arms),

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from winnow.analysis.items import ItemScores
-from winnow.analysis.study_folder import Study
+from winnow.analysis.study_folder import ZERO_SHOT, Study
 from winnow.errors import ArtifactError
 
 COLUMNS = ["set", "id", "loss", "target_tokens", "correct"]
@@ -21,6 +21,12 @@ def items_of(study: Study, arm: str, checkpoint: str) -> dict[int, ItemScores]:
         study.items_read[arm, checkpoint] = {seed: read_items(path) for seed, path in paths.items()} if is_whole else {}
     found: dict[int, ItemScores] = study.items_read[arm, checkpoint]
     return found
+
+
+def zero_shot_items(study: Study) -> dict[int, ItemScores]:
+    """The untrained model's scores item by item, under seed 0; empty where they are not recorded."""
+    path = study.folder / "records" / "items" / f"evaluation.{ZERO_SHOT}.parquet"
+    return {0: read_items(path)} if path.is_file() else {}
 
 
 def items_path(study: Study, arm: str, seed: int, checkpoint: str) -> Path:

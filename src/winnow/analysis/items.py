@@ -36,8 +36,11 @@ class ItemScores:
 
     def of_set(self, name: str) -> "ItemScores":
         """The items of one set."""
-        kept = self.sets == name
-        return ItemScores(*(each[kept] for each in (self.sets, self.ids, self.losses, self.tokens, self.correct)))
+        return self.where(self.sets == name)
+
+    def where(self, kept: NDArray[np.bool_]) -> "ItemScores":
+        """The items that the mask keeps."""
+        return ItemScores(self.sets[kept], self.ids[kept], self.losses[kept], self.tokens[kept], self.correct[kept])
 
 
 @dataclass(frozen=True)
