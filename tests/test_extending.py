@@ -48,6 +48,7 @@ def run(site, *arguments, folder=ROOT):
     return done.stdout
 
 
+@pytest.mark.slow
 def test_the_selector_is_listed_with_its_options(installed):
     listed = run(installed, "winnow", "select", "--list")
     assert "nearest_mean" in listed and "farthest_first" in listed

@@ -98,6 +98,7 @@ def test_selection_above_a_fifth_of_the_compute_draws_a_warning():
     assert plan_of(budget={"pool_epochs": 3}).warnings == []
 
 
+@pytest.mark.slow
 def test_a_run_larger_than_the_memory_draws_a_warning():
     needed = plan_of().memory_bytes
     fits, bursts = (plan_of(machine=TREE["machine"] | {"memory_bytes": size}) for size in (needed, needed - 1))

@@ -8,6 +8,8 @@ from tests_support import SMALLEST
 from winnow.compare_api.checkpoints import checkpoint_folders
 from winnow.errors import DataError, RecipeError
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def checkpoints(finished_study, tmp_path_factory):

@@ -13,6 +13,8 @@ from winnow.models import loading
 from winnow.models.flops import flop_model
 from winnow.recipe import LoraRecipe
 
+pytestmark = pytest.mark.slow
+
 RECIPE = Path(__file__).parents[2] / "recipes" / "gsm-gpt2-rff.yaml"
 GPT2 = {"model_type": "gpt2"}
 HEADER, PADDING, TENSORS = 9_062, 2, 811_008 * 4

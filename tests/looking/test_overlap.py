@@ -11,6 +11,7 @@ def test_overlap_by_hand():
     assert found.random_common_share == pytest.approx(4 / 10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("first", "second", "pool_size"), [(3, 3, 10), (2, 7, 12), (9, 8, 10)])
 def test_the_expected_jaccard_is_the_mean_over_draws(first, second, pool_size):
     rng = np.random.default_rng(0)

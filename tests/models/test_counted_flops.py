@@ -9,6 +9,8 @@ from winnow.models.counted_flops import flops_per_token
 from winnow.models.flops import flop_model
 from winnow.recipe import LoraRecipe
 
+pytestmark = pytest.mark.slow
+
 TARGETS = ("q_proj", "k_proj", "v_proj")
 ADAPTERS = {
     "dora": LoraRecipe(r=4, target_modules=TARGETS, use_dora=True, lora_dropout=0.0),

@@ -17,6 +17,8 @@ from winnow.analysis.study_folder import load
 from winnow.cli import app
 from winnow.errors import ArtifactError, PublishError
 
+pytestmark = pytest.mark.slow
+
 ARMS = {"full": 0.0, "herding_0.25": 0.05}
 
 

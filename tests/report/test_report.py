@@ -22,6 +22,8 @@ from winnow.report.templating import asset
 from winnow.report.terminal import render_terminal
 from winnow.report.write import write_report
 
+pytestmark = pytest.mark.slow
+
 UPLOT = "19c8d4c6ad88929a79f4ae49d6f7161566dfd0ba3d15cc495e974f787eb78f1f"
 REASON = "not affordable: the selection costs 2e+15 FLOPs of a budget of 1e+15; raise the budget"
 

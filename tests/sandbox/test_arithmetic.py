@@ -77,6 +77,7 @@ def test_a_function_is_called_for_its_answer():
     assert outcomes("result = 3", call="simple_math_problem") == ["error"]
 
 
+@pytest.mark.slow
 def test_results_come_in_order_with_any_number_of_workers():
     programs = ["while True: pass", *(f"result = {n}" for n in range(3 * BATCH)), "import random\nresult = 5"]
     one, two = (list(run_arithmetic(programs, limits=FAST, workers=workers)) for workers in (1, 2))
