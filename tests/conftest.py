@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import settings
 
+from bad_inputs_support import winnow
 from tests_support import SMALLEST
 from winnow.quiet import quiet_libraries
 
@@ -18,6 +19,12 @@ def _one_thread():
     import torch
 
     torch.set_num_threads(1)
+
+
+@pytest.fixture
+def command(monkeypatch, capsys):
+    """The command line, run in this process: exit code, standard output and standard error."""
+    return lambda *arguments: winnow(monkeypatch, capsys, *arguments)
 
 
 @pytest.fixture(scope="session")

@@ -2,32 +2,12 @@
 
 import json
 import shutil
-import signal
 import subprocess
 import sys
 
 import pytest
 
 from tests_support import SMALLEST
-from winnow import cli
-
-
-def winnow(monkeypatch, capsys, *arguments):
-    """Run the command in this process; gives back exit code, standard output and standard error."""
-    monkeypatch.setattr(sys, "argv", ["winnow", *map(str, arguments)])
-    handler = signal.getsignal(signal.SIGINT)
-    try:
-        with pytest.raises(SystemExit) as left:
-            cli.main()
-    finally:
-        signal.signal(signal.SIGINT, handler)
-    out, err = capsys.readouterr()
-    return left.value.code or 0, out, err
-
-
-@pytest.fixture
-def command(monkeypatch, capsys):
-    return lambda *arguments: winnow(monkeypatch, capsys, *arguments)
 
 
 def test_help_is_instant_and_imports_no_torch():
