@@ -60,6 +60,12 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def remove_partials(folder: Path) -> None:
+    """Remove what writes that a kill cut short have left below a folder in which nobody else writes now."""
+    for left_over in list(folder.rglob("*.partial")):
+        remove(left_over)
+
+
 @contextmanager
 def _named(path: Path) -> Iterator[None]:
     """Errors of writing and syncing carry no file name by themselves."""

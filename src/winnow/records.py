@@ -23,9 +23,12 @@ def to_json(record: Any) -> dict[str, Any]:
     return TypeAdapter(type(record)).dump_python(record, mode="json")
 
 
-def from_json(kind: type[Record], tree: Any) -> Record:
-    """The record of this kind in plain JSON values. Raises pydantic's ValidationError where they do not fit."""
-    return TypeAdapter(kind).validate_python(tree)
+def from_json(kind: type[Record], tree: Any, *, is_exact: bool = False) -> Record:
+    """The record of this kind in plain JSON values, which may hold other keys too unless it `is_exact`.
+
+    Raises pydantic's ValidationError where they do not fit.
+    """
+    return TypeAdapter(kind).validate_python(tree, extra="forbid" if is_exact else None)
 
 
 @dataclass(frozen=True, slots=True)

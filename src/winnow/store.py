@@ -6,14 +6,17 @@
     stored = store.commit("pool", fingerprint, artifact)
 
 A draft keeps its name across kills, so that a stage finds what it had and resumes. Folders become visible under
-their final name by one rename, after every file in them has reached the disk.
+their final name by one rename, after every file in them has reached the disk. Whoever finds an artifact finds what was
+written: its record carries a seal over itself and the hash of every file, and both are compared.
 """
 
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +26,9 @@ from winnow import files
 from winnow.errors import ArtifactError
 from winnow.records import Artifact, Stored, from_json, to_json
 
-RECORD = "record.json"
+RECORD, SEAL = "record.json", "sha256"
+SETTLED_NS = 50_000_000
+"""Age from which a file's times tell it from its next version; the clocks of file systems tick every 10 ms or less."""
 
 
 class Store:
@@ -37,15 +42,13 @@ class Store:
         return self.root / kind / fingerprint
 
     def find(self, kind: str, fingerprint: str) -> Stored | None:
-        """The complete artifact, or None. Raises ArtifactError, naming the file, where its record is damaged."""
+        """The complete artifact, or None. Raises ArtifactError, naming the file, where anything of it is damaged."""
         folder = self.folder(kind, fingerprint)
         if not folder.is_dir():
+            if os.path.lexists(folder):
+                raise ArtifactError(f"{folder} is no folder; remove it and run again")
             return None
-        stored = Stored(read_record(folder), folder)
-        for name in stored.artifact.files:
-            if not (folder / name).is_file():
-                raise ArtifactError(f"{folder / name} is missing; remove the folder {folder} and run again")
-        return stored
+        return Stored(read_record(folder), folder)
 
     def draft(self, kind: str, fingerprint: str) -> Path:
         """The folder to work in; what an earlier, killed attempt left is still there."""
@@ -60,9 +63,8 @@ class Store:
     def commit(self, kind: str, fingerprint: str, artifact: Artifact) -> Stored:
         """Make the draft visible as a complete artifact."""
         draft, final = self.draft(kind, fingerprint), self.folder(kind, fingerprint)
-        for left_over in list(draft.rglob(".*.partial")):  # of writes that a kill cut short
-            files.remove(left_over)
-        write_json(draft / RECORD, to_json(artifact))
+        files.remove_partials(draft)
+        write_json(draft / RECORD, sealed(to_json(artifact)))
         sync_tree(draft)
         files.rename(draft, final)
         files.sync(final.parent)
@@ -86,16 +88,64 @@ class Store:
 
 
 def read_record(folder: Path) -> Artifact:
-    """The record of a complete artifact. Raises ArtifactError naming the file."""
-    place = folder / RECORD
+    """The record of a complete artifact, after comparing it and every file with what was written.
+
+    Reads each file once in a process (`hash_file`). Raises ArtifactError naming the file.
+    """
+    place, remedy = folder / RECORD, f"remove the folder {folder} and run again"
     try:
-        return from_json(Artifact, json.loads(place.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
-        raise ArtifactError(f"{place} is missing or damaged; remove the folder {folder} and run again") from error
+        tree = json.loads(place.read_text(encoding="utf-8"))
+        artifact = from_json(Artifact, unsealed(tree), is_exact=True)
+    except (OSError, ValueError, RecursionError) as error:
+        raise ArtifactError(f"{place} is missing or damaged; {remedy}") from error
+    if (artifact.kind, artifact.fingerprint) != (folder.parent.name, folder.name):
+        raise ArtifactError(f"{folder} holds another artifact, {artifact.kind}/{artifact.fingerprint}; {remedy}")
+    check_files(folder, artifact.files, remedy)
+    return artifact
+
+
+def check_files(folder: Path, digests: Mapping[str, str], remedy: str) -> None:
+    """Raises ArtifactError, naming the first file below the folder that is not what it was, and the remedy."""
+    for name, digest in digests.items():
+        path = folder / name
+        if not path.is_file():
+            raise ArtifactError(f"{path} is missing; {remedy}")
+        if hash_file(path) != digest:
+            raise ArtifactError(f"{path} is damaged: its contents are not what was written; {remedy}")
+
+
+def sealed(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """The JSON object with a seal: the hash of all the rest of it."""
+    return {**tree, SEAL: hash_json(dict(tree))}
+
+
+def unsealed(tree: Any) -> dict[str, Any]:
+    """The JSON object without its seal, which is compared; one of an earlier version has none.
+
+    Raises ValueError where the two do not belong together.
+    """
+    if not isinstance(tree, dict):
+        raise ValueError("not a JSON object")
+    rest = {key: value for key, value in tree.items() if key != SEAL}
+    if SEAL in tree and tree[SEAL] != hash_json(rest):
+        raise ValueError("its contents are not what was written")
+    return rest
 
 
 def hash_file(path: Path) -> str:
-    """sha256 of a file, in hexadecimal."""
+    """sha256 of a file, in hexadecimal; remembered in this process for as long as the file is not touched.
+
+    A file that was touched a moment ago is read again: its next version might bear the same times.
+    """
+    state = path.stat()
+    times = state.st_mtime_ns, state.st_ctime_ns
+    is_settled = time.time_ns() - max(times) >= SETTLED_NS
+    return (_digest if is_settled else _digest.__wrapped__)(path, state.st_ino, state.st_size, times)
+
+
+@cache
+def _digest(path: Path, inode: int, size: int, times: tuple[int, int]) -> str:
+    """Of the file at `path`; the rest tells the versions of a file apart."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -159,7 +209,12 @@ def sync_tree(folder: Path) -> None:
 
 def write_json(path: Path, tree: Any) -> None:
     """Write a JSON file atomically."""
-    write_atomic(path, json.dumps(tree, indent=1, ensure_ascii=False) + "\n")
+    write_atomic(path, json_text(tree))
+
+
+def json_text(tree: Any) -> str:
+    """The value as the text of a JSON file."""
+    return json.dumps(tree, indent=1, ensure_ascii=False) + "\n"
 
 
 def read_json(path: Path) -> Any:

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import os
 import signal
@@ -19,17 +20,18 @@ def store(tmp_path):
     return Store(tmp_path / "store")
 
 
-def artifact(*files):
-    return Artifact(
-        "pool", "pool", "abc", "d", {}, {"generate": Cost(seconds=1.0)}, Cost(), {"rows": 3}, dict.fromkeys(files, "0")
-    )
+def artifact(*files, fingerprint="abc"):
+    hashes = {name: hashlib.sha256(name.encode()).hexdigest() for name in files}
+    costs = {"generate": Cost(seconds=1.0)}
+    return Artifact("pool", "pool", fingerprint, "d", {}, costs, Cost(), {"rows": 3}, hashes)
 
 
-def commit(store, *files):
-    folder = store.draft("pool", "abc")
+def commit(store, *files, fingerprint="abc"):
+    """An artifact whose files hold their own names."""
+    folder = store.draft("pool", fingerprint)
     for name in files:
         write_atomic(folder / name, name)
-    return store.commit("pool", "abc", artifact(*files))
+    return store.commit("pool", fingerprint, artifact(*files, fingerprint=fingerprint))
 
 
 def test_a_draft_keeps_what_a_killed_attempt_left(store):
@@ -75,6 +77,61 @@ def test_a_missing_file_is_named(store):
     (folder / "best/b.txt").unlink()
     with pytest.raises(ArtifactError, match=r"best/b\.txt is missing; remove the folder .*abc and run again"):
         store.find("pool", "abc")
+
+
+def test_a_file_that_is_not_what_was_written_is_named(store):
+    folder = commit(store, "a.txt", "best/b.txt").folder
+    (folder / "best/b.txt").write_text("best/c.txt")
+    with pytest.raises(ArtifactError, match=r"best/b\.txt is damaged: .*; remove the folder .*abc and run again"):
+        store.find("pool", "abc")
+
+
+def test_the_same_times_do_not_hide_a_change(store):
+    place = commit(store, "a.txt").folder / "a.txt"
+    os.utime(place, (1, 1))
+    assert store.find("pool", "abc")
+    place.write_text("b.txt")
+    os.utime(place, (1, 1))
+    with pytest.raises(ArtifactError, match=r"a\.txt is damaged"):
+        store.find("pool", "abc")
+
+
+def test_two_folders_in_each_others_place_are_named(store):
+    first, second = commit(store, "a.txt").folder, commit(store, "a.txt", fingerprint="def").folder
+    first.rename(store.root / "aside")
+    second.rename(first)
+    with pytest.raises(ArtifactError, match=r"pool/abc holds another artifact, pool/def; remove the folder"):
+        store.find("pool", "abc")
+
+
+@pytest.mark.parametrize("edit", [
+    lambda record: record["numbers"].update(rows=4),
+    lambda record: record["costs"]["generate"].update(seconds=0.5),
+    lambda record: record["files"].clear(),
+    lambda record: record.update(name="other"),
+    lambda record: record.update(sha266=record.pop("sha256")),
+])  # fmt: skip
+def test_an_edited_record_is_named(store, edit):
+    place = commit(store, "a.txt").folder / "record.json"
+    record = read_json(place)
+    edit(record)
+    write_json(place, record)
+    with pytest.raises(ArtifactError, match=r"record\.json is missing or damaged"):
+        store.find("pool", "abc")
+
+
+def test_a_record_of_an_earlier_version_has_no_seal_and_is_read(store):
+    stored = commit(store, "a.txt")
+    place = stored.folder / "record.json"
+    write_json(place, {key: value for key, value in read_json(place).items() if key != "sha256"})
+    assert store.find("pool", "abc") == stored
+
+
+def test_an_artifact_whose_place_is_taken_by_a_file_is_named(store):
+    commit(store)
+    (store.root / "pool" / "def").write_text("")
+    with pytest.raises(ArtifactError, match=r"pool/def is no folder; remove it"):
+        store.find("pool", "def")
 
 
 def test_a_lease_is_for_one(store):
