@@ -1,6 +1,7 @@
 """A polite request to stop (SIGTERM): training goes on to the end of its step, saves, and leaves.
 
-Everything else leaves at once, since whatever is half made never becomes visible.
+Everything else leaves at once, since whatever is half made never becomes visible. A request that came while it was
+only noted counts at the next call of `heed`: before an evaluation, and between two stages.
 """
 
 import signal
@@ -30,9 +31,26 @@ def asked() -> bool:
     return _Request.asked
 
 
+def heed() -> None:
+    """Raises Stopped where the process was asked to stop."""
+    if _Request.asked:
+        raise Stopped
+
+
+@contextmanager
+def at_once() -> Iterator[None]:
+    """Inside the block, which may stand in a deferred one, a request stops what is being done."""
+    heed()
+    held, _Request.deferred = _Request.deferred, 0
+    try:
+        yield
+    finally:
+        _Request.deferred = held
+
+
 @contextmanager
 def deferred() -> Iterator[None]:
-    """Inside the block a request is only noted; whoever opened it looks at `asked` and raises Stopped."""
+    """Inside the block a request is only noted; whoever opened it looks at `asked`, or calls `heed`."""
     _Request.deferred += 1
     try:
         yield

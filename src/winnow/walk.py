@@ -8,6 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from winnow import stopping
 from winnow.errors import BudgetError, RecipeError, UnavailableError, nearest
 from winnow.fingerprints import fingerprint_of
 from winnow.recipe import EvaluationRecipe, Recipe
@@ -101,11 +102,13 @@ def walk_stages(graph: Graph, recipe: Recipe, store: Store, names: list[str], wa
     walk = Walk()
     while pending := [name for name in names if not _is_settled(graph.stages[name], walk)]:
         for name in pending:
+            stopping.heed()  # a stage that trains only notes a request
             _attempt(graph.stages[name], graph, recipe, store, walk, watch)
             watch.finished(len(walk.done), len(names), waiting=False)
         if not any(_is_settled(graph.stages[name], walk) for name in pending):
             watch.finished(len(walk.done), len(names), waiting=True)
             time.sleep(WAIT_SECONDS)
+    stopping.heed()
     return walk
 
 

@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+from dataclasses import replace
 
 import pytest
 import torch
@@ -164,6 +165,51 @@ def test_asked_to_stop_it_saves_the_step_it_is_in_and_goes_on_to_the_same_bits(
     again = make_job(method="lora")
     _, wasted = run_job(again)
     assert same_bits(weights_of(again), weights_of(whole)) and wasted.flops == 0
+
+
+def _ask():
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+@pytest.mark.parametrize("stopped_at", range(4))
+def test_asked_to_stop_in_an_evaluation_it_does_that_one_again_and_no_step(
+    make_job, run_job, weights_of, same_bits, scripted_probe, listening, stopped_at
+):
+    losses = [5.0, 4.0, 3.5, 3.0]  # before step 1, after 2 and 4, and at the end
+    whole, stopped, again = (make_job(method="lora", every_steps=2) for _ in range(3))
+    expected, _ = run_job(whole, "whole", probe=scripted_probe(losses))
+    before = scripted_probe(losses)
+    calls = iter(range(9))
+
+    def probe(model):
+        if next(calls) == stopped_at:
+            _ask()
+            pytest.fail("went on with the evaluation")
+        return before(model)
+
+    with pytest.raises(stopping.Stopped):
+        run_job(stopped, probe=probe)
+    stopping._Request.asked = False
+    tally, wasted = run_job(again, probe=scripted_probe(losses[stopped_at:]))
+    assert same_bits(weights_of(again), weights_of(whole)) and wasted.flops == 0
+    assert [(row["step"], row["validation"]) for row in tally.evaluations] == [
+        (row["step"], row["validation"]) for row in expected.evaluations
+    ]
+
+
+def test_asked_to_stop_in_the_last_step_it_leaves_and_has_nothing_to_train_again(
+    make_job, run_job, monkeypatch, listening
+):
+    job, again = make_job(), make_job()
+    steps = job.batches.plan.steps
+    hear = lambda points, evaluations: _ask() if points and points[-1]["step"] == steps else None  # noqa: E731
+    with pytest.raises(stopping.Stopped):
+        run_job(replace(job, hear=hear))
+    stopping._Request.asked = False
+    stepped = []
+    monkeypatch.setattr(loop, "_step_that_fits", lambda *arguments: stepped.append(1))
+    tally, wasted = run_job(again)
+    assert tally.step == steps and wasted.flops == 0 and not stepped
 
 
 def test_outside_of_training_a_request_stops_at_once(listening):

@@ -8,6 +8,7 @@ import math
 import time
 import warnings
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,7 @@ def train(job: Job, folder: Path, progress: Progress, probe: Probe | None) -> tu
     """Train to the end of the plan; gives back the run's records and what was wasted.
 
     Raises TrainingError where loss or gradient are no numbers or one example or an update does not fit into memory,
-    Stopped at the end of a step, its checkpoint written, where the process was asked to stop.
+    Stopped at the end of a step or in its evaluation, its checkpoint written, where the process was asked to stop.
     """
     with stopping.deferred():
         return _train(job, folder, progress, probe)
@@ -84,8 +85,9 @@ def _train(job: Job, folder: Path, progress: Progress, probe: Probe | None) -> t
     tally = _resume(job, optimizer, places)
     journal = Journal(folder) if job.ranks.is_first else Unwritten(folder)
     journal.resume(tally.spent + tally.evaluating)
-    if not tally.evaluations:
-        _evaluate(job, tally, journal, probe, places)
+    if _lacks_evaluation(job, tally):
+        _evaluate(job, tally, journal, probe, places, optimizer)
+        job.hear(tally.steps, tally.evaluations)
     saved_at = time.perf_counter()
     job.model.train()
     while tally.step < steps:
@@ -97,18 +99,18 @@ def _train(job: Job, folder: Path, progress: Progress, probe: Probe | None) -> t
         journal.note(tally.spent + tally.evaluating)
         if tally.step % max(1, steps // LOGGED_POINTS) == 0 or tally.step == steps:
             tally.log(rate)
-        if tally.step == steps or (job.every_steps and tally.step % job.every_steps == 0):
-            _evaluate(job, tally, journal, probe, places)
+        if _is_evaluated_after(job, tally.step):
+            _evaluate(job, tally, journal, probe, places, optimizer)
             job.model.train()
         job.hear(tally.steps, tally.evaluations)
         if tally.step in job.kept_steps:
             _save(job, optimizer, tally, folder / BRANCHES, keep_all=True)
         is_late = time.perf_counter() - saved_at >= job.recipe.checkpoint_every_seconds
         is_asked, is_due = job.ranks.any(stopping.asked(), is_late)
-        if tally.step < steps and (is_asked or is_due):
+        if is_asked or (is_due and tally.step < steps):
             _save(job, optimizer, tally, places)
             saved_at = time.perf_counter()
-        if tally.step < steps and is_asked:
+        if is_asked:
             job.ranks.wait()  # for the one that writes: a rank that has left ends the others
             raise stopping.Stopped
         progress.update(tally.step, steps, f"loss {loss:.3f}")
@@ -251,11 +253,34 @@ def _cost(job: Job, losses: Losses, micro_batches: list[Batch], seconds: float) 
     )
 
 
-def _evaluate(job: Job, tally: Tally, journal: Journal, probe: Probe | None, places: Path) -> None:
-    """Run the probe, if there is one, and keep the weights if they are the best so far."""
+def _is_evaluated_after(job: Job, step: int) -> bool:
+    """Whether the probe runs when this step is done."""
+    return step == job.batches.plan.steps or bool(job.every_steps and step % job.every_steps == 0)
+
+
+def _lacks_evaluation(job: Job, tally: Tally) -> bool:
+    """Whether the run is at its start, or goes on from a step whose evaluation was stopped."""
+    is_due = tally.step == 0 or _is_evaluated_after(job, tally.step)
+    return not tally.evaluations or (is_due and tally.evaluations[-1]["step"] != tally.step)
+
+
+def _evaluate(
+    job: Job, tally: Tally, journal: Journal, probe: Probe | None, places: Path, optimizer: Optimizer
+) -> None:
+    """Run the probe, if there is one, and keep the weights if they are the best so far.
+
+    Raises Stopped where the process is asked to stop meanwhile; the step is saved, and its evaluation will be done
+    when the run goes on. Several ranks wait for one that evaluates, so they stop after it.
+    """
     if probe is None:
         return
-    scores = probe(job.model)
+    try:
+        with stopping.at_once() if job.ranks.size == 1 else nullcontext():
+            scores = probe(job.model)
+    except stopping.Stopped:
+        if tally.step:
+            _save(job, optimizer, tally, places)
+        raise
     cost: Cost = scores.pop("cost")
     tally.add_evaluation(scores, cost)
     journal.note(tally.spent + tally.evaluating)
