@@ -24,6 +24,7 @@ from winnow.study.arms import build_arms
 from winnow.study.folder import announce, write_folder
 from winnow.study.graph import Graph, expand
 from winnow.study.identity import check_contents, check_identity, known_study
+from winnow.study_files import STUDY
 from winnow.trackers.interface import check_installed
 from winnow.trackers.interface import wanted as wanted_trackers
 from winnow.tracking import send_study
@@ -92,11 +93,19 @@ def publish(folder: Path, recipe: Recipe, graph: Graph, walk: Walk) -> Findings:
     with FileLock(folder / ".lock"):
         check_contents(folder, {n: walk.done[n].artifact.digest for n in ("pool", "base") if n in walk.done})
         write_folder(folder, recipe, graph, walk.done, walk.not_affordable, walk.unavailable)
-        return report(folder)
+        return _report(folder, folder)
 
 
 def report(folder: str | Path, *, out: str | Path | None = None) -> Findings:
     """Make every table, figure and page of a study folder again, from the records in it; into `out`, if given."""
+    root = Path(folder)
+    if out is not None or not (root / STUDY).is_file():  # which `load` will say
+        return _report(root, Path(folder if out is None else out))
+    with FileLock(root / ".lock"):
+        return _report(root, root)
+
+
+def _report(folder: Path, out: Path) -> Findings:
     from winnow.analysis.find import findings_of
     from winnow.analysis.long_table import write_parquet
     from winnow.analysis.study_folder import load
@@ -105,7 +114,7 @@ def report(folder: str | Path, *, out: str | Path | None = None) -> Findings:
     study = load(folder)
     findings = findings_of(study)
     write_report(folder, findings, out=out)
-    write_parquet(study, Path(folder if out is None else out) / "tables" / "long.parquet")
+    write_parquet(study, out / "tables" / "long.parquet")
     return findings
 
 

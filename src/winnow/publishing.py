@@ -27,6 +27,7 @@ from winnow.licences import may_redistribute
 from winnow.pipeline import report
 from winnow.report.dataset_card import SelectionFiles, dataset_card
 from winnow.store import write_atomic, write_folder
+from winnow.study_files import check_weights
 
 MODEL, SELECTIONS, CARD = "model", "selections", "README.md"
 COPIED = "recipe.yaml", "study.json", "adapters", "base"
@@ -65,9 +66,10 @@ class Check:
 def build(folder: str | Path, out: str | Path) -> Built:
     """Both folders, made anew below `out` from the study folder, which is left as it is.
 
-    Raises ArtifactError where something else stands at `out`.
+    Raises ArtifactError where something else stands at `out`, or a file of the study is not what was written.
     """
     root, study = Path(out), load(folder)
+    check_weights(study.folder, study.settings)
     if root.exists() and any(root.iterdir()) and not any((root / name).is_dir() for name in (MODEL, SELECTIONS)):
         raise ArtifactError(f"{root} holds something else than an upload folder; give a new folder with --out")
     if root.resolve() == study.folder.resolve():

@@ -32,6 +32,7 @@ from winnow.store import hash_json
 from winnow.study.folder import RUNNING, write_folder
 from winnow.study.graph import Graph, expand
 from winnow.study.identity import known_study
+from winnow.study_files import read_sealed_text
 from winnow.training.so_far import spent_so_far, tally_so_far
 from winnow.training.tally import Tally
 from winnow.walk import OF_ARMS, Present, present
@@ -113,7 +114,7 @@ def _recipe(folder: Path) -> Recipe:
     place = next((folder / name for name in (RUNNING, "recipe.yaml") if (folder / name).is_file()), None)
     if place is None:
         raise ArtifactError(f"no run of {folder} has begun; start one with winnow run, then watch its folder")
-    return parse_recipe(parse_yaml(place.read_text(encoding="utf-8"), str(place)))
+    return parse_recipe(parse_yaml(read_sealed_text(place), str(place)))
 
 
 def live_page(seen: Look) -> str:

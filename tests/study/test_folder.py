@@ -6,7 +6,7 @@ import pytest
 
 from winnow.recipe_file import load_recipe
 from winnow.records import Artifact, Cost, Stored, from_json
-from winnow.store import read_json, write_atomic, write_json
+from winnow.store import hash_tree, read_json, write_atomic, write_json
 from winnow.study.folder import run_name, write_folder
 from winnow.study.graph import expand
 from winnow.study.identity import check_identity, known_study
@@ -43,8 +43,9 @@ def study(tmp_path, make_recipe, traits):
         if stage.name == "evaluate.zero_shot":
             (folder / "evaluation_best.json").unlink()
         numbers = {"model": "some/model"} if stage.kind == "model" else {}
+        hashes = hash_tree(folder, sorted(path.name for path in folder.glob("*")))
         return Stored(
-            Artifact(stage.name, stage.kind, f"{stage.name}{attempt}", "d", {}, {}, Cost(), numbers, {}), folder
+            Artifact(stage.name, stage.kind, f"{stage.name}{attempt}", "d", {}, {}, Cost(), numbers, hashes), folder
         )
 
     def write(*, attempt=1, only=None, not_affordable=(), folder=tmp_path / "study", weights=True, **sections):

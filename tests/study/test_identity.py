@@ -2,7 +2,8 @@ import pytest
 
 from winnow.errors import ArtifactError
 from winnow.store import write_json
-from winnow.study.identity import STUDY, check_contents, check_identity, identity, known_study
+from winnow.study.identity import check_contents, check_identity, identity, known_study
+from winnow.study_files import STUDY
 
 SOURCE = {"name": "a", "licence": "MIT", "problems": {"examples": 50}}
 PRETRAIN = {"architecture": {"model_type": "gpt2"}, "budget": {"tokens": 9}, "sources": [SOURCE | {"name": "text"}]}
@@ -14,7 +15,8 @@ SETS = [{"name": "test", "licence": "MIT", "problems": {"examples": 50}}, OTHER_
 @pytest.fixture
 def folder(tmp_path, make_recipe):
     """A study folder of the small recipe."""
-    write_json(tmp_path / STUDY, {"identity": identity(make_recipe()), "digests": {"pool": "p", "base": "b"}})
+    known = {"identity": identity(make_recipe()), "first_seed": 0, "digests": {"pool": "p", "base": "b"}}
+    write_json(tmp_path / STUDY, known)
     return tmp_path
 
 
@@ -88,7 +90,10 @@ def test_the_same_recipe_with_other_data_is_refused(folder):
         check_contents(folder, {"base": "b", "pool": "q"})
 
 
-def test_a_damaged_study_file_is_named(folder, make_recipe):
-    (folder / STUDY).write_text("{")
-    with pytest.raises(ArtifactError, match=r"study\.json is missing or damaged"):
+@pytest.mark.parametrize(
+    "damage", ["", "{", "{}", "[]", "null", "[" * 100_000, '{"identity": 3, "first_seed": 0, "files": {}}']
+)
+def test_a_damaged_study_file_is_named(folder, make_recipe, damage):
+    (folder / STUDY).write_text(damage)
+    with pytest.raises(ArtifactError, match=r"study\.json is damaged: .*; remove this file and run the study again"):
         check_identity(make_recipe(), folder)

@@ -113,7 +113,7 @@ def test_sweeps_that_cannot_be_made_are_refused(make_graph, study, message):
 
 def test_a_sweep_is_part_of_what_a_study_is(make_recipe, tmp_path):
     assert "sweep" not in identity(make_recipe())
-    write_json(tmp_path / "study.json", {"identity": identity(make_recipe(study={"sweep": GRID}))})
+    write_json(tmp_path / "study.json", {"identity": identity(make_recipe(study={"sweep": GRID})), "first_seed": 0})
     check_identity(make_recipe(study={"sweep": GRID, "seeds": [0, 1]}), tmp_path)
     with pytest.raises(ArtifactError, match=r"sweep\.budget_fraction \(0\.25 there, 0\.5 here\)"):
         check_identity(make_recipe(study={"sweep": GRID | {"budget_fraction": 0.5}}), tmp_path)

@@ -22,6 +22,7 @@ from winnow.recipe import Recipe
 from winnow.recipe_file import parse_recipe, parse_yaml
 from winnow.records import Artifact, Cost, from_json
 from winnow.store import read_json
+from winnow.study_files import STUDY, check_records, read_settings
 
 if TYPE_CHECKING:
     import pandas
@@ -259,15 +260,15 @@ class Study:
 
 
 def load(folder: str | Path) -> Study:
-    """The study in `folder`. Raises ArtifactError naming a missing or damaged file."""
+    """The study in `folder`, every file of it compared with what was written.
+
+    Raises ArtifactError naming a missing or damaged file.
+    """
     root = Path(folder)
-    if not (root / "study.json").is_file():
-        raise ArtifactError(f"{root / 'study.json'} is missing; give the folder of a study, such as runs/quickstart")
-    settings = read_json(root / "study.json")
-    if not isinstance(settings, dict) or "first_seed" not in settings:
-        raise ArtifactError(
-            f"{root / 'study.json'} is damaged: it has no first_seed; run the study again to restore it"
-        )
+    settings = read_settings(root)
+    if settings is None:
+        raise ArtifactError(f"{root / STUDY} is missing; give the folder of a study, such as runs/quickstart")
+    check_records(root, settings)
     stages = _load_stages(root / "records" / "stages.json")
     bare = Study(root, _load_recipe(root / "recipe.yaml"), settings, stages, {}, {}, {})
     zero_shot = root / "records" / f"evaluation.{ZERO_SHOT}.json"

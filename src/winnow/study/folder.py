@@ -3,22 +3,28 @@
 import io
 import json
 import platform
-import shutil
 import subprocess
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from ruamel.yaml import YAML
 
+from winnow.errors import ArtifactError
 from winnow.licences import may_redistribute, text_hash
-from winnow.parts import BenchmarkPart
+from winnow.parts import BenchmarkPart, EvaluatePart
 from winnow.recipe import Recipe
 from winnow.records import Stage, Stored, to_json
-from winnow.store import read_json, write_atomic, write_json
+from winnow.store import read_json, sealed, unsealed, write_atomic
 from winnow.study.graph import Graph
-from winnow.study.identity import STUDY, identity, known_study
+from winnow.study.identity import identity, known_study
+from winnow.study_files import REMEDY, StudyFiles, sealed_text
 
+STAGES = "records/stages.json"
+CHECKPOINTS = "best", "last"
+ZERO_SHOT = "zero_shot"
+"""Name of the untrained model among runs."""
 RUNNING = ".running.yaml"
 """The recipe of the last run that began, finished or not."""
 PACKAGES = "torch", "transformers", "peft", "tokenizers", "safetensors", "numpy", "pyarrow"
@@ -26,7 +32,7 @@ PACKAGES = "torch", "transformers", "peft", "tokenizers", "safetensors", "numpy"
 
 def announce(folder: Path, recipe: Recipe) -> None:
     """Leave the recipe of a run that begins where those who watch the study folder find it."""
-    write_atomic(folder / RUNNING, _yaml(recipe))
+    write_atomic(folder / RUNNING, sealed_text(_yaml(recipe)))
 
 
 def write_folder(
@@ -45,21 +51,23 @@ def write_folder(
     """
     known = known_study(folder) or {}
     first_seed = known.get("first_seed", graph.seeds[0])
-    write_atomic(folder / "recipe.yaml", _yaml(recipe))
-    _remove_outdated(folder, graph, done, first_seed)
-    _write_stages(folder, graph, done)
-    _write_pool(folder, recipe, done)
+    files = StudyFiles(folder)
+    files.write("recipe.yaml", _yaml(recipe))
+    listed = _listed_stages(folder)
+    _remove_outdated(files, listed, graph, done, first_seed)
+    _write_stages(files, listed, graph, done)
+    _write_pool(files, recipe, done)
     for stage in graph.stages.values():
         if stage.name in done:
-            _copy_results(folder, stage, done[stage.name], first_seed, graph.seeds)
+            _copy_results(files, stage, done[stage.name], first_seed, graph.seeds)
             if weights:
-                _copy_checkpoints(folder, stage, done[stage.name], first_seed)
-    study = {
+                _copy_checkpoints(files, stage, done[stage.name], first_seed)
+    settings = {
         "name": recipe.name,
         "identity": identity(recipe),
         "digests": {name: done[name].artifact.digest for name in ("pool", "base") if name in done},
         "first_seed": first_seed,
-        "base_path": _copy_base(folder, recipe, done) if weights else None,
+        "base_path": _copy_base(files, recipe, done) if weights else None,
         "method": recipe.training.method,
         "added_arms": [arm.name for arm in graph.arms if arm.is_added],
         "controls": {arm.name: arm.of for arm in graph.arms if arm.of is not None},
@@ -69,7 +77,7 @@ def write_folder(
         "environment": {"python": platform.python_version()} | {name: metadata.version(name) for name in PACKAGES},
         "revision": revision(),
     }
-    write_json(folder / STUDY, study)
+    files.finish(settings)
 
 
 def run_name(arm: str, seed: int, first_seed: int) -> str:
@@ -101,49 +109,65 @@ def _yaml(recipe: Recipe) -> str:
     return stream.getvalue()
 
 
-def _write_stages(folder: Path, graph: Graph, done: Mapping[str, Stored]) -> None:
+def _listed_stages(folder: Path) -> dict[str, dict[str, Any]]:
+    """The records of the stages that an earlier run had made, by name, each with its own seal.
+
+    Their seals are compared instead of the hash in study.json, which a kill may have kept from being written. Raises
+    ArtifactError where one is damaged.
+    """
+    place = folder / STAGES
+    try:
+        return {entry["name"]: unsealed(entry) for entry in (read_json(place) if place.exists() else [])}
+    except (ValueError, TypeError, KeyError) as error:
+        raise ArtifactError(f"{place} is damaged; remove this file and {REMEDY}") from error
+
+
+def _write_stages(
+    files: StudyFiles, listed: Mapping[str, dict[str, Any]], graph: Graph, done: Mapping[str, Stored]
+) -> None:
     """The records of all stages of the graph, and of those that an earlier, wider recipe had made."""
-    place = folder / "records" / "stages.json"
-    listed = {entry["name"]: entry for entry in (read_json(place) if place.exists() else [])}
-    for stage in graph.stages.values():
-        if stage.name in done:
-            listed[stage.name] = to_json(done[stage.name].artifact) | {
-                "name": stage.name,
-                "arm": stage.arm,
-                "seed": stage.seed,
-                "inputs_by_name": dict(stage.inputs),
-            }
-    write_json(place, list(listed.values()))
+    made = {
+        stage.name: to_json(done[stage.name].artifact)
+        | {"name": stage.name, "arm": stage.arm, "seed": stage.seed, "inputs_by_name": dict(stage.inputs)}
+        for stage in graph.stages.values()
+        if stage.name in done
+    }
+    files.write_json(STAGES, [sealed(entry) for entry in {**listed, **made}.values()])
 
 
-def _remove_outdated(folder: Path, graph: Graph, done: Mapping[str, Stored], first_seed: int) -> None:
+def _remove_outdated(
+    files: StudyFiles, listed: Mapping[str, dict[str, Any]], graph: Graph, done: Mapping[str, Stored], first_seed: int
+) -> None:
     """Checkpoints of runs that were made anew, by a newer version of winnow for example."""
-    place = folder / "records" / "stages.json"
-    old = {entry["name"]: entry["fingerprint"] for entry in (read_json(place) if place.exists() else [])}
     for name, stored in done.items():
         stage = graph.stages[name]
-        if stage.kind != "train" or old.get(name, stored.artifact.fingerprint) == stored.artifact.fingerprint:
+        old = listed.get(name, {}).get("fingerprint", stored.artifact.fingerprint)
+        if stage.kind != "train" or old == stored.artifact.fingerprint:
             continue
-        stale = [folder / "base"]
+        files.remove("base")
         if stage.arm is not None and stage.seed is not None:
             run = run_name(stage.arm, stage.seed, first_seed)
-            stale = [folder / "adapters" / f"{run}_{checkpoint}" for checkpoint in ("best", "last")]
-        for checkpoint in stale:
-            shutil.rmtree(checkpoint, ignore_errors=True)
+            for checkpoint in CHECKPOINTS:
+                files.remove(f"adapters/{run}_{checkpoint}")
 
 
-def _write_pool(folder: Path, recipe: Recipe, done: Mapping[str, Stored]) -> None:
+def _write_pool(files: StudyFiles, recipe: Recipe, done: Mapping[str, Stored]) -> None:
     if "pool" in done and "tests" in done:
         pool, tests = (read_json(done[name].folder / "statistics.json") for name in ("pool", "tests"))
-        write_json(folder / "records" / "pool.json", {"pool": pool, "tests": tests})
-        write_prompts(folder / "records" / "items" / "prompts.parquet", done["tests"].folder, recipe)
+        files.write_json("records/pool.json", {"pool": pool, "tests": tests})
+        files.write("records/items/prompts.parquet", prompts(done["tests"].folder, recipe))
     if "hygiene" in done:
-        _copy_file(done["hygiene"].folder / "hygiene.json", folder / "records" / "hygiene.json")
-        _copy_file(done["hygiene"].folder / "items.parquet", folder / "records" / "items" / "contamination.parquet")
+        _copy(files, done["hygiene"], "hygiene.json", "records/hygiene.json")
+        _copy(files, done["hygiene"], "items.parquet", "records/items/contamination.parquet")
 
 
-def write_prompts(path: Path, tests: Path, recipe: Recipe) -> None:
-    """The prompts of all evaluation items; null, beside its hash, where the licence does not let others have a copy."""
+def _copy(files: StudyFiles, stored: Stored, file: str, name: str) -> None:
+    files.copy(stored.folder / file, name, stored.artifact.files[file])
+
+
+def prompts(tests: Path, recipe: Recipe) -> bytes:
+    """The prompts of all evaluation items as Parquet; null, beside its hash, where the licence does not let others
+    have a copy."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -157,57 +181,66 @@ def write_prompts(path: Path, tests: Path, recipe: Recipe) -> None:
     }
     buffer = io.BytesIO()
     pq.write_table(pa.table(columns), buffer, compression="zstd")
-    write_atomic(path, buffer.getvalue())
+    return buffer.getvalue()
 
 
-def _copy_results(folder: Path, stage: Stage, stored: Stored, first_seed: int, seeds: tuple[int, ...]) -> None:
-    records = folder / "records"
+def _copy_results(files: StudyFiles, stage: Stage, stored: Stored, first_seed: int, seeds: tuple[int, ...]) -> None:
     if stage.kind == "select" and stage.arm is not None:
         for seed in [stage.seed] if stage.seed is not None else seeds:
             tree = read_json(stored.folder / "selection.json")
             name = run_name(stage.arm, seed, first_seed)
-            write_json(records / f"selection.{name}.json", tree | {"arm": stage.arm, "seed": seed})
-            _copy_file(stored.folder / "selection.parquet", records / "items" / f"selection.{name}.parquet")
+            files.write_json(f"records/selection.{name}.json", tree | {"arm": stage.arm, "seed": seed})
+            _copy(files, stored, "selection.parquet", f"records/items/selection.{name}.parquet")
     elif stage.kind == "train" and stage.arm is not None and stage.seed is not None:
         name = run_name(stage.arm, stage.seed, first_seed)
         tree = read_json(stored.folder / "training_records.json")
-        write_json(folder / f"training_records.{name}.json", {"arm": stage.arm, "seed": stage.seed} | tree)
-    elif stage.kind == "evaluate":
-        _copy_evaluation(records, stage, stored, first_seed)
+        files.write_json(f"training_records.{name}.json", {"arm": stage.arm, "seed": stage.seed} | tree)
+    elif isinstance(stage.part, EvaluatePart):
+        _copy_evaluation(files, stage, stage.part, stored, first_seed)
     elif isinstance(stage.part, BenchmarkPart):
-        _copy_benchmark(records, stage, stage.part, stored, first_seed)
+        _copy_benchmark(files, stage, stage.part, stored, first_seed)
 
 
-def _copy_checkpoints(folder: Path, stage: Stage, stored: Stored, first_seed: int) -> None:
+def _copy_checkpoints(files: StudyFiles, stage: Stage, stored: Stored, first_seed: int) -> None:
     if stage.kind == "train" and stage.arm is not None and stage.seed is not None:
         name = run_name(stage.arm, stage.seed, first_seed)
-        for checkpoint in ("best", "last"):
-            _copy_folder(stored.folder / checkpoint, folder / "adapters" / f"{name}_{checkpoint}")
+        for checkpoint in CHECKPOINTS:
+            _copy_checkpoint(files, stored, checkpoint, f"adapters/{name}_{checkpoint}")
 
 
-def _copy_evaluation(records: Path, stage: Stage, stored: Stored, first_seed: int) -> None:
-    for place in stored.folder.glob("evaluation_*.json"):
-        checkpoint = place.stem.removeprefix("evaluation_")
-        name = "zero_shot"
+def _copy_checkpoint(files: StudyFiles, stored: Stored, checkpoint: str, name: str) -> None:
+    """One of an artifact's folders of weights, if it has it."""
+    inside = {
+        file.removeprefix(f"{checkpoint}/"): digest
+        for file, digest in stored.artifact.files.items()
+        if file.startswith(f"{checkpoint}/")
+    }
+    if inside:
+        files.copy_checkpoint(stored.folder / checkpoint, name, inside)
+
+
+def _copy_evaluation(files: StudyFiles, stage: Stage, part: EvaluatePart, stored: Stored, first_seed: int) -> None:
+    for checkpoint in part.checkpoints:
+        name = ZERO_SHOT
         if stage.arm is not None and stage.seed is not None:
             name = f"{run_name(stage.arm, stage.seed, first_seed)}_{checkpoint}"
-        head = {"arm": stage.arm or "zero_shot", "seed": stage.seed, "checkpoint": checkpoint}
-        write_json(records / f"evaluation.{name}.json", head | read_json(place))
-        items = stored.folder / f"items_{checkpoint}.parquet"
-        _copy_file(items, records / "items" / f"evaluation.{name}.parquet")
+        head = {"arm": stage.arm or ZERO_SHOT, "seed": stage.seed, "checkpoint": checkpoint}
+        scores = read_json(stored.folder / f"evaluation_{checkpoint}.json")
+        files.write_json(f"records/evaluation.{name}.json", head | scores)
+        _copy(files, stored, f"items_{checkpoint}.parquet", f"records/items/evaluation.{name}.parquet")
 
 
-def _copy_benchmark(records: Path, stage: Stage, part: BenchmarkPart, stored: Stored, first_seed: int) -> None:
-    run = "zero_shot"
+def _copy_benchmark(files: StudyFiles, stage: Stage, part: BenchmarkPart, stored: Stored, first_seed: int) -> None:
+    run = ZERO_SHOT
     if stage.arm is not None and stage.seed is not None:
         run = f"{run_name(stage.arm, stage.seed, first_seed)}_{part.checkpoint}"
-    head = {"arm": stage.arm or "zero_shot", "seed": stage.seed}
+    head = {"arm": stage.arm or ZERO_SHOT, "seed": stage.seed}
     name = f"benchmark.{part.task}.{run}"
-    write_json(records / f"{name}.json", head | read_json(stored.folder / "benchmark.json"))
-    _copy_file(stored.folder / "items.parquet", records / "items" / f"{name}.parquet")
+    files.write_json(f"records/{name}.json", head | read_json(stored.folder / "benchmark.json"))
+    _copy(files, stored, "items.parquet", f"records/items/{name}.parquet")
 
 
-def _copy_base(folder: Path, recipe: Recipe, done: Mapping[str, Stored]) -> str | None:
+def _copy_base(files: StudyFiles, recipe: Recipe, done: Mapping[str, Stored]) -> str | None:
     """Where the card's snippet loads the base model from: the hub name, or a copy in the folder."""
     start = done.get(recipe.training.start)
     if start is None:
@@ -215,23 +248,8 @@ def _copy_base(folder: Path, recipe: Recipe, done: Mapping[str, Stored]) -> str 
     if "model" in start.numbers:
         return str(start.numbers["model"])
     if recipe.training.method == "lora":
-        _copy_folder(start.folder / "last", folder / "base")
+        _copy_checkpoint(files, start, "last", "base")
     return "base"
-
-
-def _copy_file(source: Path, target: Path) -> None:
-    if not target.exists() or target.read_bytes() != source.read_bytes():
-        write_atomic(target, source.read_bytes())
-
-
-def _copy_folder(source: Path, target: Path) -> None:
-    """A folder, complete or not at all; one that is there already is the same artifact and stays."""
-    if target.is_dir() or not source.is_dir():
-        return
-    partial = target.with_name(f".{target.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    shutil.copytree(source, partial)
-    partial.rename(target)
 
 
 def _processor() -> str:

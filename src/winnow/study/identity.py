@@ -9,9 +9,7 @@ from typing import Any
 from winnow.errors import ArtifactError
 from winnow.parts import without_added
 from winnow.recipe import BaseRecipe, Recipe, TrainingRecipe
-from winnow.store import read_json
-
-STUDY = "study.json"
+from winnow.study_files import read_settings
 
 
 def identity(recipe: Recipe) -> dict[str, Any]:
@@ -56,8 +54,8 @@ def _training(training: TrainingRecipe) -> dict[str, Any]:
 
 
 def known_study(folder: Path) -> dict[str, Any] | None:
-    """What a study folder says of itself, or None where there is none yet."""
-    return read_json(folder / STUDY) if (folder / STUDY).exists() else None
+    """What a study folder says of itself, or None where there is none yet. Raises ArtifactError where it is damaged."""
+    return read_settings(folder)
 
 
 def check_identity(recipe: Recipe, folder: Path) -> None:
