@@ -116,21 +116,20 @@ def read_settings(folder: Path) -> dict[str, Any] | None:
 
 
 def sealed_text(text: str) -> str:
-    """The text with a comment at its end that tells whether it is whole."""
-    return f"{text}{MARK}{hashlib.sha256(text.encode()).hexdigest()}\n"
+    """The text below a comment that tells whether it is whole."""
+    return f"{MARK}{hashlib.sha256(text.encode()).hexdigest()}\n{text}"
 
 
 def read_sealed_text(path: Path) -> str:
     """The text without that comment; one of an earlier version has none. Raises ArtifactError where it is damaged."""
     try:
-        text, mark, seal = path.read_text(encoding="utf-8").rpartition(MARK)
+        text = path.read_text(encoding="utf-8")
+        seal, _, rest = text.partition("\n")
+        if not text or (seal.startswith(MARK) and sealed_text(rest) != text):
+            raise ValueError("its contents are not what was written")
     except (OSError, ValueError) as error:
         raise ArtifactError(f"{path} is damaged: {error}; {REMEDY}") from error
-    if not mark:
-        return seal
-    if hashlib.sha256(text.encode()).hexdigest() != seal.strip():
-        raise ArtifactError(f"{path} is damaged: its contents are not what was written; {REMEDY}")
-    return text
+    return rest if seal.startswith(MARK) else text
 
 
 def check_records(folder: Path, settings: Mapping[str, Any]) -> None:
