@@ -15,8 +15,10 @@ pytestmark = pytest.mark.long
 
 MORE = ["--set", "pool.hygiene={}", "--set", "study.sweep.learning_rate=[1e-3, 3e-3]", "--set",
         "selection.arms=[full, herding]", "--set", "selection.controls=false"]  # fmt: skip
-KINDS = {"generate", "tests", "corpus", "tokenizer", "hygiene", "pool", "represent", "select", "train", "trial", "sweep",
-         "evaluate"}  # fmt: skip
+KINDS = {
+    "corpus", "evaluate", "generate", "hygiene", "pool", "represent", "select", "sweep", "tests", "tokenizer", "train",
+    "trial",
+}  # fmt: skip
 
 
 def winnow(folder, *more):
