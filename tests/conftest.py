@@ -1,6 +1,7 @@
 """What all tests share: quiet libraries, one thread, the smallest recipe, finished once a session."""
 
 import pytest
+from filelock import FileLock
 from hypothesis import settings
 
 from bad_inputs_support import winnow
@@ -28,14 +29,17 @@ def command(monkeypatch, capsys):
 
 
 @pytest.fixture(scope="session")
-def finished_study(tmp_path_factory):
-    """The study folder of recipes/smallest.yaml, run once; do not change it."""
+def finished_study(tmp_path_factory, worker_id):
+    """The study folder of recipes/smallest.yaml, run once by whichever worker comes first; do not change it."""
     from winnow.pipeline import run
     from winnow.recipe_file import load_recipe
 
-    folder = tmp_path_factory.mktemp("studies") / "smallest"
-    run(load_recipe(SMALLEST), out=folder)
-    return folder
+    alone = worker_id == "master"
+    root = tmp_path_factory.mktemp("studies") if alone else tmp_path_factory.getbasetemp().parent / "studies"
+    with FileLock(root.with_suffix(".lock")):
+        if not (root / "smallest" / "report.html").exists():
+            run(load_recipe(SMALLEST), out=root / "smallest")
+    return root / "smallest"
 
 
 @pytest.fixture(scope="session")

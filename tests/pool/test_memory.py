@@ -11,7 +11,7 @@ MAX_BYTES_PER_ROW = 1_500
 """One row as an Example takes more, and a stage that holds all rows several times as much."""
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("stage", ["hygiene", "sample"])
 def test_memory_does_not_grow_with_the_pool(stage, tmp_path):
