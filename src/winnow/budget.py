@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from winnow.errors import BudgetError
+from winnow.errors import BudgetError, NotAffordableError
 from winnow.recipe import BudgetRecipe
 
 CHARGES_SELECTION = ("flops", "seconds", "dollars")
@@ -52,7 +52,7 @@ def allowance(
 ) -> Allowance:
     """What training itself may use, in visits, tokens or FLOPs, after `spent_flops` of selection.
 
-    Raises BudgetError where the selection alone costs more, or where a speed or price is missing.
+    Raises NotAffordableError where the selection alone costs more, BudgetError where a speed or price is missing.
     """
     unit, amount = budget.unit, budget.amount
     if unit == "pool_epochs":
@@ -71,7 +71,7 @@ def allowance(
             amount = amount / dollars_per_hour * 3600
         flops = amount * flops_per_second
     if flops <= spent_flops:
-        raise BudgetError(
+        raise NotAffordableError(
             f"not affordable: the selection costs {spent_flops:.3g} FLOPs of a budget of {flops:.3g}; "
             "raise the budget or choose a cheaper selector"
         )

@@ -30,6 +30,10 @@ class BudgetError(WinnowError):
     """A budget cannot pay for what is asked."""
 
 
+class NotAffordableError(BudgetError):
+    """What an arm needs before it trains costs more than its budget; the study goes on without it."""
+
+
 class TrainingError(WinnowError):
     """A run cannot go on, such as when its loss is no number."""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from winnow import stopping
-from winnow.errors import BudgetError, RecipeError, UnavailableError, nearest
+from winnow.errors import NotAffordableError, RecipeError, UnavailableError, nearest
 from winnow.fingerprints import fingerprint_of
 from winnow.recipe import EvaluationRecipe, Recipe
 from winnow.records import Artifact, Context, Listener, Outcome, Probe, Progress, Silent, Stage, Stored, nobody
@@ -144,8 +144,8 @@ def _make(
         try:
             probe, follow = _probe_maker(stage, recipe, inputs, walk), _follow(stage, fingerprint, recipe)
             outcome = make(stage.part, inputs, Context(folder, progress, probe, follow, store.root / "kept"))
-        except BudgetError as error:
-            if stage.arm is None or not str(error).startswith("not affordable"):
+        except NotAffordableError as error:
+            if stage.arm is None:
                 raise
             walk.not_affordable[stage.arm] = str(error)
             return None

@@ -3,6 +3,7 @@ import json
 import pytest
 from study_factory import STEPS, write_study
 
+from winnow.analysis.arms import arm_facts
 from winnow.analysis.study_folder import load
 from winnow.errors import ArtifactError
 
@@ -51,6 +52,16 @@ def test_names_a_damaged_file_and_the_place_in_it(tmp_path):
     place.write_text(place.read_text()[:100])
     with pytest.raises(ArtifactError, match=r"training_records\.full\.json is missing or damaged"):
         load(folder)
+
+
+def test_what_an_arm_is_is_told_not_read_from_its_name(tmp_path):
+    folder = write_study(tmp_path / "s", not_affordable={"my_own_draw": "too dear", "random_forest_0.1": "too dear"})
+    settings = json.loads((folder / "study.json").read_text())
+    told = {"my_own_draw": {"selector": "random", "fraction": 0.5, "control_of": None}}
+    (folder / "study.json").write_text(json.dumps(settings | {"arms": told}))
+    arms = {arm.name: arm for arm in arm_facts(load(folder))}
+    assert (arms["my_own_draw"].selector, arms["my_own_draw"].is_control) == ("random", True)
+    assert not arms["random_forest_0.1"].is_control
 
 
 def test_unfinished_runs_are_absent(tmp_path):

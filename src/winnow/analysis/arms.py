@@ -17,9 +17,11 @@ def arm_facts(study: Study) -> tuple[ArmFacts, ...]:
 
 
 def _facts(study: Study, name: str, reason: str) -> ArmFacts:
+    """From the arm's selection; of one that was never selected, from what the study folder says of its arms."""
     selection = study.selection_of(name)
-    selector = selection.selector if selection else name.rpartition("_")[0] or name
-    reference = _reference(study, name)
+    declared = study.settings.get("arms", {}).get(name, {})
+    selector = selection.selector if selection else declared.get("selector", name)
+    reference = _reference(study, name) or declared.get("control_of")
     return ArmFacts(
         name=name,
         selector=selector,

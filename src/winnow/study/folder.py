@@ -17,6 +17,7 @@ from winnow.parts import BenchmarkPart, EvaluatePart
 from winnow.recipe import Recipe
 from winnow.records import Stage, Stored, to_json
 from winnow.store import read_json, sealed, unsealed, write_atomic
+from winnow.study.arms import Arm
 from winnow.study.graph import Graph
 from winnow.study.identity import identity, known_study
 from winnow.study_files import REMEDY, StudyFiles, sealed_text
@@ -69,6 +70,7 @@ def write_folder(
         "first_seed": first_seed,
         "base_path": _copy_base(files, recipe, done) if weights else None,
         "method": recipe.training.method,
+        "arms": known.get("arms", {}) | {arm.name: _facts(arm) for arm in graph.arms},
         "added_arms": [arm.name for arm in graph.arms if arm.is_added],
         "controls": {arm.name: arm.of for arm in graph.arms if arm.of is not None},
         "not_affordable": dict(not_affordable),
@@ -78,6 +80,11 @@ def write_folder(
         "revision": revision(),
     }
     files.finish(settings)
+
+
+def _facts(arm: Arm) -> dict[str, Any]:
+    """What findings have to know of an arm, whether it has a selection or a run yet or not."""
+    return {"selector": arm.selector, "fraction": arm.fraction, "control_of": arm.of, "is_added": arm.is_added}
 
 
 def run_name(arm: str, seed: int, first_seed: int) -> str:
