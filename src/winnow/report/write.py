@@ -28,11 +28,13 @@ def write_report(folder: str | Path, findings: Findings, *, out: str | Path | No
     root = Path(out) if out is not None else Path(folder)
     write_tables(root, findings.tables)
     figures = drawn_figures(findings)
+    drawings: dict[str, str] = {}
     for name, figure in figures.items():
         write_atomic(root / "figures" / f"{name}.png", png(figure))
-        write_atomic(root / "figures" / f"{name}.svg", svg(figure))
+        drawings[name] = svg(figure)
+        write_atomic(root / "figures" / f"{name}.svg", drawings[name])
     write_atomic(root / "README.md", model_card(findings, figures))
-    kept = {name: svg(figure) for name, figure in figures.items() if name in (*ON_PAGE, *WITHOUT_SCRIPT)}
+    kept = {name: drawings[name] for name in drawings if name in (*ON_PAGE, *WITHOUT_SCRIPT)}
     write_atomic(root / PAGE, html_page([StudyPage(findings, kept, read_items(folder, findings))]))
     return root / PAGE
 
