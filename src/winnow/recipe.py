@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from winnow.errors import nearest
 from winnow.licences import is_noncommercial
+from winnow.row_templates import columns_of
 
 Fraction = Annotated[float, Field(gt=0, le=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -223,13 +224,26 @@ class SourceRecipe(Frozen):
     revision: str | None = None
     """Revision of a hub data set."""
     format: Name = "fields"
-    """Built-in format: gsm8k, aqua_rat, math_qa, svamp, chat, text; or `fields` with `fields:` below."""
+    """Of problems with a final answer: gsm8k, aqua_rat, math_qa, svamp; of instructions with open answers:
+    prompt_completion, alpaca; of conversations: chat, sharegpt; of plain documents: text. Or `fields` with `fields:`
+    below, or neither with `prompt:` and `completion:`."""
     fields: FieldsRecipe | None = None
     """Columns, for format `fields`."""
+    prompt: Annotated[str | None, ADDED] = None
+    """What the model is given, with columns in braces, such as "{instruction}\\n\\n{context}\\n\\n", to the letter;
+    {{ and }} are braces, a column that is empty or null in a row is empty text. Goes with `completion`."""
+    completion: Annotated[str | None, ADDED] = None
+    """What it shall say, likewise, such as "{response}"; nothing is put between the two."""
+    answers: Annotated[Literal["open", "final"] | None, ADDED] = None
+    """Of formats fields, chat and sharegpt: `open` answers are trained on as they stand and measured by loss alone;
+    `final` ones are compared as numbers, letters or phrases, and format fields trains on them in one spelling. Null
+    tells by the row: open are several lines, more than 6 words or more than 100 characters, and all answers of a source
+    where more than a fifth are such; with a column for rationale or options all are final."""
     text_field: str = "text"
     """Column of the text, for format `text`."""
     messages_field: Annotated[str, ADDED] = "messages"
-    """Column of the conversation, for format `chat`: a list of {role, content}."""
+    """Column of the conversation, for format `chat`: a list of {role, content}. For format `sharegpt`, a list of {from,
+    value}: `conversations`, where a row has no column of this name."""
     where: dict[str, str] | None = None
     """Keep only rows whose column has this value, as text."""
     scores: dict[Name, str] = {}
@@ -258,13 +272,45 @@ class SourceRecipe(Frozen):
                 f"source {self.name!r} has {given or 'no origin'}; give exactly one of path, problems, passages and "
                 "synthetic"
             )
-        if self.path is not None and self.format == "fields" and self.fields is None:
+        if self.path is not None and self.format == "fields" and self.fields is None and not self.has_templates:
             raise ValueError(f"source {self.name!r} has neither a format nor fields; name a format or give `fields:`")
+        check_templates(self)
+        if self.answers is not None and (
+            self.path is None or self.has_templates or self.format not in ("fields", "chat", "sharegpt")
+        ):
+            raise ValueError(
+                f"source {self.name!r} has answers, which is for formats fields, chat and sharegpt; leave it out"
+            )
         if self.limit_words is not None and self.passages is None and self.format != "text":
             raise ValueError(
                 f"source {self.name!r} has limit_words, which is for plain text (format text, or passages); use limit"
             )
         return self
+
+    @property
+    def has_templates(self) -> bool:
+        """Whether its rows are laid out by `prompt` and `completion`."""
+        return self.prompt is not None or self.completion is not None
+
+
+def check_templates(source: SourceRecipe) -> None:
+    """Raises ValueError where `prompt` and `completion` are not templates, or do not go with the rest of the source."""
+    if not source.has_templates:
+        return
+    if source.path is None or source.format != "fields" or source.fields is not None:
+        raise ValueError(
+            f"source {source.name!r} has prompt or completion beside another format; give either `prompt:` and "
+            "`completion:`, or `format:`, or `fields:`"
+        )
+    for key, template in (("prompt", source.prompt), ("completion", source.completion)):
+        if template is None:
+            raise ValueError(f"source {source.name!r} has no {key}; `prompt:` and `completion:` go together")
+        try:
+            columns = columns_of(template)
+        except ValueError as error:
+            raise ValueError(f"source {source.name!r}: {key} {error}") from error
+        if not columns:
+            raise ValueError(f"source {source.name!r}: {key} names no column; write one in braces, such as {{text}}")
 
 
 SyntheticRecipe.model_rebuild()

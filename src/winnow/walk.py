@@ -21,12 +21,12 @@ StageFunction = Callable[[Any, Mapping[str, Stored], Context], Outcome]
 
 KINDS = {
     "generate": ("winnow.generation.stages", "generate", 1),
-    "seeds": ("winnow.pool.stages", "make_tests", 3),
-    "tests": ("winnow.pool.stages", "make_tests", 4),
-    "corpus": ("winnow.pool.stages", "make_corpus", 2),
+    "seeds": ("winnow.pool.stages", "make_tests", 4),
+    "tests": ("winnow.pool.stages", "make_tests", 5),
+    "corpus": ("winnow.pool.stages", "make_corpus", 3),
     "tokenizer": ("winnow.pool.stages", "make_tokenizer", 1),
-    "hygiene": ("winnow.pool.hygiene.stage", "make_hygiene", 1),
-    "pool": ("winnow.pool.stages", "make_pool", 4),
+    "hygiene": ("winnow.pool.hygiene.stage", "make_hygiene", 2),
+    "pool": ("winnow.pool.stages", "make_pool", 5),
     "rows": ("winnow.pool.rows", "make_rows_pool", 2),
     "model": ("winnow.training.pointing", "point_at_model", 1),
     "represent": ("winnow.selection.represent", "represent", 4),

@@ -16,7 +16,6 @@ from winnow.records import Cost
 Row = dict[str, Any]
 EXA = 1e18
 EARLY_STOP = "early_stop"
-POINT = "loss", "exact_match", "seconds"
 COST_COLUMNS = {"flops": ("exaflops", EXA)}
 """Axis -> word in column names, and its size in the axis's unit, where they differ."""
 
@@ -124,16 +123,23 @@ def _savings_bounds(
     """The intervals of what is saved: of differences paired over seeds."""
     seconds = [theirs.seconds - ours.seconds for ours, theirs in pairs]
     net = [each - charge for each, charge in zip(seconds, charges, strict=True)]
-    differences = {
+    differences: dict[str, list[float | None]] = {
         "loss_difference": [ours.loss - theirs.loss for ours, theirs in pairs],
-        "exact_match_difference_points": [100 * (ours.exact_match - theirs.exact_match) for ours, theirs in pairs],
-        "seconds_saved": seconds,
+        "exact_match_difference_points": [_points_between(ours, theirs) for ours, theirs in pairs],
+        "seconds_saved": [*seconds],
         "dollars_saved": [dollars(each, price) for each in seconds],
-        "net_seconds_saved": net,
+        "net_seconds_saved": [*net],
         "net_dollars_saved": [dollars(each, price) for each in net],
     }
     found = [with_bounds(column, values, confidence) for column, values in differences.items()]
     return {column: value for row in found for column, value in row.items() if column not in differences}
+
+
+def _points_between(ours: Point, theirs: Point) -> float | None:
+    """Percentage points; None where exact match is asked of no item."""
+    if ours.exact_match is None or theirs.exact_match is None:
+        return None
+    return 100 * (ours.exact_match - theirs.exact_match)
 
 
 def _points(study: Study, arm: str, checkpoint: str) -> dict[int, Point]:
@@ -144,19 +150,22 @@ def _points(study: Study, arm: str, checkpoint: str) -> dict[int, Point]:
     for seed, final in study.finals_of(arm, checkpoint).items():
         run = study.runs[arm, seed]
         seconds = run.at_best.seconds if checkpoint == "best" else run.costs["train"].seconds
-        found[seed] = Point(final.micro.loss, final.micro.exact_match or 0.0, seconds)
+        found[seed] = Point(final.micro.loss, final.micro.exact_match, seconds)
     return found
 
 
 def _early_point(run: Run) -> Point:
     stop = early_stop(run.evaluations)
     kept = min((row for row in run.evaluations if row.step <= stop.step), key=lambda row: row.validation.loss)
-    return Point(kept.micro.loss, kept.micro.exact_match or 0.0, stop.seconds)
+    return Point(kept.micro.loss, kept.micro.exact_match, stop.seconds)
 
 
 def _mean_point(points: Sequence[Point]) -> Point:
-    loss, match, seconds = (fmean(getattr(point, name) for point in points) for name in POINT)
-    return Point(loss, match, seconds)
+    matches = [point.exact_match for point in points if point.exact_match is not None]
+    return Point(
+        fmean(point.loss for point in points), fmean(matches) if matches else None,
+        fmean(point.seconds for point in points),
+    )  # fmt: skip
 
 
 def cost_to_quality_table(study: Study, arms: Sequence[ArmFacts], baseline: str, *, axis: str) -> Table:

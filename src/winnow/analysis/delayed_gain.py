@@ -24,7 +24,7 @@ def delayed_gain(run: Run) -> DelayedGain | None:
         return None
     by_loss = min(scored, key=lambda row: row.validation.loss)
     by_match = max(scored, key=_exact_match)
-    items = sum(score.items or 0 for score in by_match.sets.values())
+    items = sum((score.items or 0) - score.open_items for score in by_match.sets.values())
     gain = _exact_match(by_match) - _exact_match(by_loss)
     late = by_match.step >= MIN_STEP_RATIO * by_loss.step and by_match.step > by_loss.step
     return DelayedGain(

@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from winnow.analysis.items import ItemScores
 from winnow.analysis.study_folder import ZERO_SHOT, Study
@@ -43,5 +45,10 @@ def read_items(path: Path) -> ItemScores:
     columns = {name: table.column(name).to_numpy(zero_copy_only=False) for name in COLUMNS}
     return ItemScores(
         sets=columns["set"].astype(str), ids=columns["id"].astype(str), losses=columns["loss"].astype(np.float64),
-        tokens=columns["target_tokens"].astype(np.float64), correct=columns["correct"].astype(np.float64),
+        tokens=columns["target_tokens"].astype(np.float64), correct=_numbers(table.column("correct")),
     )  # fmt: skip
+
+
+def _numbers(flags: pa.ChunkedArray) -> NDArray[np.float64]:
+    """1 or 0, NaN where an item has none."""
+    return np.array([np.nan if flag is None else float(flag) for flag in flags.to_pylist()])

@@ -32,7 +32,7 @@ class ItemScores:
     tokens: Floats
     """Target tokens."""
     correct: Floats
-    """1 or 0."""
+    """1 or 0; NaN where the answer is open, and no exact match asked."""
 
     def of_set(self, name: str) -> "ItemScores":
         """The items of one set."""
@@ -63,9 +63,11 @@ def parts_of(runs: Mapping[int, ItemScores], *, metric: str, aggregate: str) -> 
     """The level at a metric and aggregate (micro, macro or one set) as parts; None where runs saw different items.
 
     A loss is a ratio of sums, linear in its items to first order: (loss - level x tokens) / all tokens, plus an equal
-    share of the level.
+    share of the level. An exact match is over the items of which it is asked.
     """
     scores = [runs[seed] for seed in sorted(runs)]
+    if metric == "exact_match":
+        scores = [each.where(~np.isnan(each.correct)) for each in scores]
     if aggregate not in ("micro", "macro"):
         scores = [each.of_set(aggregate) for each in scores]
     if not scores or not len(scores[0].ids) or any(not np.array_equal(each.ids, scores[0].ids) for each in scores):

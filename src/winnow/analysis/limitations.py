@@ -109,15 +109,19 @@ def _choices(study: Study) -> Iterator[str]:
 
 
 def _constant_level(study: Study, arms: Sequence[ArmFacts]) -> Iterator[str]:
-    below = []
+    below: list[str] = []
+    level: float | None = None
     for arm in arms:
         finals = list(study.finals_of(arm.name, "best").values())
         if finals:
             scores = [averaged_score(final, "micro") for final in finals]
-            mean = math.fsum(score.exact_match for score in scores) / len(scores)
-            below += [f"{arm.name} ({percent(mean)})"] if mean < scores[0].constant_level else []
+            matches = [score.exact_match for score in scores if score.exact_match is not None]
             level = scores[0].constant_level
-    if below:
+            if level is None or len(matches) < len(scores):
+                continue
+            mean = math.fsum(matches) / len(matches)
+            below += [f"{arm.name} ({percent(mean)})"] if mean < level else []
+    if below and level is not None:
         yield (
             f"Exact match at the best checkpoint lies below the constant answer's {percent(level)} for "
             f"{', '.join(below)}: such a score is no evidence of solved problems."
@@ -131,9 +135,10 @@ def _sample(study: Study) -> Iterator[str]:
         "carry that noise."
     )
     for name, score in next(iter(study.finals.values())).sets.items() if study.finals else ():
-        if score.items < SMALL_SAMPLE and score.stderr:
+        if score.final_items < SMALL_SAMPLE and score.stderr:
+            kind = " with final answers" if score.open_items else ""
             yield (
-                f"{name} has only {score.items:,} items: an exact match on it is known to about "
+                f"{name} has only {score.final_items:,} items{kind}: an exact match on it is known to about "
                 f"± {fixed(200 * score.stderr, 1)} points."
             )
 

@@ -12,9 +12,11 @@ from winnow.errors import ArtifactError
 from winnow.findings import Comparison, Estimate, Kind
 from winnow.recipe import PrimaryRecipe
 
+NOT_ASKED = "its answers are open text, of which no exact match is asked; set study.primary.metric to loss"
+
 
 def levels(study: Study, arm: str, question: PrimaryRecipe) -> dict[int, float]:
-    """The arm's level by seed, at the metric, aggregate and checkpoint of the question.
+    """The arm's level by seed, at the metric, aggregate and checkpoint of the question; none where it is not asked.
 
     Raises ArtifactError where the aggregate is neither micro, macro nor an evaluation set.
     """
@@ -26,7 +28,9 @@ def levels(study: Study, arm: str, question: PrimaryRecipe) -> dict[int, float]:
                 f"study.primary.aggregate is {question.aggregate!r}; the study has {', '.join(scores)}; "
                 "name one of them in the recipe"
             )
-        found[seed] = getattr(scores[question.aggregate], question.metric)
+        level = getattr(scores[question.aggregate], question.metric)
+        if level is not None:
+            found[seed] = level
     return found
 
 
@@ -40,6 +44,8 @@ def compare(
     )  # fmt: skip
     sign = 1 if question.metric == "exact_match" else -1
     ours, theirs = levels(study, arm, question), levels(study, baseline, question)
+    if not ours and not theirs and study.finals_of(arm, question.checkpoint):
+        return replace(asked, reason=NOT_ASKED)
     return compared(asked, ours, theirs, sign=sign, confidence=confidence, parts=_parts(study, asked, sign))
 
 

@@ -14,8 +14,8 @@ class Point:
     """A checkpoint: what it reached and the wall time to it, without selection."""
 
     loss: float
-    exact_match: float
-    """In [0, 1]."""
+    exact_match: float | None
+    """In [0, 1]; None where it is asked of no item."""
     seconds: float
 
 
@@ -24,7 +24,7 @@ class Saved:
     """An arm against the baseline; positive seconds and dollars are saved, a negative loss difference is better."""
 
     loss_difference: float
-    exact_match_difference_points: float
+    exact_match_difference_points: float | None
     seconds: float
     dollars: float
     dollars_percent: float | None
@@ -38,12 +38,14 @@ def saved(arm: Point, baseline: Point, *, dollars_per_hour: float, selection_sec
     kept = round_half_up(full_price - price - selection_price)
     return Saved(
         loss_difference=round_half_up(round_half_up(arm.loss, 4) - round_half_up(baseline.loss, 4), 4),
-        exact_match_difference_points=round_half_up(_points(arm) - _points(baseline)),
+        exact_match_difference_points=_points_between(arm, baseline),
         seconds=baseline.seconds - arm.seconds - selection_seconds,
         dollars=kept,
         dollars_percent=round_half_up(100 * kept / full_price) if full_price else None,
     )
 
 
-def _points(point: Point) -> float:
-    return round_half_up(100 * point.exact_match)
+def _points_between(arm: Point, baseline: Point) -> float | None:
+    if arm.exact_match is None or baseline.exact_match is None:
+        return None
+    return round_half_up(round_half_up(100 * arm.exact_match) - round_half_up(100 * baseline.exact_match))

@@ -52,6 +52,8 @@ class Score:
     loss: float
     exact_match: float | None = None
     items: int | None = None
+    open_items: int = 0
+    """Of these, items with open answers, of which no exact match is asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,17 +120,26 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class FinalScore:
-    """A checkpoint's score on one whole evaluation set; `stderr` is over its items."""
+    """A checkpoint's score on one whole evaluation set; `stderr` is over its items.
+
+    Where all its answers are open there is no exact match, and no level to compare one with.
+    """
 
     items: int
     target_tokens: int
     loss: float
-    exact_match: float
+    exact_match: float | None
     stderr: float | None
-    random_level: float
-    constant_level: float
+    random_level: float | None
+    constant_level: float | None
     constant_answer: str | None = None
     multiple_choice_share: float = 0.0
+    open_items: int = 0
+
+    @property
+    def final_items(self) -> int:
+        """Items with final answers: those that all but the loss is about."""
+        return self.items - self.open_items
 
 
 @dataclass(frozen=True)

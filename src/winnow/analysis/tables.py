@@ -63,6 +63,7 @@ def evaluation(study: Study, arms: Sequence[ArmFacts]) -> Table:
         "seeds. Random level: guessing; constant level: always the most frequent answer. Micro: over items; macro: "
         "over sets."
     )
+    note += open_note(study)
     return Table("evaluation", "Evaluation", tuple(rows), note)
 
 
@@ -82,23 +83,39 @@ def _evaluation_rows(arm: str, checkpoint: str, finals: Sequence[Final], confide
         }  # fmt: skip
 
 
+def open_note(study: Study) -> str:
+    """Of which sets exact match is not asked, or not of all items; nothing where it is asked of all."""
+    final = next(iter(study.finals.values()), study.zero_shot)
+    found = {name: score for name, score in final.sets.items() if score.open_items} if final else {}
+    if not found:
+        return ""
+    named = ", ".join(f"{name} ({score.open_items:,} of {score.items:,} items)" for name, score in found.items())
+    return (
+        f" Open answers, measured by loss alone: {named}. Exact match and the levels beside it are over the items with "
+        "final answers, and empty where there are none."
+    )
+
+
 def averaged_score(final: Final, name: str) -> FinalScore:
     """One set's score, or the average of all: micro weighs sets by items, macro equally."""
     if name in final.sets:
         return final.sets[name]
     average = final.micro if name == "micro" else final.macro
-    sets = list(final.sets.values())
-    items = sum(score.items for score in sets)
-    weights = [score.items / items if name == "micro" else 1 / len(sets) for score in sets]
+    every = list(final.sets.values())
+    sets = [score for score in every if score.final_items]
+    items = sum(score.final_items for score in sets)
+    weights = [score.final_items / items if name == "micro" else 1 / len(sets) for score in sets]
 
-    def mean(field: str) -> float:
-        return math.fsum(weight * getattr(score, field) for weight, score in zip(weights, sets, strict=True))
+    def mean(field: str) -> float | None:
+        values = (weight * (getattr(score, field) or 0.0) for weight, score in zip(weights, sets, strict=True))
+        return math.fsum(values) if sets else None
 
     errors = [weight * (score.stderr or 0.0) for weight, score in zip(weights, sets, strict=True)]
     return FinalScore(
-        items=items, target_tokens=sum(score.target_tokens for score in sets), loss=average.loss,
-        exact_match=average.exact_match or 0.0, stderr=math.hypot(*errors),
-        random_level=mean("random_level"), constant_level=mean("constant_level"),
+        items=sum(score.items for score in every), target_tokens=sum(score.target_tokens for score in every),
+        loss=average.loss, exact_match=(average.exact_match or 0.0) if sets else None,
+        stderr=math.hypot(*errors) if sets else None, random_level=mean("random_level"),
+        constant_level=mean("constant_level"), open_items=sum(score.open_items for score in every),
     )  # fmt: skip
 
 

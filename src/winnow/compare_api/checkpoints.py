@@ -95,7 +95,8 @@ def _run(key: Key, stored: Stored, aggregate: str) -> GivenRun:
     if aggregate not in known:
         raise RecipeError(f"aggregate is {aggregate!r}; the evaluation has {', '.join(known)}")
     found = known[aggregate]
-    return GivenRun(*key, {name: (Point(0.0, found[name], None),) for name in ("loss", "exact_match")})
+    known = {name: found[name] for name in ("loss", "exact_match") if found[name] is not None}
+    return GivenRun(*key, {name: (Point(0.0, value, None),) for name, value in known.items()})
 
 
 def _items(scored: Mapping[Key, Stored]) -> Items:

@@ -85,6 +85,7 @@ def build_probe(
                     "exact_match": scored.exact_match,
                     "items": len(scored.correct),
                     "target_tokens": int(scored.target_tokens.sum()),
+                    **({"open_items": scored.open_items} if scored.open_items else {}),
                 }
                 for items, scored in zip(sets, scores, strict=True)
             },

@@ -35,12 +35,24 @@ class ItemScores:
     r"""Items whose answer stands after `####` or in `\boxed{}`."""
     generated_tokens: int
     is_shared: NDArray[np.bool_]
-    """Items whose prompt was read once for both loss and answer."""
+    """Items whose prompt was read once for both loss and answer, or for the loss alone."""
+    is_open: NDArray[np.bool_] | None = None
+    """Items with open answers, for which nothing was generated; null where there are none."""
 
     @property
-    def strict_exact_match(self) -> float:
+    def is_asked(self) -> NDArray[np.bool_]:
+        """Items of which exact match is asked."""
+        return np.ones(len(self.correct), dtype=bool) if self.is_open is None else ~self.is_open
+
+    @property
+    def open_items(self) -> int:
+        """Items with open answers."""
+        return int((~self.is_asked).sum())
+
+    @property
+    def strict_exact_match(self) -> float | None:
         """Share of items whose right answer is declared to be one, instead of being the last number or letter."""
-        return float((self.correct & self.is_declared).mean()) if len(self.correct) else 0.0
+        return self._share(self.correct & self.is_declared)
 
     @property
     def loss(self) -> float:
@@ -48,9 +60,14 @@ class ItemScores:
         return float(self.losses.sum() / max(1, self.target_tokens.sum()))
 
     @property
-    def exact_match(self) -> float:
-        """Share of items whose final answer is right."""
-        return float(self.correct.mean()) if len(self.correct) else 0.0
+    def exact_match(self) -> float | None:
+        """Share of items whose final answer is right; None where all answers are open."""
+        return self._share(self.correct)
+
+    def _share(self, hits: NDArray[np.bool_]) -> float | None:
+        if not len(hits):
+            return 0.0
+        return float(hits[self.is_asked].mean()) if self.is_asked.any() else None
 
 
 @torch.no_grad()
@@ -106,7 +123,46 @@ class RowReader:
 def score_set(
     model: Any, items: EvaluationSet, tokenizer: Any, *, eos_id: int, max_new_tokens: int, batch_size: int
 ) -> ItemScores:
-    """Loss of the reference completions, and greedy answers compared with the reference ones."""
+    """Loss of the reference completions, and greedy answers compared with the reference ones.
+
+    Where an answer is open the model is not asked for its own.
+    """
+    final = items.final
+    if len(final) == len(items.answers):
+        return _score_final(
+            model, items, tokenizer, eos_id=eos_id, max_new_tokens=max_new_tokens, batch_size=batch_size
+        )
+    asked = _score_final(
+        model, items.take(final), tokenizer, eos_id=eos_id, max_new_tokens=max_new_tokens, batch_size=batch_size
+    )
+    is_open = np.array(items.is_open, dtype=bool)
+    left = np.flatnonzero(is_open)
+    sums, counts = row_losses(Losses(model), items.rows.take(left))
+    return _with_open(asked, is_open, sums, counts)
+
+
+def _with_open(
+    asked: ItemScores, is_open: NDArray[np.bool_], sums: NDArray[np.float64], counts: NDArray[np.int64]
+) -> ItemScores:
+    """The scores of all items, from those with final answers and the losses of the others."""
+    final, answered = np.flatnonzero(~is_open), np.zeros((3, len(is_open)), dtype=bool)
+    answered[2] = True
+    answered[:, final] = asked.correct, asked.is_declared, asked.is_shared
+    losses, tokens = np.zeros(len(is_open)), np.zeros(len(is_open), dtype=np.int64)
+    losses[final], losses[is_open] = asked.losses, sums
+    tokens[final], tokens[is_open] = asked.target_tokens, counts
+    outputs, extracted = [""] * len(is_open), list[str | None]([None] * len(is_open))
+    for place, output, found in zip(final.tolist(), asked.outputs, asked.extracted, strict=True):
+        outputs[place], extracted[place] = output, found
+    return ItemScores(
+        losses, tokens, outputs, extracted, answered[0], answered[1], asked.generated_tokens, answered[2], is_open
+    )
+
+
+def _score_final(
+    model: Any, items: EvaluationSet, tokenizer: Any, *, eos_id: int, max_new_tokens: int, batch_size: int
+) -> ItemScores:
+    """The scores of items with final answers."""
     stop_id = eos_id if items.stop_id is None else items.stop_id
     reader = RowReader(model, items.rows, items.prompts)
     generated = generate_greedy(
@@ -128,17 +184,26 @@ def _found(output: str, options: int, items: EvaluationSet) -> str | None:
     return extract_answer(output, options=options) if items.stop_id is None else answer_of_turn(output)
 
 
-def averages(scores: Sequence[ItemScores]) -> tuple[dict[str, float], dict[str, float]]:
-    """Micro (over all items and tokens) and macro (over sets) averages of loss and exact match."""
+Average = dict[str, float | None]
+
+
+def averages(scores: Sequence[ItemScores]) -> tuple[Average, Average]:
+    """Micro (over all items and tokens) and macro (over sets) averages of loss and exact match.
+
+    Exact match is over the items with final answers, and over the sets that have such; None where there are none.
+    """
     tokens = sum(int(s.target_tokens.sum()) for s in scores)
+    asked = sum(int(s.is_asked.sum()) for s in scores)
     items = sum(len(s.correct) for s in scores)
-    micro = {
+    right = float(sum(s.correct.sum() for s in scores) / max(1, asked))
+    matches = [s.exact_match for s in scores if s.exact_match is not None]
+    micro: Average = {
         "loss": float(sum(s.losses.sum() for s in scores) / max(1, tokens)),
-        "exact_match": float(sum(s.correct.sum() for s in scores) / max(1, items)),
+        "exact_match": None if items and not asked else right,
     }
-    macro = {
+    macro: Average = {
         "loss": float(np.mean([s.loss for s in scores])),
-        "exact_match": float(np.mean([s.exact_match for s in scores])),
+        "exact_match": float(np.mean(matches)) if matches else None,
     }
     return micro, macro
 
@@ -148,7 +213,7 @@ def scoring_cost(flops: FlopModel, sets: Sequence[EvaluationSet], scores: Sequen
     forward = tokens = 0.0
     for items, scored in zip(sets, scores, strict=True):
         prompts = np.array([len(prompt) for prompt in items.prompts])
-        written = prompts + scored.generated_tokens / max(1, len(prompts))
+        written = prompts + scored.is_asked * scored.generated_tokens / max(1, scored.is_asked.sum())
         once = np.where(scored.is_shared, prompts, 0)
         alone = flops.forward(written.astype(np.int64)) - flops.forward(once)
         forward += float(flops.forward(items.rows.lengths).sum() + alone.sum())

@@ -1,6 +1,6 @@
 """Evaluation sets as a model sees them: token rows, prompts, answers."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from winnow.models.rows import TokenRows, rows_of, sft_rows
 from winnow.text.chat import ChatTemplate
-from winnow.text.examples import MESSAGES, turns_of
+from winnow.text.examples import MESSAGES, open_flags, turns_of
 from winnow.text.tokenizers import encode_examples
 
 
@@ -26,13 +26,24 @@ class EvaluationSet:
     """Options of each item; 0 where it is not multiple choice."""
     stop_id: int | None = None
     """The token that ends an answer, where the items are conversations; else null."""
+    is_open: tuple[bool, ...] = ()
+    """Which items have open answers, of which no exact match is asked; empty where none has."""
+
+    @property
+    def final(self) -> list[int]:
+        """Places of the items with final answers."""
+        return [place for place in range(len(self.answers)) if not self.is_open or not self.is_open[place]]
 
     def sample(self, size: int) -> "EvaluationSet":
         """The first items by id, which are hashes of the content: a fixed random sample."""
-        kept = range(min(size, len(self.answers)))
+        return self.take(range(min(size, len(self.answers))))
+
+    def take(self, kept: Sequence[int]) -> "EvaluationSet":
+        """These items, in this order."""
         return EvaluationSet(
             self.name, self.rows.take(list(kept)), [self.prompts[i] for i in kept],
             [self.answers[i] for i in kept], [self.num_options[i] for i in kept], self.stop_id,
+            tuple(self.is_open[i] for i in kept) if self.is_open else (),
         )  # fmt: skip
 
 
@@ -84,7 +95,7 @@ def _set(name: str, items: pa.Table, rows: list[list[int]], prompts: list[list[i
     starts = [max(1, min(len(prompt), max_tokens)) for prompt in prompts]
     return EvaluationSet(
         name, rows_of(items["id"].to_pylist(), ids, np.array(starts, dtype=np.int64)), prompts,
-        items["answer"].to_pylist(), _counts(items["options"].to_pylist()),
+        items["answer"].to_pylist(), _counts(items["options"].to_pylist()), is_open=tuple(open_flags(items)),
     )  # fmt: skip
 
 

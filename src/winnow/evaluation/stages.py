@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
+from numpy.typing import NDArray
 
 from winnow.evaluation.scoring import ItemScores, averages, score_set, scoring_cost
 from winnow.evaluation.sets import EvaluationSet, tokenised_sets
@@ -82,20 +83,23 @@ def _score_checkpoint(
 
 
 def _summary(items: EvaluationSet, scored: ItemScores) -> dict[str, Any]:
-    count = len(scored.correct)
-    common, times = Counter(items.answers).most_common(1)[0]
-    return {
-        "items": count,
+    """One set's scores; what is about exact match is over the items with final answers, null where there are none."""
+    final = items.final
+    correct, options = scored.correct[final], [items.num_options[place] for place in final]
+    common, times = Counter(items.answers[place] for place in final).most_common(1)[0] if final else (None, 0)
+    summary = {
+        "items": len(scored.correct),
         "target_tokens": int(scored.target_tokens.sum()),
         "loss": scored.loss,
         "exact_match": scored.exact_match,
         "strict_exact_match": scored.strict_exact_match,
-        "stderr": float(scored.correct.std(ddof=1) / np.sqrt(count)) if count > 1 else None,
-        "random_level": float(np.mean([1 / options if options else 0.0 for options in items.num_options])),
+        "stderr": float(correct.std(ddof=1) / np.sqrt(len(final))) if len(final) > 1 else None,
+        "random_level": float(np.mean([1 / each if each else 0.0 for each in options])) if final else None,
         "constant_answer": common,
-        "constant_level": times / count,
-        "multiple_choice_share": float(np.mean([options > 0 for options in items.num_options])),
+        "constant_level": times / len(final) if final else None,
+        "multiple_choice_share": float(np.mean([each > 0 for each in items.num_options])),
     }
+    return summary | ({"open_items": scored.open_items} if scored.open_items else {})
 
 
 def _write_items(path: Path, sets: list[EvaluationSet], scores: list[ItemScores]) -> None:
@@ -106,9 +110,16 @@ def _write_items(path: Path, sets: list[EvaluationSet], scores: list[ItemScores]
         # A model that never answers leaves nulls alone, from which no type can be told.
         "extracted": pa.array([answer for scored in scores for answer in scored.extracted], pa.string()),
         "answer": [answer for items in sets for answer in items.answers],
-        "correct": [bool(right) for scored in scores for right in scored.correct],
-        "is_declared": [bool(declared) for scored in scores for declared in scored.is_declared],
+        "correct": pa.array([right for scored in scores for right in _where_asked(scored, scored.correct)], pa.bool_()),
+        "is_declared": pa.array(
+            [declared for scored in scores for declared in _where_asked(scored, scored.is_declared)], pa.bool_()
+        ),
         "loss": [float(loss) for scored in scores for loss in scored.losses],
         "target_tokens": [int(tokens) for scored in scores for tokens in scored.target_tokens],
     }
     pq.write_table(pa.table(columns), path, compression="zstd")
+
+
+def _where_asked(scored: ItemScores, flags: NDArray[np.bool_]) -> list[bool | None]:
+    """The flags of the items, None where no exact match is asked."""
+    return [bool(flag) if asked else None for flag, asked in zip(flags, scored.is_asked, strict=True)]

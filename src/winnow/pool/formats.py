@@ -9,33 +9,24 @@ A format is one small function from a row to `Parts`. To add one:
 import ast
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from string import ascii_uppercase
-from typing import Any
 
-from winnow.errors import DataError, RecipeError, nearest
-from winnow.pool.sources import Row, column, missing_column
+from winnow.errors import RecipeError, nearest
+from winnow.pool.conversations import conversation, is_turns, turns_in
+from winnow.pool.row_parts import Parts, letter_of, options_in, place_of, text_in
+from winnow.pool.sources import Row, column
 from winnow.recipe import SourceRecipe
-from winnow.text.answers import MARKER, answer_of_turn, normalise_answer
-from winnow.text.examples import ASSISTANT, USER, Message
+from winnow.row_templates import columns_of, parse_template
+from winnow.text.answers import MARKER
+from winnow.text.cells import CHAT_KEYS, SHAREGPT_KEYS, Unreadable, cell_text, turns_of_cell
+from winnow.text.examples import ASSISTANT, USER
+from winnow.text.open_answers import is_open_text
 from winnow.text.questions import split_options
 
 TEXT = "text"
 """The format of plain documents; it has no questions."""
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What a row says, as it says it; the answer is not normalised."""
-
-    question: str
-    answer: str
-    rationale: str = ""
-    options: tuple[str, ...] = ()
-    messages: tuple[Message, ...] = ()
-    """The turns of a conversation up to its last answer; an empty text where a message has none."""
-
-
+CONVERSATIONS = "conversations"
+"""The usual column of format `sharegpt`."""
 Format = Callable[[Row, SourceRecipe], Parts]
 FORMATS: dict[str, Format] = {}
 
@@ -62,9 +53,14 @@ def find_format(name: str) -> Format:
     return FORMATS[name]
 
 
+def reader_of(source: SourceRecipe) -> Format:
+    """What reads the rows of a source. Raises RecipeError as `find_format`."""
+    return by_templates if source.has_templates else find_format(source.format)
+
+
 def document_of(row: Row, source: SourceRecipe) -> str:
-    """The text of a row of format `text`: its column `text_field`."""
-    return as_text(column(row, source.text_field, source))
+    """The text of a row of format `text`: its column `text_field`. Raises Unreadable where it is no text."""
+    return text_in(row, source.text_field, source)
 
 
 @data_format("gsm8k")
@@ -74,9 +70,11 @@ def gsm8k(row: Row, source: SourceRecipe) -> Parts:
     {"question": "Natalia sold clips to 48 of her friends in April, and then she sold half as many clips in May. ...",
      "answer": "Natalia sold 48/2 = <<48/2=24>>24 clips in May.\\n... = <<48+24=72>>72 clips altogether ...\\n#### 72"}
     """
-    text = re.sub(r"<<[^<>]*>>", "", as_text(column(row, "answer", source)))
-    rationale, _, answer = text.rpartition(MARKER)
-    return Parts(as_text(column(row, "question", source)), answer, rationale)
+    text = re.sub(r"<<[^<>]*>>", "", text_in(row, "answer", source))
+    rationale, marker, answer = text.rpartition(MARKER)
+    if text.strip() and not marker:
+        raise Unreadable(f"no {MARKER} before a final answer")
+    return Parts(text_in(row, "question", source), answer, rationale)
 
 
 @data_format("aqua_rat")
@@ -87,10 +85,9 @@ def aqua_rat(row: Row, source: SourceRecipe) -> Parts:
      "options": ["A)32400", "B)6000", "C)600", "D)60000", "E)10"], "rationale": "To calculate the equivalent ...",
      "correct": "A"}
     """
-    options = tuple(re.sub(r"^\s*[A-Z]\s*\)\s*", "", text) for text in as_list(column(row, "options", source), source))
-    answer = as_text(column(row, "correct", source)) if options else ""
-    rationale = as_text(column(row, "rationale", source))
-    return Parts(as_text(column(row, "question", source)), answer, rationale, options)
+    options = tuple(re.sub(r"^\s*[A-Z]\s*\)\s*", "", text) for text in options_in(row, "options", source))
+    answer = text_in(row, "correct", source) if options else ""
+    return Parts(text_in(row, "question", source), answer, text_in(row, "rationale", source), options)
 
 
 @data_format("math_qa")
@@ -101,9 +98,9 @@ def math_qa(row: Row, source: SourceRecipe) -> Parts:
      "Rationale": "\\"try each answer choices . for a : ... therefore , answer c .\\"",
      "options": "a ) 3 , b ) 5 , c ) 6 , d ) 8 , e ) 9", "correct": "c"}
     """
-    problem, rationale = (as_text(either(row, (name, name.lower()), source)) for name in ("Problem", "Rationale"))
-    options = math_qa_options(as_text(column(row, "options", source)))
-    answer = as_text(column(row, "correct", source)) if options else ""  # a letter says nothing without its options
+    problem, rationale = (text_in(row, either(row, (name, name.lower())), source) for name in ("Problem", "Rationale"))
+    options = math_qa_options(text_in(row, "options", source))
+    answer = text_in(row, "correct", source) if options else ""  # a letter says nothing without its options
     return Parts(problem, answer, rationale.strip('" '), options)
 
 
@@ -132,9 +129,9 @@ def svamp(row: Row, source: SourceRecipe) -> Parts:
     {"Body": "Each pack of dvds costs 76 dollars. If there is a discount of 25 dollars on each pack",
      "Question": "How much do you have to pay to buy each pack?", "Answer": 51.0}
     """
-    body, question = as_text(column(row, "Body", source)).strip(), as_text(column(row, "Question", source)).strip()
+    body, question = (text_in(row, name, source).strip() for name in ("Body", "Question"))
     stop = "" if not body or body[-1] in ".,?!" else ","
-    return Parts(f"{body}{stop} {question}", as_text(column(row, "Answer", source)))
+    return Parts(f"{body}{stop} {question}", text_in(row, "Answer", source))
 
 
 @data_format("fields")
@@ -148,14 +145,72 @@ def by_fields(row: Row, source: SourceRecipe) -> Parts:
     if names is None:
         raise RecipeError(f"source {source.name!r} has format 'fields' but no `fields:`; name its columns there")
     columns = (names.question,) if isinstance(names.question, str) else names.question
-    question = " ".join(as_text(column(row, name, source)).strip() for name in columns)
-    rationale = as_text(column(row, names.rationale, source)) if names.rationale else ""
-    answer = column(row, names.answer, source)
+    question = " ".join(text_in(row, name, source).strip() for name in columns)
+    rationale = text_in(row, names.rationale, source) if names.rationale else ""
+    answer = text_in(row, names.answer, source)
+    if source.answers == "open":
+        return Parts(question, answer, rationale, is_open=True)
     if names.options is None:
         question, options = split_options(question)
     else:
-        options = tuple(as_list(column(row, names.options, source), source))
-    return Parts(question, letter_of(answer, options) if options else as_text(answer), rationale, options)
+        options = options_in(row, names.options, source)
+    if options:
+        return Parts(question, letter_of(row[names.answer], answer, options), rationale, options)
+    is_open = source.answers is None and tells_by_row(source) and is_open_text(answer)
+    return Parts(question, answer, rationale, is_open=is_open)
+
+
+def tells_by_row(source: SourceRecipe) -> bool:
+    """Whether the rows of a source say whether their answers are open; where they have none of these, all are final."""
+    if source.format == "fields":
+        return source.fields is not None and source.fields.rationale is None and source.fields.options is None
+    return source.format in ("chat", "sharegpt", "prompt_completion")
+
+
+def by_templates(row: Row, source: SourceRecipe) -> Parts:
+    """Prompt and completion laid out by the source's own templates; a column that a row lacks is empty.
+
+    Where all columns of one of them are empty, so is it. The question, by which rows are compared, is what the prompt
+    takes from the row.
+    """
+    prompt, completion = (_filled(row, template or "") for template in (source.prompt, source.completion))
+    question = "\n\n".join(filter(str.strip, (_cell(row, name) for name in columns_of(source.prompt or ""))))
+    return Parts(question, completion, is_open=True, prompt=prompt)
+
+
+def _filled(row: Row, template: str) -> str:
+    if not any(_cell(row, name).strip() for name in columns_of(template)):
+        return ""
+    return "".join(text + ("" if name is None else _cell(row, name)) for text, name in parse_template(template))
+
+
+def _cell(row: Row, name: str) -> str:
+    return cell_text(row.get(name), place_of(name))
+
+
+@data_format("prompt_completion")
+def prompt_completion(row: Row, source: SourceRecipe) -> Parts:
+    """A prompt and what shall follow it, to the letter; or the turns of a conversation in two columns.
+
+    {"prompt": "Why is the sky blue?\\n", "completion": "It scatters short waves most."}
+    {"prompt": [{"role": "user", "content": "Hi"}], "completion": [{"role": "assistant", "content": "Hello!"}]}
+    """
+    prompt, completion = (column(row, name, source) for name in ("prompt", "completion"))
+    if not is_turns(prompt) and not is_turns(completion):
+        said = cell_text(prompt, place_of("prompt"))
+        return Parts(said, cell_text(completion, place_of("completion")), is_open=True, prompt=said)
+    turns = [*turns_in(prompt, "prompt", USER), *turns_in(completion, "completion", ASSISTANT)]
+    return conversation(turns, source)
+
+
+@data_format("alpaca")
+def alpaca(row: Row, source: SourceRecipe) -> Parts:
+    """Instructions, some with an input, and open answers.
+
+    {"instruction": "Name the capital of this country.", "input": "France", "output": "It is Paris."}
+    """
+    asked = [text_in(row, "instruction", source), cell_text(row.get("input"), place_of("input"))]
+    return Parts("\n\n".join(filter(str.strip, asked)), text_in(row, "output", source), is_open=True)
 
 
 @data_format("chat")
@@ -165,63 +220,21 @@ def chat(row: Row, source: SourceRecipe) -> Parts:
     {"messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "What is 2 + 3?"},
      {"role": "assistant", "content": "5"}]}
     """
-    messages = [message_of(each, source) for each in as_messages(column(row, source.messages_field, source), source)]
-    last = max((at for at, (role, _) in enumerate(messages) if role == ASSISTANT), default=-1)
-    kept = tuple(messages[: last + 1])
-    question = "\n".join(text for role, text in kept or messages if role == USER)
-    return Parts(question, answer_of_turn(kept[-1][1]) if kept else "", messages=kept)
+    name = source.messages_field
+    return conversation(turns_of_cell(column(row, name, source), place_of(name), CHAT_KEYS), source)
 
 
-def as_messages(value: Any, source: SourceRecipe) -> list[Any]:
-    """The messages of a row. Raises DataError where they are no list."""
-    if not isinstance(value, list):
-        raise DataError(
-            f"source {source.name!r} has {str(value)[:60]!r} in column {source.messages_field!r}; "
-            "format chat needs a list of {role, content} there"
-        )
-    return value
+@data_format("sharegpt")
+def sharegpt(row: Row, source: SourceRecipe) -> Parts:
+    """Conversations under ShareGPT's names.
+
+    {"conversations": [{"from": "system", "value": "Be brief."}, {"from": "human", "value": "What is 2 + 3?"},
+     {"from": "gpt", "value": "5"}]}
+    """
+    name = source.messages_field if source.messages_field in row else CONVERSATIONS
+    return conversation(turns_of_cell(column(row, name, source), place_of(name), SHAREGPT_KEYS), source)
 
 
-def message_of(value: Any, source: SourceRecipe) -> Message:
-    """Role and text of a message; no text where its content is none. Raises DataError where it has no role."""
-    role = value.get("role") if isinstance(value, dict) else None
-    if not isinstance(role, str) or "content" not in value:
-        raise DataError(
-            f"source {source.name!r} has the message {str(value)[:60]}; format chat needs {{role, content}}"
-        )
-    content = value["content"]
-    return role, content if isinstance(content, str) else ""
-
-
-def letter_of(answer: Any, options: Sequence[str]) -> str:
-    """The letter of the right option, which may be given by letter, by its text, or by its position from 0."""
-    text = as_text(answer)
-    if normalise_answer(text) in ascii_uppercase[: len(options)]:
-        return text
-    if text in options:
-        return ascii_uppercase[options.index(text)]
-    if isinstance(answer, int) and 0 <= answer < len(options):
-        return ascii_uppercase[answer]
-    return text
-
-
-def either(row: Row, names: Sequence[str], source: SourceRecipe) -> Any:
-    """The value of the first of these columns that the row has."""
-    found = next((name for name in names if name in row), None)
-    if found is None:
-        raise missing_column(row, names[0], source)
-    return row[found]
-
-
-def as_text(value: Any) -> str:
-    """A value as text: nothing for none, the one value of a list of one."""
-    if isinstance(value, list) and len(value) == 1:
-        value = value[0]
-    return "" if value is None else str(value)
-
-
-def as_list(value: Any, source: SourceRecipe) -> list[str]:
-    """The options as texts. Raises DataError where they are no list."""
-    if not isinstance(value, list):
-        raise DataError(f"source {source.name!r} has options {value!r}; they must be a list of texts")
-    return [as_text(each) for each in value]
+def either(row: Row, names: Sequence[str]) -> str:
+    """The first of these columns that the row has; the first of all where it has none."""
+    return next((name for name in names if name in row), names[0])

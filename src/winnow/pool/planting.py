@@ -17,7 +17,7 @@ from winnow.errors import DataError
 from winnow.pool.cleaning import rank
 from winnow.recipe import PlantRecipe
 from winnow.text.answers import INSIDE, normalise_answer
-from winnow.text.examples import CompletionKind, Example, build_example
+from winnow.text.examples import CompletionKind, Example, build_example, prompt_of
 
 WRONG_ANSWER, OFF_TOPIC, COPY = "wrong_answer", "off_topic", "copy"
 SAID = r"\b(?:answer|ans|option|choice)\b\W*(?:is\b\W*)?"
@@ -55,16 +55,19 @@ def plant(
 
 
 def wrong_choices(examples: Iterable[Example]) -> dict[str, list[str]]:
-    """Id -> plausible wrong answers: the letters of its other options, or the other answers of its source."""
+    """Id -> plausible wrong answers: the letters of its other options, or the other answers of its source.
+
+    Open text has none, and is none.
+    """
     rows = list(examples)
     by_source = defaultdict(set)
     for each in rows:
-        if not each.options:
+        if not each.options and not each.is_open:
             by_source[each.source].add(each.answer)
     found = {}
     for each in rows:
         known = ascii_uppercase[: len(each.options)] if each.options else sorted(by_source[each.source])
-        found[each.id] = [answer for answer in known if answer != each.answer]
+        found[each.id] = [] if each.is_open else [answer for answer in known if answer != each.answer]
     return found
 
 
@@ -117,7 +120,8 @@ def _strangers(
     return [
         build_example(
             place.source, row.question, answer=row.answer, rationale=row.rationale, options=row.options,
-            completion=completion, planted=OFF_TOPIC,
+            completion=completion, planted=OFF_TOPIC, is_open=row.is_open,
+            prompt=None if row.prompt == prompt_of(row.question, row.options) else row.prompt,
         )
         for place, row in zip(places, drawn, strict=True)
     ]  # fmt: skip

@@ -84,13 +84,14 @@ def make_corpus(part: CorpusPart, inputs: Inputs, context: Context) -> Outcome:
     started = time.perf_counter()
     check_names(part.sources, "base.pretrain.sources")
     keys = kept_keys(inputs)
-    documents, removed = [], Counter[str]()
+    documents, removed, dropped = [], Counter[str](), Counter[str]()
     for number, source in enumerate(part.sources):
         context.progress.update(number, len(part.sources), source.name)
         if is_text(source):
-            found = load_documents(source, inputs)
+            found = load_documents(source, inputs, dropped)
         else:
             loaded = load_examples(source, inputs)
+            dropped.update(loaded.dropped)
             cleaned = remove_overlaps(loaded.examples, keys)
             removed[source.name] = len(loaded.examples) - len(cleaned.kept)
             found = [(each.id, each.prompt + each.completion) for each in cleaned.kept]
@@ -105,7 +106,7 @@ def make_corpus(part: CorpusPart, inputs: Inputs, context: Context) -> Outcome:
         "characters": sum(map(len, texts)),
         "removed_overlaps_total": removed.total(),
         "sources": dict(Counter(names)),
-    }
+    } | ({"dropped_by_reason": dict(dropped)} if dropped else {})
     return Outcome((DOCUMENTS,), numbers=numbers, costs=cost_since(started, "corpus"))
 
 

@@ -113,11 +113,12 @@ def tests_statistics(sets: Sequence[Loaded], keys: Mapping[str, set[str]]) -> di
 
 
 def set_statistics(loaded: Loaded) -> dict[str, Any]:
-    """One evaluation set: its size, and the levels that need no model."""
+    """One evaluation set: its size, and the levels that need no model, of the items with final answers."""
     examples = loaded.examples
-    answer, times = constant_answer(examples)
-    chances = [1 / len(each.options) if each.options else 0.0 for each in examples]
-    return {
+    final = [each for each in examples if not each.is_open]
+    answer, times = constant_answer(final) if final else (None, 0)
+    chances = [1 / len(each.options) if each.options else 0.0 for each in final]
+    found = {
         "licence": loaded.source.licence,
         "format": format_of(loaded.source),
         "read": loaded.read,
@@ -126,9 +127,10 @@ def set_statistics(loaded: Loaded) -> dict[str, Any]:
         "items": len(examples),
         "multiple_choice_share": multiple_choice_share(examples),
         "constant_answer": answer,
-        "constant_level": times / len(examples),
-        "random_level": fsum(chances) / len(examples),
+        "constant_level": times / len(final) if final else None,
+        "random_level": fsum(chances) / len(final) if final else None,
     }
+    return found | ({"open_items": len(examples) - len(final)} if len(final) < len(examples) else {})
 
 
 def constant_answer(examples: Iterable[Example]) -> tuple[str, int]:
@@ -147,4 +149,6 @@ def format_of(source: SourceRecipe) -> str:
     """How a table names the format of a source."""
     if source.problems is not None or source.synthetic is not None:
         return "problems" if source.problems is not None else "synthetic"
-    return "passages" if source.passages is not None else source.format
+    if source.passages is not None:
+        return "passages"
+    return "template" if source.has_templates else source.format

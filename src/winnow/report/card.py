@@ -49,10 +49,17 @@ def _index_entry(findings: Findings, arm: str) -> dict[str, Any]:
                 "task": {"type": "text-generation"},
                 "dataset": {"name": row["set"], "type": row["set"]},
                 "metrics": [
-                    {"type": "exact_match", "name": "exact match (%)", "value": round(100 * row["exact_match"], 2)},
+                    *_exact_match(row["exact_match"]),
                     {"type": "loss", "name": "loss (nats per target token)", "value": round(row["loss"], 4)},
                 ],
             }
             for row in rows
         ],
     }
+
+
+def _exact_match(share: float | None) -> list[dict[str, Any]]:
+    """The metric, where it was asked for."""
+    if share is None:
+        return []
+    return [{"type": "exact_match", "name": "exact match (%)", "value": round(100 * share, 2)}]

@@ -82,6 +82,9 @@ def exact_match_curves(findings: Findings) -> Figure | None:
     """Exact match over the steps, over all items and on each set, beside the constant answer's level."""
     panels: dict[str, Series] = {"all items (micro)": lambda curve: curve.exact_match}
     panels |= {name: _set_exact_match(name) for name in _sets(findings)}
+    panels = {name: series for name, series in panels.items() if _has_values(findings, series)}
+    if not panels:
+        return None
     figure, axes = _panels(findings, panels, x=lambda curve: curve.steps, factor=100)
     levels = {row["set"]: row["constant_level"] for row in findings.tables["evaluation"].rows}
     for axis, name in zip(axes, panels, strict=False):

@@ -78,11 +78,14 @@ def _row(head: Row, prompts: Mapping[tuple[str, str], Row], by_arm: Mapping[str,
 
 
 def _given(item: Row | None, *, is_shown: bool) -> list[Any] | None:
-    """Whether it is right, its loss per target token, what was put out and the answer that was read from it."""
+    """Whether it is right, its loss per target token, what was put out and the answer that was read from it.
+
+    Whether it is right is None of an open answer.
+    """
     if item is None:
         return None
     loss = round(item["loss"] / item["target_tokens"], 3) if item["target_tokens"] else None
-    head = [int(item["correct"]), loss]
+    head = [None if item["correct"] is None else int(item["correct"]), loss]
     return [*head, _cut(item["output"]), item["extracted"]] if is_shown else head
 
 

@@ -19,7 +19,7 @@ from winnow.errors import DataError
 from winnow.ledger import SELECTION_METERS, charged_stages, metered, total
 from winnow.parts import SelectPart
 from winnow.pipeline import advance, checked, selector_traits
-from winnow.pool.loading import ReadRow, fault_of, read_parts
+from winnow.pool.loading import ReadRow, example_of, read_parts
 from winnow.pool.sources import Row
 from winnow.recipe import Recipe, SourceRecipe
 from winnow.records import Cost, Stored
@@ -28,8 +28,7 @@ from winnow.select_api.export import Chosen, check_export, write_dataset
 from winnow.selection.stages import SELECTION, SELECTION_SUMMARY
 from winnow.store import read_json
 from winnow.study.graph import Graph, expand, selection_stage
-from winnow.text.answers import normalise_answer
-from winnow.text.examples import build_example
+from winnow.text.examples import Example
 from winnow.walk import Walk, Watch
 
 STATISTICS = "statistics.json"
@@ -84,15 +83,9 @@ def original_rows(recipe: Recipe, ids: Sequence[str], inputs: Mapping[str, Store
 def _those_named(source: SourceRecipe, names: set[str], inputs: Mapping[str, Stored]) -> Iterator[tuple[str, ReadRow]]:
     """The usable rows of a source whose ids, repeats not told apart, are among these."""
     for read in read_parts(source, inputs):
-        answer = normalise_answer(read.parts.answer)
-        if fault_of(read.parts, answer) is None:
-            question, rationale, options = read.parts.question, read.parts.rationale, read.parts.options
-            made = build_example(
-                source.name, question, answer=answer, rationale=rationale, options=options,
-                messages=read.parts.messages,
-            )  # fmt: skip
-            if made.id in names:
-                yield made.id, read
+        made = example_of(source, read)
+        if isinstance(made, Example) and made.id in names:
+            yield made.id, read
 
 
 def _numbered(named: Iterable[tuple[str, ReadRow]]) -> dict[str, Row]:

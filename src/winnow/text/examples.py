@@ -44,6 +44,8 @@ POOL_SCHEMA = pa.schema([*EXAMPLE_SCHEMA, *TOKEN_FIELDS])
 """Examples with their tokens, as in `train.parquet`."""
 MESSAGES = pa.field("messages", pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())])))
 """A column more, where some examples are conversations; null where one is not."""
+IS_OPEN = pa.field("is_open", pa.bool_())
+"""A column more, where some answers are open text."""
 IS_TARGET = pa.field("is_target", pa.list_(pa.bool_()))
 """Beside the tokens of conversations: which of prompt and completion together are targets."""
 QUESTION_COPIES = pa.field("question_copies", pa.int32())
@@ -67,7 +69,7 @@ class Example:
     rationale: str
     """The worked answer; may be empty."""
     answer: str
-    """The final answer in the spelling of `normalise_answer`; a letter where there are options."""
+    """The final answer in the spelling of `normalise_answer`; a letter where there are options. Open text as it is."""
     prompt: str
     completion: str
     group: str
@@ -79,6 +81,8 @@ class Example:
     """Names and values of the numbers that the data bring with them, sorted by name; no part of the identity."""
     messages: tuple[Message, ...] = ()
     """The turns of a conversation, the assistant's last; empty where the example is none."""
+    is_open: bool = False
+    """The answer is open text: loss measures it, exact match is not asked of it."""
 
 
 def build_example(
@@ -92,16 +96,24 @@ def build_example(
     planted: str | None = None,
     scores: Mapping[str, float] | None = None,
     messages: tuple[Message, ...] = (),
+    is_open: bool = False,
+    prompt: str | None = None,
 ) -> Example:
     """The example of these contents, with its id, prompt, completion and group; the answer is normalised already.
 
+    An open answer is the completion as it stands, and so is a `prompt` that is given: nothing is put around either.
     Prompt and completion of a conversation are a transcript, for what reads text; a model reads it by a chat template.
     """
     question, rationale, options = question.strip(), rationale.strip(), tuple(options)
-    identity = chat_id(source, messages) if messages else example_id(source, question, answer, rationale, options)
-    prompt, said = prompt_of(question, options), completion_of(rationale, answer, completion)
+    asked = question if prompt is None else prompt
+    identity = chat_id(source, messages) if messages else example_id(source, asked, answer, rationale, options)
     if messages:
         prompt, said = transcript(messages)
+    elif prompt is not None:
+        said = answer
+    else:
+        prompt = prompt_of(question, options)
+        said = open_completion(rationale, answer) if is_open else completion_of(rationale, answer, completion)
     return Example(
         id=identity,
         source=source,
@@ -115,6 +127,7 @@ def build_example(
         planted=planted,
         scores=tuple(sorted((scores or {}).items())),
         messages=messages,
+        is_open=is_open,
     )
 
 
@@ -128,6 +141,12 @@ def completion_of(rationale: str, answer: str, kind: CompletionKind) -> str:
     """What the model shall say: the worked answer and the final one, or the final one alone; begins with a space."""
     final = f"{MARKER} {answer}"
     return f" {rationale}\n{final}" if kind == "rationale" and rationale else f" {final}"
+
+
+def open_completion(rationale: str, answer: str) -> str:
+    """Open text as it stands, below its worked answer if there is one; begins with a space where it has none."""
+    said = f"{rationale}\n{answer}" if rationale else answer
+    return said if said[:1].isspace() else f" {said}"
 
 
 def transcript(messages: Sequence[Message]) -> tuple[str, str]:
@@ -163,10 +182,12 @@ def number_repeats(examples: Iterable[Example]) -> list[Example]:
 
 
 def to_table(examples: Iterable[Example]) -> pa.Table:
-    """The examples as a table of EXAMPLE_SCHEMA; with MESSAGES where some of them are conversations."""
+    """The examples as a table of EXAMPLE_SCHEMA; with MESSAGES and IS_OPEN where some of them have such."""
     rows = list(examples)
     columns = {name: [getattr(row, name) for row in rows] for name in EXAMPLE_SCHEMA.names}
     table = pa.table(columns, schema=EXAMPLE_SCHEMA)
+    if any(row.is_open for row in rows):
+        table = table.append_column(IS_OPEN, pa.array([row.is_open for row in rows]))
     if not any(row.messages for row in rows):
         return table
     turns = [[{"role": role, "content": text} for role, text in row.messages] or None for row in rows]
@@ -179,9 +200,14 @@ def from_table(table: pa.Table) -> list[Example]:
     chats = table[MESSAGES.name].to_pylist() if MESSAGES.name in table.column_names else [None] * len(rows)
     lists = ("options", "scores")
     return [
-        Example(**row | {name: tuple(row[name]) for name in lists}, messages=turns_of(turns))
-        for row, turns in zip(rows, chats, strict=True)
+        Example(**row | {name: tuple(row[name]) for name in lists}, messages=turns_of(turns), is_open=is_open)
+        for row, turns, is_open in zip(rows, chats, open_flags(table), strict=True)
     ]
+
+
+def open_flags(table: pa.Table) -> list[bool]:
+    """Which rows of a table of examples have open answers."""
+    return table[IS_OPEN.name].to_pylist() if IS_OPEN.name in table.column_names else [False] * len(table)
 
 
 def turns_of(messages: Iterable[Mapping[str, str]] | None) -> tuple[Message, ...]:

@@ -12,6 +12,7 @@ function isWanted(row, columns, asked) {
   if (asked.set && row.set !== asked.set) return false;
   if (asked.search && !wordsOf(row).includes(asked.search)) return false;
   const marks = columns.map((column) => row.given[column]).filter(Boolean).map((each) => each[0]);
+  if (asked.filter !== "all" && marks.some((mark) => mark === null)) return false;
   if (asked.filter === "right") return marks.every(Boolean);
   if (asked.filter === "wrong") return !marks.some(Boolean);
   if (asked.filter === "disagree") return marks.some(Boolean) && !marks.every(Boolean);
@@ -21,8 +22,10 @@ function isWanted(row, columns, asked) {
 function givenOf(name, given) {
   if (!given) return element("div", {}, element("dt", {}, name), element("dd", {}, "was not asked"));
   const [right, loss, output, extracted] = given;
-  const mark = element("dd", {}, element("span", { class: "mark" }, right ? "✓ right" : "✗ wrong"), loss === null ? "" : ` · loss ${trimmed(loss)}`);
+  const said = right === null ? "open answer" : right ? "✓ right" : "✗ wrong";
+  const mark = element("dd", {}, element("span", { class: "mark" }, said), loss === null ? "" : ` · loss ${trimmed(loss)}`);
   const parts = [element("dt", {}, name), mark];
+  if (right === null) return element("div", {}, ...parts);
   if (given.length > 2) {
     parts.push(element("dd", {}, (output ?? "").trim() || "(nothing)"));
     parts.push(element("dd", { class: "read" }, extracted === null ? "no answer in it" : `read as ${extracted}`));
@@ -56,7 +59,7 @@ function bindItems(browser) {
     const pages = Math.max(1, Math.ceil(rows.length / PER_PAGE));
     page = Math.max(0, Math.min(page, pages - 1));
     const rates = columns.map((column) => {
-      const known = rows.map((row) => row.given[column]).filter(Boolean);
+      const known = rows.map((row) => row.given[column]).filter((each) => each && each[0] !== null);
       return `${items.columns[column]} ${known.filter((each) => each[0]).length} of ${known.length} right`;
     });
     status.textContent = `${rows.length} items; ${rates.join(", ")}`;
