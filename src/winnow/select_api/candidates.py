@@ -1,5 +1,6 @@
 """From given rows to candidates: identity, source and text of each row that may be chosen."""
 
+import math
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from winnow.pool.rows import GIVEN_SCHEMA, open_writer
 from winnow.select_api.given import GivenRows
 from winnow.select_api.shapes import Said, Shape, missing
 from winnow.selection.views import IntArray
+from winnow.text.cells import is_missing, kind_of
 from winnow.text.examples import digest
 from winnow.text.questions import question_key
 
@@ -75,7 +77,7 @@ def write_candidates(
             start += len(table)
     if not ids:
         why = ", ".join(f"{count} removed: {reason}" for reason, count in removed.items())
-        raise DataError(f"no row of {what} is left ({why}); see `columns` and `evaluation`")
+        raise DataError(f"no row of {what} is left ({why}); see `columns` and `evaluation`; what is read are texts and numbers")
     return Candidates(pa.array(ids, pa.string()), np.array(positions, dtype=np.int64), dict(removed))
 
 
@@ -136,16 +138,26 @@ def _batch(table: pa.Table, kept: list[tuple[int, Said]], columns: Columns, ids:
 
 def _texts(values: pa.ChunkedArray, part: str, what: str) -> Iterator[str]:
     for value in values.to_pylist():
-        if value is None:
+        if is_missing(value):
             raise DataError(f"a row of {what} has no {part}; fill the column, or leave {part!r} out of `columns`")
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            raise DataError(f"a row of {what} has {kind_of(value)} as its {part}; give text or numbers")
         yield str(value)
 
 
 def _scores(row: Mapping[str, Any]) -> list[tuple[str, float]]:
+    return [(name, _score(value, name)) for name, value in row.items()]
+
+
+def _score(value: Any, name: str) -> float:
     try:
-        return [(name, float(value)) for name, value in row.items()]
-    except (TypeError, ValueError) as error:
-        raise DataError(f"a row has no number as its score ({row}); fill the column or choose another") from error
+        number = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        shown = repr(value)[:60]
+        raise DataError(f"a row has no number as its score ({name}: {shown}); fill the column or choose another")
+    return number
 
 
 def columns_of(given: GivenRows, named: Mapping[str, str], scores: tuple[str, ...], what: str) -> Columns:

@@ -28,7 +28,7 @@ from winnow.select_api.asked import Asked, Given, SizedBy, check, recipe_of
 from winnow.select_api.candidates import Candidates, columns_of, question_keys, write_candidates
 from winnow.select_api.given import GivenRows, open_rows
 from winnow.select_api.selection import Selection
-from winnow.select_api.shapes import Shape, find_shape
+from winnow.select_api.shapes import OTHER_PARTS, Shape, find_columns, find_shape, laid_out_shape
 from winnow.selection import registry
 from winnow.selection.represent import SCORES
 from winnow.selection.stages import SELECTION, SELECTION_SUMMARY
@@ -57,6 +57,9 @@ def select(
     score: Given | None = None,
     options: Mapping[str, Any] | None = None,
     columns: Mapping[str, str] | None = None,
+    format: str | None = None,
+    prompt: str | None = None,
+    completion: str | None = None,
     split: str = "train",
     max_tokens: int = MAX_TOKENS,
     threads: int = 1,
@@ -82,6 +85,9 @@ def select(
         score: likewise, such as `loss`; any other name is a column of numbers in the data set.
         columns: part -> column where names do not tell: prompt, completion, question, answer, messages, text; and
             `source`, by which selectors and composition tell rows apart, and `id`.
+        format: of the rows, as a recipe names it: alpaca, sharegpt, chat, prompt_completion, gsm8k, aqua_rat, ...
+        prompt: or what the model is given, with columns in braces: "{instruction}\\n\\n{context}\\n\\n".
+        completion: and what it shall say, likewise: "{response}".
         split: of a hub data set.
         max_tokens: longest row that the model reads; the end of longer ones is cut for scoring alone.
         threads: of the CPU; the last bits of scores depend on it.
@@ -97,7 +103,8 @@ def select(
     )  # fmt: skip
     check(asked)
     _check_size(asked, {"fraction": fraction, "size": size, "tokens": tokens})
-    rows = _Rows(asked, dict(columns or {}), open_rows(dataset, "dataset", split=split))
+    layout = {"format": format, "prompt": prompt, "completion": completion}
+    rows = _Rows(asked, dict(columns or {}), layout, open_rows(dataset, "dataset", split=split))
     with tempfile.TemporaryDirectory(prefix="winnow-") as place:
         shelf, given = Store(store if store is not None else Path(place, "store")), Path(place, "given")
         given.mkdir()
@@ -115,7 +122,19 @@ class _Rows:
 
     asked: Asked
     columns: dict[str, str]
+    layout: dict[str, str | None]
+    """How a recipe would read the rows, where that was said."""
     given: GivenRows
+
+    def shape(self, given: GivenRows, what: str) -> Shape:
+        """How rows are read. Raises RecipeError and DataError where that does not fit them."""
+        named = self.columns if given is self.given else _those_in(self.columns, given)
+        if not any(self.layout.values()):
+            return _with_template(find_shape(given.columns, named, what), self.asked)
+        if parts := named.keys() - set(OTHER_PARTS):
+            raise RecipeError(f"columns names {min(parts)!r} beside format, prompt or completion; leave one out")
+        find_columns(given.columns, named, what)
+        return _with_template(laid_out_shape(given.columns, self.layout, what), self.asked)
 
 
 @dataclass(frozen=True)
@@ -153,7 +172,7 @@ def _pool_stage(rows: _Rows, place: Path, target: Any, evaluation: Any, max_toke
         columns = columns_of(given, _those_in(rows.columns, given), asked.score_columns, "target")
         write_candidates(given, shape, columns, place / TARGET, what="target", unwanted=unwanted)
         unwanted[IN_TARGET] = question_keys(given, shape)
-    shape = _with_template(find_shape(rows.given.columns, rows.columns, "dataset"), asked)
+    shape = rows.shape(rows.given, "dataset")
     columns = columns_of(rows.given, rows.columns, asked.score_columns, "dataset")
     found = write_candidates(rows.given, shape, columns, place / TRAIN, what="dataset", unwanted=unwanted)
     names = [path.name for path in sorted(place.iterdir())]
@@ -164,7 +183,7 @@ def _pool_stage(rows: _Rows, place: Path, target: Any, evaluation: Any, max_toke
 def _read(rows: _Rows, data: Any, what: str) -> tuple[GivenRows, Shape]:
     """Rows that stand beside the data set, read like it where their columns are its."""
     given = open_rows(data, what)
-    return given, _with_template(find_shape(given.columns, _those_in(rows.columns, given), what), rows.asked)
+    return given, rows.shape(given, what)
 
 
 def _those_in(columns: dict[str, str], given: GivenRows) -> dict[str, str]:

@@ -83,7 +83,9 @@ def kind_of(value: Any) -> str:
         return "null"
     if isinstance(value, bytes | bytearray | memoryview):
         return "bytes"
-    if isinstance(value, numbers.Real | Decimal) and not isinstance(value, bool):
+    if isinstance(value, bool):
+        return "true or false"
+    if isinstance(value, numbers.Real | Decimal):
         return "an infinite number"
     name = type(value).__name__
     return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
