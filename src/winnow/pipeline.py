@@ -8,18 +8,20 @@ Every stage leaves an artifact in the store; one that is there already is not ma
 the same study side by side (`walk.py`): each takes the stages that no other one holds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
 
+from winnow.data_warnings import data_warnings
 from winnow.errors import RecipeError, nearest
 from winnow.findings import Findings
 from winnow.recipe import Recipe
 from winnow.recipe_file import load_recipe
-from winnow.store import Store
+from winnow.records import Stored
+from winnow.store import Store, read_json
 from winnow.study.arms import build_arms
 from winnow.study.folder import announce, write_folder
 from winnow.study.graph import Graph, expand
@@ -50,7 +52,11 @@ def run(
     check_identity(recipe, folder)
     names = wanted(graph, arm=arm, seed=seed)
     announce(folder, recipe)
-    walk = walk_stages(graph, recipe, shelf, names, watch or Watch())
+    watch = watch or Watch()
+    data = set(wanted(graph, until=("pool", "tests"))).intersection(names)
+    ready = walk_stages(graph, recipe, shelf, [name for name in names if name in data], watch)
+    watch.warned(look_over(recipe, ready.done))
+    walk = walk_stages(graph, recipe, shelf, names, watch)
     findings = publish(folder, recipe, graph, walk)
     send_study(folder, findings, graph.stages, recipe.trackers)
     return findings
@@ -74,7 +80,29 @@ def advance(
     check_identity(recipe, folder)
     kinds = ("evaluate", "benchmark") if until == "evaluate" else (until,)
     names = wanted(graph, until=kinds, arm=arm, seed=seed)
-    return walk_stages(graph, recipe, store_beside(recipe, out, store), names, watch or Watch())
+    watch = watch or Watch()
+    walk = walk_stages(graph, recipe, store_beside(recipe, out, store), names, watch)
+    if until == "pool":
+        watch.warned(look_over(recipe, walk.done))
+    return walk
+
+
+def look_over(recipe: Recipe, done: Mapping[str, Stored]) -> tuple[str, ...]:
+    """What a user should know of the pool and the evaluation sets before training.
+
+    Raises RecipeError where the study's one question asks exact match of open answers alone.
+    """
+    if "pool" not in done or "tests" not in done:
+        return ()
+    pool, tests = (read_json(done[name].folder / "statistics.json") for name in ("pool", "tests"))
+    primary, sets = recipe.study.primary, tests["sets"]
+    asked = {primary.aggregate: sets[primary.aggregate]} if primary.aggregate in sets else sets
+    if primary.metric == "exact_match" and all(row["constant_level"] is None for row in asked.values()):
+        raise RecipeError(
+            f"study.primary.metric is exact_match, and all answers of {', '.join(asked)} are open text; set it to "
+            "loss, or say `answers: final` of a set that has final ones"
+        )
+    return data_warnings(pool, tests)
 
 
 def study_folder(recipe: Recipe, out: str | Path | None) -> Path:

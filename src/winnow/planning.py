@@ -20,7 +20,7 @@ from winnow.ledger import dollars
 from winnow.models import loading
 from winnow.models.batch_sizes import start_tokens
 from winnow.models.flops import FlopModel, flop_model
-from winnow.pipeline import checked, own_size, selection_flops, selector_traits, store_beside, study_folder
+from winnow.pipeline import checked, look_over, own_size, selection_flops, selector_traits, store_beside, study_folder
 from winnow.printing import memory
 from winnow.recipe import GIVES, GradientsRecipe, MachineRecipe, Recipe, RepresentationRecipe, TrainingRecipe
 from winnow.store import Store
@@ -94,6 +94,8 @@ class Plan:
 class _Pool:
     lengths: NDArray[np.int64]
     is_declared: bool
+    warnings: tuple[str, ...] = ()
+    """What the pool lost, and the like."""
     targets_share: float = 1.0
     """Completion tokens over all tokens; of declared pools nothing is known."""
 
@@ -125,7 +127,7 @@ def plan(recipe: Recipe, *, out: str | Path | None = None, store: str | Path | N
         memory_bytes=peak.total_bytes,
         device_bytes=room,
         arms=arms,
-        warnings=_warnings(arms) + [warning for warning in told if warning is not None],
+        warnings=[*pool.warnings, *_warnings(arms)] + [warning for warning in told if warning is not None],
     )
 
 
@@ -151,12 +153,13 @@ def _pool(recipe: Recipe, out: str | Path | None, store: str | Path | None) -> _
         return _Pool(np.concatenate([_declared_lengths(s.examples or 0, s.tokens or 0) for s in declared]), True)
     graph, shelf = expand(recipe, selector_traits()), store_beside(recipe, out, store)
     _check_generated(recipe, graph, shelf)
-    walk = walk_stages(graph, recipe, shelf, wanted(graph, until=("pool",)), Watch())
+    walk = walk_stages(graph, recipe, shelf, wanted(graph, until=("pool", "tests")), Watch())
     table = pq.read_table(walk.done["pool"].folder / "train.parquet", columns=["prompt_ids", "completion_ids"])
     prompts, completions = (
         np.array([len(ids) for ids in table[name]], dtype=np.int64) for name in ("prompt_ids", "completion_ids")
     )
-    return _Pool(prompts + completions, False, completions.sum() / (prompts + completions).sum())
+    share = completions.sum() / (prompts + completions).sum()
+    return _Pool(prompts + completions, False, look_over(recipe, walk.done), share)
 
 
 def _check_generated(recipe: Recipe, graph: Graph, store: Store) -> None:

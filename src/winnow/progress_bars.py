@@ -1,7 +1,7 @@
 """Progress on standard error: one bar for the stage at work, one for the study."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -47,6 +47,11 @@ class Bars(Watch):
             yield _Bar(self.progress, task)
         finally:
             self.progress.remove_task(task)
+
+    def warned(self, warnings: Sequence[str]) -> None:
+        """One line each."""
+        for warning in warnings:
+            self.console.print(f"warning: {warning}", highlight=False, markup=False, soft_wrap=True)
 
     def finished(self, done: int, total: int, waiting: bool) -> None:
         """So many of the stages are there."""

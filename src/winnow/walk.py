@@ -1,7 +1,7 @@
 """Walk over a graph of stages: find each artifact or make it, skipping what another process is making."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -95,6 +95,9 @@ class Watch:
 
     def finished(self, done: int, total: int, waiting: bool) -> None:
         """So many of the stages are there; `waiting` while another process makes what is left."""
+
+    def warned(self, warnings: Sequence[str]) -> None:
+        """What a user should know of the data before they are trained on."""
 
 
 def walk_stages(graph: Graph, recipe: Recipe, store: Store, names: list[str], watch: Watch) -> Walk:

@@ -8,6 +8,7 @@ from winnow.analysis.study_folder import Study
 from winnow.analysis.sweeps import trials
 from winnow.analysis.tables import averaged_score
 from winnow.budget import CHARGES_SELECTION
+from winnow.data_warnings import sentences as data_sentences
 from winnow.findings import ArmFacts, DelayedGain
 from winnow.licences import is_noncommercial
 from winnow.printing import fixed, percent
@@ -27,6 +28,7 @@ def limitations(study: Study, arms: Sequence[ArmFacts], gains: Sequence[DelayedG
     checks = (
         _seeds(study), _leak(study), _compute(study), _learning_rate(study), _schedule(study), _choices(study),
         _constant_level(study, arms), _sample(study), _sources(study, arms), _pool(study.pool.get("pool", {})),
+        data_sentences(study.pool.get("pool", {}), study.pool.get("tests", {})),
         _licences(study), _left_in(study), _delayed(gains), _refused(arms),
     )  # fmt: skip
     return tuple(sentence for check in checks for sentence in check)

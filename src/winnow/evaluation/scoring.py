@@ -169,7 +169,7 @@ def _score_final(
         model, items.prompts, max_new_tokens=max_new_tokens, eos_id=stop_id, batch_size=batch_size, reader=reader
     )
     reader.read_others()
-    outputs = tokenizer.batch_decode(generated.completions, skip_special_tokens=True)
+    outputs = tokenizer.batch_decode(generated.completions, skip_special_tokens=True) if items.prompts else []
     found = [_found(output, options, items) for output, options in zip(outputs, items.num_options, strict=True)]
     is_right = [answer == normalise_answer(right) for answer, right in zip(found, items.answers, strict=True)]
     declared = [extract_declared_answer(output, options=0) is not None for output in outputs]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from winnow.data_warnings import NO_ROOM, SPECIAL_TOKEN, TOO_LONG
 from winnow.errors import DataError
 from winnow.recipe import PoolRecipe
 from winnow.text.chat import ChatTemplate, ChatTokens, RowTokens
@@ -39,7 +40,7 @@ def tokenise(examples: Sequence[Example], tokenizer: "PreTrainedTokenizerBase", 
     found = Tokenised([], {}, Counter(), {})
     for example, tokens in zip(examples, _encode(examples, tokenizer, recipe), strict=True):
         if tokens is None:
-            found.dropped.setdefault(example.source, Counter())["a special token in its text"] += 1
+            found.dropped.setdefault(example.source, Counter())[SPECIAL_TOKEN] += 1
             continue
         if tokens.truncated and recipe.too_long == "error":
             raise DataError(
@@ -47,7 +48,7 @@ def tokenise(examples: Sequence[Example], tokenizer: "PreTrainedTokenizerBase", 
                 "raise it, or set pool.too_long to truncate or drop"
             )
         if not tokens.completion_ids or (tokens.truncated and recipe.too_long == "drop"):
-            reason = "too many tokens" if tokens.completion_ids else "a prompt that fills max_tokens"
+            reason = TOO_LONG if tokens.completion_ids else NO_ROOM
             found.dropped.setdefault(example.source, Counter())[reason] += 1
             continue
         found.truncated[example.source] = found.truncated.get(example.source, 0) + tokens.truncated

@@ -7,10 +7,15 @@ from itertools import combinations
 from math import fsum
 from typing import Any
 
+from winnow.data_warnings import TOLD_FROM
 from winnow.pool.loading import Loaded
 from winnow.recipe import SourceRecipe
 from winnow.text.chat import RowTokens
 from winnow.text.examples import Example
+from winnow.text.open_answers import is_open_text
+
+OPEN_FORMATS = ("prompt_completion", "alpaca", "template", "chat", "sharegpt")
+"""Formats whose answers may be open text."""
 
 
 @dataclass
@@ -57,6 +62,7 @@ def pool_statistics(
     sources = [
         source_statistics(tally, {part: counts[tally.source.name] for part, counts in parts.items()}, lengths)
         | {"share": parts["examples"][tally.source.name] / len(splits.train)}
+        | long_answers(tally.source, [each for each in splits.train if each.source == tally.source.name])
         for tally in tallies
     ]
     return {
@@ -130,7 +136,18 @@ def set_statistics(loaded: Loaded) -> dict[str, Any]:
         "constant_level": times / len(final) if final else None,
         "random_level": fsum(chances) / len(final) if final else None,
     }
-    return found | ({"open_items": len(examples) - len(final)} if len(final) < len(examples) else {})
+    found |= {"open_items": len(examples) - len(final)} if len(final) < len(examples) else {}
+    return found | long_answers(loaded.source, examples)
+
+
+def long_answers(source: SourceRecipe, examples: Sequence[Example]) -> dict[str, int]:
+    """How many answers are open text though the source is read as one of final answers; no entry where none is."""
+    if source.path is None or source.answers == "open" or format_of(source) in OPEN_FORMATS:
+        return {}
+    found = Counter(
+        "long_answers" if each.is_open else "long_final_answers" for each in examples if is_open_text(each.answer)
+    )
+    return {name: count for name, count in sorted(found.items()) if count > TOLD_FROM * len(examples)}
 
 
 def constant_answer(examples: Iterable[Example]) -> tuple[str, int]:

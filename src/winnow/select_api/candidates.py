@@ -77,7 +77,9 @@ def write_candidates(
             start += len(table)
     if not ids:
         why = ", ".join(f"{count} removed: {reason}" for reason, count in removed.items())
-        raise DataError(f"no row of {what} is left ({why}); see `columns` and `evaluation`; what is read are texts and numbers")
+        raise DataError(
+            f"no row of {what} is left ({why}); see `columns` and `evaluation`; what is read are texts and numbers"
+        )
     return Candidates(pa.array(ids, pa.string()), np.array(positions, dtype=np.int64), dict(removed))
 
 
