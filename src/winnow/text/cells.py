@@ -54,7 +54,7 @@ def _text(value: Any, place: str) -> str:
         return ""
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, numbers.Real | Decimal) and math.isfinite(value):
+    if isinstance(value, numbers.Integral) or (isinstance(value, numbers.Real | Decimal) and math.isfinite(value)):
         return _number_text(value, place)
     if isinstance(value, dict):
         return _parts_text([value], place)
@@ -85,7 +85,7 @@ def kind_of(value: Any) -> str:
         return "bytes"
     if isinstance(value, bool):
         return "true or false"
-    if isinstance(value, numbers.Real | Decimal):
+    if isinstance(value, numbers.Real | Decimal) and not isinstance(value, numbers.Integral):
         return "an infinite number"
     name = type(value).__name__
     return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
