@@ -1,0 +1,57 @@
+"""What is dropped or cut above 2 % of a source is told, with what it did to the shares."""
+
+import pytest
+
+from winnow.data_warnings import NO_ROOM, data_warnings
+
+
+def source(name, examples, **others):
+    row = {"name": name, "read": examples, "examples": examples, "validation": 0, "target": 0, "dropped": 0,
+           "dropped_by_reason": {}, "left_out": 0, "truncated": 0, "format": "fields"}  # fmt: skip
+    return row | others
+
+
+def told(*sources, sets=None):
+    return data_warnings({"sources": list(sources)}, {"sets": sets or {}})
+
+
+def test_what_stays_whole_says_nothing():
+    assert told(source("a", 98, read=100, dropped=2, dropped_by_reason={"no answer": 2}, truncated=1)) == ()
+
+
+def test_dropped_rows_are_told_with_both_shares():
+    reasons = {"no answer": 40, "no question": 10}
+    (line,) = told(source("a", 50, read=100, dropped=50, dropped_by_reason=reasons), source("b", 100))
+    assert line == (
+        "source a: 50 of 100 rows (50.0 %) were dropped (40 with no answer, 10 with no question); "
+        "its share of the pool is 33.3 % instead of 50.0 %"
+    )
+
+
+def test_where_others_took_their_places_shares_did_not_move():
+    lost = source("a", 50, read=200, dropped=50, dropped_by_reason={"no answer": 50}, left_out=100)
+    (line,) = told(lost, source("b", 50))
+    assert line.endswith("its share of the pool is 50.0 % instead of 50.0 %")
+
+
+def test_long_rows_are_counted_among_those_that_were_drawn():
+    (line,) = told(source("a", 90, read=9000, dropped=10, dropped_by_reason={NO_ROOM: 10}, left_out=8900))
+    assert line == f"source a: 10 of 100 rows (10.0 %) were dropped (10 with {NO_ROOM}); 90 are left"
+
+
+def test_cut_rows_and_lost_items_are_told():
+    lines = told(
+        source("a", 100, truncated=3),
+        sets={"test": {"read": 10, "dropped": 1, "dropped_by_reason": {"bytes in column 'a'": 1}}},
+    )
+    assert lines[0].startswith("source a: 3 of 100 rows (3.0 %) were cut at the end")
+    assert lines[1] == "evaluation set test: 1 of 10 rows (10.0 %) were dropped (1 with bytes in column 'a')"
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [({"long_answers": 5}, "taken as they stand"), ({"long_final_answers": 5}, "in small letters and on one line")],
+)
+def test_long_texts_in_a_format_for_final_answers_are_told(count, said):
+    (line,) = told(source("a", 100, **count))
+    assert line.startswith("source a: 5 answers are long texts in format fields") and said in line
