@@ -25,6 +25,7 @@ def data_warnings(pool: Row, tests: Row) -> tuple[str, ...]:
     before = {row["name"]: kept[row["name"]] + _lost(row) for row in sources}
     found = [*(_dropped(row, kept, before) for row in sources), *(_cut(row, kept[row["name"]]) for row in sources)]
     found += [_long_answers(f"source {row['name']}", row) for row in sources]
+    found += [_run_together(row) for row in sources]
     for name, row in tests.get("sets", {}).items():
         found += [_dropped_items(name, row), _long_answers(f"evaluation set {name}", row)]
     return tuple(sentence for sentence in found if sentence)
@@ -83,6 +84,16 @@ def _long_answers(what: str, row: Row) -> str | None:
     return (
         f"{head}; they are taken as they stand and measured by loss alone: say so with `answers: open`, or name the "
         "format that they are in (gsm8k, alpaca, prompt_completion)"
+    )
+
+
+def _run_together(row: Row) -> str | None:
+    count = row.get("run_together", 0)
+    if not count:
+        return None
+    return (
+        f"source {row['name']}: {count:,} prompts run into their completions without a space or a line between them; "
+        "end the prompt with one, since nothing is put there"
     )
 
 

@@ -353,3 +353,12 @@ def test_nothing_is_spelled_in_pythons_way(source, name):
     for each in loaded.examples:
         said = "".join((each.prompt, each.completion, each.question, each.answer, each.rationale, *each.options))
         assert not any(spelling in said for spelling in SPELLINGS), said
+
+
+def test_evaluation_rows_of_other_columns_are_read_by_their_own_names(tmp_path):
+    rows = [{"a": "How many?", "b": "5"}, {"a": "How far?", "b": "6"}]
+    chosen = winnow.select(
+        rows, selector="random", fraction=1.0, prompt="{a}\n", completion="{b}",
+        evaluation=[{"question": "How far?", "answer": "6"}],
+    )  # fmt: skip
+    assert chosen.indices.tolist() == [0]

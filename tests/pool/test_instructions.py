@@ -163,3 +163,14 @@ def test_open_answers_are_never_planted_wrong(load):
         *load([{"q": "1+1", "a": "2"}], fields={"question": "q", "answer": "a"}).values(),
     ]
     assert not any(wrong_choices(made).values())
+
+
+@pytest.mark.parametrize(("prompt", "count"), [("{instruction}", 24), ("{instruction}\n", 0)])
+def test_prompts_that_run_into_their_completions_are_counted(run_pool, source, tmp_path, prompt, count):
+    path = tmp_path / "dolly.jsonl"
+    rows = [row | {"instruction": f"{row['instruction']} {n}"} for n in range(8) for row in ROWS]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    dolly = SourceRecipe(name="dolly", licence="MIT", path=str(path), prompt=prompt, completion="{response}")
+    pool, outcome = run_pool([dolly], [source("test", [("9 + 9?", "#### 18")])], validation_fraction=0.5)
+    (found,) = json.loads((pool.folder / "statistics.json").read_text())["sources"]
+    assert (found.get("run_together", 0) > 0) is (count > 0) and found["format"] == "template"

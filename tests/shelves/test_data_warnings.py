@@ -55,3 +55,8 @@ def test_cut_rows_and_lost_items_are_told():
 def test_long_texts_in_a_format_for_final_answers_are_told(count, said):
     (line,) = told(source("a", 100, **count))
     assert line.startswith("source a: 5 answers are long texts in format fields") and said in line
+
+
+def test_prompts_that_run_into_their_completions_are_told():
+    (line,) = told(source("a", 100, run_together=100))
+    assert line.startswith("source a: 100 prompts run into their completions")

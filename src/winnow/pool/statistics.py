@@ -63,6 +63,7 @@ def pool_statistics(
         source_statistics(tally, {part: counts[tally.source.name] for part, counts in parts.items()}, lengths)
         | {"share": parts["examples"][tally.source.name] / len(splits.train)}
         | long_answers(tally.source, [each for each in splits.train if each.source == tally.source.name])
+        | run_together(tally.source, [each for each in splits.train if each.source == tally.source.name])
         for tally in tallies
     ]
     return {
@@ -148,6 +149,14 @@ def long_answers(source: SourceRecipe, examples: Sequence[Example]) -> dict[str,
         "long_answers" if each.is_open else "long_final_answers" for each in examples if is_open_text(each.answer)
     )
     return {name: count for name, count in sorted(found.items()) if count > TOLD_FROM * len(examples)}
+
+
+def run_together(source: SourceRecipe, examples: Sequence[Example]) -> dict[str, int]:
+    """How many prompts that are taken to the letter run into their completions; no entry where hardly one does."""
+    if format_of(source) not in ("template", "prompt_completion"):
+        return {}
+    count = sum(not (each.messages or each.prompt[-1:].isspace() or each.completion[:1].isspace()) for each in examples)
+    return {"run_together": count} if count > TOLD_FROM * len(examples) else {}
 
 
 def constant_answer(examples: Iterable[Example]) -> tuple[str, int]:

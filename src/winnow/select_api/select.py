@@ -129,12 +129,19 @@ class _Rows:
     def shape(self, given: GivenRows, what: str) -> Shape:
         """How rows are read. Raises RecipeError and DataError where that does not fit them."""
         named = self.columns if given is self.given else _those_in(self.columns, given)
-        if not any(self.layout.values()):
+        if not any(self.layout.values()) or not self._has_layout(given):
             return _with_template(find_shape(given.columns, named, what), self.asked)
         if parts := named.keys() - set(OTHER_PARTS):
             raise RecipeError(f"columns names {min(parts)!r} beside format, prompt or completion; leave one out")
         find_columns(given.columns, named, what)
         return _with_template(laid_out_shape(given.columns, self.layout, what), self.asked)
+
+    def _has_layout(self, given: GivenRows) -> bool:
+        """Whether rows beside the data set have all its columns that are read, and so are read like it."""
+        if given is self.given:
+            return True
+        read = laid_out_shape(self.given.columns, self.layout, "dataset").columns
+        return set(read) <= set(given.columns)
 
 
 @dataclass(frozen=True)

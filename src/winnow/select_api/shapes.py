@@ -130,12 +130,8 @@ def laid_out_shape(columns: Sequence[str], asked: Mapping[str, str | None], what
     column that is not there.
     """
     try:
-        source = SourceRecipe(
-            name="data",
-            licence="unknown",
-            path=what,
-            **{key: value for key, value in asked.items() if value is not None},
-        )
+        given = {key: value for key, value in asked.items() if value is not None}
+        source = SourceRecipe.model_validate({"name": "data", "licence": "unknown", "path": what} | given)
     except ValidationError as error:
         raise RecipeError(error.errors()[0]["msg"].removeprefix("Value error, ")) from error
     reader_of(source)
