@@ -1,8 +1,13 @@
 """What is dropped or cut above 2 % of a source is told, with what it did to the shares."""
 
+import json
+from types import SimpleNamespace
+
 import pytest
 
+from bad_inputs_support import assert_refuses
 from winnow.data_warnings import NO_ROOM, data_warnings
+from winnow.pipeline import look_over
 
 
 def source(name, examples, **others):
@@ -60,3 +65,19 @@ def test_long_texts_in_a_format_for_final_answers_are_told(count, said):
 def test_prompts_that_run_into_their_completions_are_told():
     (line,) = told(source("a", 100, run_together=100))
     assert line.startswith("source a: 100 prompts run into their completions")
+
+
+@pytest.mark.parametrize(("aggregate", "is_refused"), [("micro", False), ("open", True), ("sums", False)])
+def test_exact_match_of_open_answers_alone_is_no_question(tmp_path, aggregate, is_refused):
+    made = {name: SimpleNamespace(folder=tmp_path / name) for name in ("pool", "tests")}
+    item = {"read": 5, "dropped": 0, "dropped_by_reason": {}}
+    sets = {"open": item | {"constant_level": None}, "sums": item | {"constant_level": 0.1}}
+    for name, statistics in (("pool", {"sources": []}), ("tests", {"sets": sets})):
+        made[name].folder.mkdir()
+        (made[name].folder / "statistics.json").write_text(json.dumps(statistics))
+    primary = SimpleNamespace(metric="exact_match", aggregate=aggregate)
+    recipe = SimpleNamespace(study=SimpleNamespace(primary=primary))
+    if is_refused:
+        assert_refuses(lambda: look_over(recipe, made), "exact_match", "all answers of open are open text")
+    else:
+        assert look_over(recipe, made) == ()
