@@ -5,13 +5,24 @@ and leaves with `exit_code`.
 """
 
 import difflib
+import os
+import reprlib
 from collections.abc import Iterable
+from typing import Any
+
+from winnow.credentials import masked
+
+LONGEST = 900
+"""Characters of a message; what is longer, such as a path of thousands of letters, is cut in its middle."""
 
 
 class WinnowError(Exception):
-    """Base of all errors that a user can mend."""
+    """Base of all errors that a user can mend: one line of characters that can be printed, whatever was found."""
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        return one_line(super().__str__())
 
 
 class RecipeError(WinnowError):
@@ -58,7 +69,38 @@ class UnavailableError(WinnowError):
     """One of several things that were asked for cannot be had here; the others go on, and this one is named."""
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """ " (did you mean 'x'?)" for the known word closest to `word`; empty where none is close."""
-    found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+def one_line(text: str) -> str:
+    """The text without line breaks and passwords, not longer than a line may be, and safe on a terminal."""
+    line = masked(visible(text))
+    return line if len(line) <= LONGEST else f"{line[: LONGEST * 2 // 3]} ... {line[-LONGEST // 4 :]}"
+
+
+def visible(text: str) -> str:
+    """The text in one line, with what cannot be seen (escape sequences, marks that turn the direction) spelled out."""
+    line = " ".join(text.split())
+    if line.isprintable():
+        return line
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in line)
+
+
+def shown(value: Any) -> str:
+    """A value as a message names it: Python's spelling where that is short, else its type."""
+    if isinstance(value, os.PathLike):
+        value = os.fspath(value)
+    if not (value is None or isinstance(value, str | bytes | int | float | list | tuple | dict | set | frozenset)):
+        return f"of type {type(value).__name__}"
+    try:
+        return _SHORT.repr(value)
+    except ValueError:  # more digits than Python prints
+        return f"of type {type(value).__name__}"
+
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 80
+
+
+def nearest(word: Any, known: Iterable[Any]) -> str:
+    """ " (did you mean 'x'?)" for the known word closest to `word`; empty where none is close, or it is no text."""
+    words = [each for each in known if isinstance(each, str)]
+    found = difflib.get_close_matches(word[:100], words, n=1, cutoff=0.6) if isinstance(word, str) else []
     return f" (did you mean {found[0]!r}?)" if found else ""

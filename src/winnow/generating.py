@@ -17,16 +17,18 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from winnow.arguments import FolderPath, checks_arguments
 from winnow.errors import RecipeError
 from winnow.generation.card import card
 from winnow.generation.synthetic import ANSWERS, COUNTS, ROWS
 from winnow.pipeline import checked, selector_traits, store_beside, study_folder
 from winnow.recipe import Recipe, SourceRecipe
+from winnow.recipe_file import AnyRecipe, as_recipe
 from winnow.records import Stored
 from winnow.store import read_json, write_folder, write_json
 from winnow.study.graph import Graph, expand
 from winnow.text.examples import read_examples
-from winnow.walk import Watch, missing, walk_stages
+from winnow.walk import Watch, Watching, missing, walk_stages
 
 FOLDER = "generated"
 """Of the published sources, in the study folder."""
@@ -44,13 +46,15 @@ class Published:
     """What the card tells: counts by reason, cost, duplicates, contamination."""
 
 
+@checks_arguments(RecipeError)
 def generate(
-    recipe: Recipe, *, out: str | Path | None = None, store: str | Path | None = None, watch: Watch | None = None
+    recipe: AnyRecipe, *, out: FolderPath | None = None, store: FolderPath | None = None, watch: Watching | None = None
 ) -> list[Published]:
     """Make every synthetic source of the pool that is not there yet, and publish each with its card.
 
     Raises WinnowError; where a limit or a teacher ends it, the answers so far are kept for the next attempt.
     """
+    recipe = as_recipe(recipe)
     sources, graph = synthetic_sources(recipe), expand(checked(recipe), selector_traits())
     shelf = store_beside(recipe, out, store)
     walk = walk_stages(graph, recipe, shelf, stages_of(graph, sources), watch or Watch())

@@ -15,11 +15,12 @@ from typing import Any
 
 from filelock import FileLock
 
+from winnow.arguments import AnyPath, FolderPath, Seed, Text, checks_arguments
 from winnow.data_warnings import data_warnings
 from winnow.errors import RecipeError, nearest
 from winnow.findings import Findings
 from winnow.recipe import Recipe
-from winnow.recipe_file import load_recipe
+from winnow.recipe_file import AnyRecipe, as_recipe, load_recipe
 from winnow.records import Stored
 from winnow.store import Store, read_json
 from winnow.study.arms import build_arms
@@ -30,22 +31,25 @@ from winnow.study_files import STUDY
 from winnow.trackers.interface import check_installed
 from winnow.trackers.interface import wanted as wanted_trackers
 from winnow.tracking import send_study
-from winnow.walk import Walk, Watch, missing, walk_stages, wanted
+from winnow.walk import Walk, Watch, Watching, missing, walk_stages, wanted
 
 
+@checks_arguments(RecipeError)
 def run(
-    recipe: Recipe,
+    recipe: AnyRecipe,
     *,
-    out: str | Path | None = None,
-    store: str | Path | None = None,
-    arm: str | None = None,
-    seed: int | None = None,
-    watch: Watch | None = None,
+    out: FolderPath | None = None,
+    store: FolderPath | None = None,
+    arm: Text | None = None,
+    seed: Seed | None = None,
+    watch: Watching | None = None,
 ) -> Findings:
     """Make whatever the study lacks, bring its folder up to date, and say what it shows.
 
-    `arm` and `seed` restrict the training to one arm or seed. Raises WinnowError in one line for whatever is wrong.
+    `recipe` may also be the path of one. `arm` and `seed` restrict the training to one arm or seed. Raises WinnowError
+    in one line for whatever is wrong.
     """
+    recipe = as_recipe(recipe)
     folder, shelf = study_folder(recipe, out), store_beside(recipe, out, store)
     recipe = with_measured_speed(able(checked(recipe)), folder)
     graph = expand(recipe, selector_traits())
@@ -124,7 +128,8 @@ def publish(folder: Path, recipe: Recipe, graph: Graph, walk: Walk) -> Findings:
         return _report(folder, folder)
 
 
-def report(folder: str | Path, *, out: str | Path | None = None) -> Findings:
+@checks_arguments(RecipeError)
+def report(folder: AnyPath, *, out: FolderPath | None = None) -> Findings:
     """Make every table, figure and page of a study folder again, from the records in it; into `out`, if given."""
     root = Path(folder)
     if out is not None or not (root / STUDY).is_file():  # which `load` will say

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from winnow.arguments import FolderPath, checks_arguments
 from winnow.budget import CHARGES_SELECTION, Allowance, allowance, flops_6n, selected_size, steps_for
 from winnow.errors import BudgetError, RecipeError
 from winnow.ledger import dollars
@@ -23,6 +24,7 @@ from winnow.models.flops import FlopModel, flop_model
 from winnow.pipeline import checked, look_over, own_size, selection_flops, selector_traits, store_beside, study_folder
 from winnow.printing import memory
 from winnow.recipe import GIVES, GradientsRecipe, MachineRecipe, Recipe, RepresentationRecipe, TrainingRecipe
+from winnow.recipe_file import AnyRecipe, as_recipe
 from winnow.store import Store
 from winnow.study.arms import Arm, build_arms, global_batch_size, representation_of
 from winnow.study.graph import Graph, expand
@@ -100,9 +102,10 @@ class _Pool:
     """Completion tokens over all tokens; of declared pools nothing is known."""
 
 
-def plan(recipe: Recipe, *, out: str | Path | None = None, store: str | Path | None = None) -> Plan:
+@checks_arguments(RecipeError)
+def plan(recipe: AnyRecipe, *, out: FolderPath | None = None, store: FolderPath | None = None) -> Plan:
     """The plan of a recipe. Raises WinnowError in one line where data or model are out of reach and not declared."""
-    recipe = checked(recipe)
+    recipe = checked(as_recipe(recipe))
     model = _skeleton(recipe, recipe.training)
     costs = flop_model(model)
     pool = _pool(recipe, out, store)

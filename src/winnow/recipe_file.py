@@ -2,7 +2,7 @@
 
 import types
 import typing
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +10,27 @@ from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from winnow.errors import RecipeError, nearest
+from winnow.arguments import AnyPath, Words, checks_arguments
+from winnow.errors import RecipeError, nearest, shown
 from winnow.recipe import Recipe
 
+AnyRecipe = Recipe | str | Path | Mapping[str, Any]
+"""A recipe, the path of its file, or its keys and values."""
 
-def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
+
+def as_recipe(given: AnyRecipe) -> Recipe:
+    """The recipe, whatever it is given as. Raises RecipeError, in one line, for what is none."""
+    if isinstance(given, Recipe):
+        return given
+    if isinstance(given, str | Path):
+        return load_recipe(given)
+    if isinstance(given, Mapping):
+        return parse_recipe(dict(given))
+    raise RecipeError(f"recipe is {shown(given)}; give a Recipe, the path of its file, or its keys and values")
+
+
+@checks_arguments(RecipeError)
+def load_recipe(path: AnyPath, overrides: Words = ()) -> Recipe:
     """The checked recipe in `path`, after `extends:` and `overrides` ("training.learning_rate=2e-4").
 
     Raises RecipeError, in one line, for a missing or unreadable file, an unknown key or a bad value.

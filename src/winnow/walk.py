@@ -6,9 +6,10 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from winnow import stopping
+from winnow.arguments import Must
 from winnow.errors import NotAffordableError, RecipeError, UnavailableError, nearest
 from winnow.fingerprints import fingerprint_of
 from winnow.recipe import EvaluationRecipe, Recipe
@@ -98,6 +99,9 @@ class Watch:
 
     def warned(self, warnings: Sequence[str]) -> None:
         """What a user should know of the data before they are trained on."""
+
+
+Watching = Annotated[Watch, Must("be a winnow.walk.Watch")]
 
 
 def walk_stages(graph: Graph, recipe: Recipe, store: Store, names: list[str], watch: Watch) -> Walk:

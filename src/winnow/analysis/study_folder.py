@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic import ValidationError
 
+from winnow.arguments import AnyPath, checks_arguments
 from winnow.budget import VisitPlan
 from winnow.errors import ArtifactError, RecipeError
 from winnow.ledger import charged_stages
@@ -270,7 +271,8 @@ class Study:
         return pandas.DataFrame(rows(self), columns=list(COLUMNS))
 
 
-def load(folder: str | Path) -> Study:
+@checks_arguments(ArtifactError)
+def load(folder: AnyPath) -> Study:
     """The study in `folder`, every file of it compared with what was written.
 
     Raises ArtifactError naming a missing or damaged file.

@@ -14,32 +14,35 @@ from pathlib import Path
 from winnow.analysis.given_runs import GivenRun, Items, Point, Question, judge_given
 from winnow.analysis.item_records import read_items
 from winnow.analysis.items import ItemScores
+from winnow.arguments import AnyPath, FolderPath, Text, checks_arguments
 from winnow.compare_api.compare import Compared
 from winnow.compare_api.rows import check_names
 from winnow.errors import DataError, RecipeError
 from winnow.parts import EvaluatePart, ModelPart
 from winnow.pipeline import selector_traits, store_beside
 from winnow.recipe import Recipe
+from winnow.recipe_file import AnyRecipe, as_recipe
 from winnow.records import Stage, Stored
 from winnow.store import read_json
 from winnow.study.graph import Graph, expand
-from winnow.walk import Watch, walk_stages, wanted
+from winnow.walk import Watch, Watching, walk_stages, wanted
 
 NAME = re.compile(r"(?P<arm>.+)_s(?P<seed>\d+)")
 Key = tuple[str, int]
 
 
+@checks_arguments(RecipeError)
 def compare_checkpoints(
-    folder: str | Path,
-    recipe: Recipe,
+    folder: AnyPath,
+    recipe: AnyRecipe,
     *,
-    baseline: str,
-    metric: str = "loss",
-    aggregate: str = "micro",
-    primary: str | None = None,
-    out: str | Path | None = None,
-    store: str | Path | None = None,
-    watch: Watch | None = None,
+    baseline: Text,
+    metric: Text = "loss",
+    aggregate: Text = "micro",
+    primary: Text | None = None,
+    out: FolderPath | None = None,
+    store: FolderPath | None = None,
+    watch: Watching | None = None,
 ) -> Compared:
     """Score every checkpoint in the folder, and compare each arm with the baseline over seeds and items.
 
@@ -47,7 +50,7 @@ def compare_checkpoints(
     number of arms; `primary` stands uncorrected. Of the recipe only the evaluation is used, and nothing is trained.
     Raises WinnowError.
     """
-    folders = checkpoint_folders(Path(folder))
+    recipe, folders = as_recipe(recipe), checkpoint_folders(Path(folder))
     graph = _graph(recipe, folders)
     walk = walk_stages(graph, recipe, store_beside(recipe, out, store), list(graph.stages), watch or Watch())
     scored = {key: walk.done[_stage("evaluate", key)] for key in folders}

@@ -9,9 +9,10 @@ found.write("runs/theirs")                                # page and tables
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from winnow.analysis.given_runs import GivenRun, Question, judge_given
+from winnow.arguments import Confidence, FolderPath, Must, Text, Truth, checks_arguments
 from winnow.compare_api.rows import check_names, direction, rows_of, runs_of
 from winnow.errors import DataError
 from winnow.findings import Comparison, GivenFindings
@@ -71,7 +72,8 @@ class Compared(Mapping[str, ArmDifference]):
         """Rows by table: comparisons, runs, and where there is something to say cost_to_quality and best_steps."""
         return {name: list(table.rows) for name, table in self.findings.tables.items()}
 
-    def write(self, folder: str | Path) -> Path:
+    @checks_arguments(DataError)
+    def write(self, folder: FolderPath) -> Path:
         """Leave the page, and the tables as CSV and Markdown, in a folder; the page's path."""
         from winnow.report.compared_page import write_compared
 
@@ -93,17 +95,18 @@ def _difference(found: Comparison, sign: int) -> ArmDifference:
     )  # fmt: skip
 
 
+@checks_arguments(DataError)
 def compare(
     rows: Any,
     *,
-    baseline: str,
-    metric: str = "loss",
-    primary: str | None = None,
-    higher_is_better: bool | None = None,
-    checkpoint: Literal["last", "best"] = "last",
-    best_by: str | None = None,
-    cost: str = "cost",
-    confidence: float = 0.95,
+    baseline: Text,
+    metric: Text = "loss",
+    primary: Text | None = None,
+    higher_is_better: Truth | None = None,
+    checkpoint: Annotated[Literal["last", "best"], Must("be 'last' or 'best'")] = "last",
+    best_by: Text | None = None,
+    cost: Text = "cost",
+    confidence: Confidence = 0.95,
 ) -> Compared:
     """Compare every arm with the baseline, as the verdict of a study does.
 
@@ -140,14 +143,20 @@ def _directions(
 
 
 def _check_question(runs: list[GivenRun], question: Question) -> None:
-    if not 0.5 < question.confidence < 1:
-        raise DataError(f"confidence is {question.confidence}; it must lie between 0.5 and 1, such as 0.95")
     if question.primary == question.baseline:
         raise DataError(f"primary and baseline are both {question.baseline!r}; name two arms")
     if all(run.arm == question.baseline for run in runs):
         raise DataError(f"{question.baseline} is the only arm with {question.metric}; give another to compare with it")
     if question.best_by is not None and question.checkpoint == "last":
         raise DataError(f"best_by is {question.best_by!r}, but the last checkpoint is compared; say checkpoint='best'")
+    if question.checkpoint == "best" and all(len(run.metrics[question.metric]) == 1 for run in runs):
+        raise DataError(
+            f"checkpoint is 'best', but no run has {question.metric} at more than one step; give step with each row, "
+            "or compare the last"
+        )
+    points = [point for run in runs for each in run.metrics.values() for point in each]
+    if question.cost != "cost" and all(point.cost is None for point in points):
+        raise DataError(f"cost is {question.cost!r}, a column in which no row has a number; name another, or none")
     for run in runs if question.best_by is not None else ():
         steps = {point.step for point in run.metrics[question.metric]}
         if not any(point.step in steps for point in run.metrics.get(question.best_by or "", ())):

@@ -4,26 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydantic import TypeAdapter, ValidationError
-
 from winnow.errors import RecipeError, nearest
-from winnow.recipe import (
-    DEFAULT_REPRESENTATIONS,
-    ArmRecipe,
-    BaseRecipe,
-    BudgetRecipe,
-    ColumnRecipe,
-    EvaluationRecipe,
-    LoraRecipe,
-    PoolRecipe,
-    Recipe,
-    RepresentationRecipe,
-    SelectionRecipe,
-    SourceRecipe,
-    StudyRecipe,
-    TargetRecipe,
-    TrainingRecipe,
-)
+from winnow.recipe import DEFAULT_REPRESENTATIONS, ColumnRecipe, Recipe, RepresentationRecipe, SourceRecipe
+from winnow.recipe_file import parse_recipe
 from winnow.records import Traits, inner_of
 from winnow.selection import registry
 
@@ -32,6 +15,14 @@ SizedBy = Literal["examples", "tokens"]
 NO_MODEL = "none"
 NOT_READ = SourceRecipe(name="given", licence="unknown", path="given", format="text")
 """Stands where a study has sources; the rows are handed over."""
+NOTHING = {
+    "name": "select",
+    "pool": {"sources": (NOT_READ,)},
+    "base": {"model": NO_MODEL},
+    "budget": {"pool_epochs": 1},
+    "evaluation": {"sets": (NOT_READ,)},
+}
+"""A recipe's keys, of which a selection needs some and no other is ever read."""
 
 
 @dataclass(frozen=True)
@@ -75,20 +66,20 @@ def check(asked: Asked) -> None:
 def recipe_of(asked: Asked, *, fraction: float | None, sized_by: SizedBy) -> Recipe:
     """The recipe of a study whose one arm selects like this; its sources, budget and evaluation are never read."""
     own = representations(asked)
-    arm = ArmRecipe(
-        selector=asked.selector, name="selection", options=dict(asked.options), target=asked.is_aimed,
-        representation="own" if "own" in own else None, score="own_score" if "own_score" in own else None,
-        fractions=None if fraction is None else (fraction,),
-    )  # fmt: skip
-    return Recipe(
-        name="select",
-        pool=PoolRecipe(sources=(NOT_READ,), target=TargetRecipe(source=NOT_READ) if asked.is_aimed else None),
-        base=BaseRecipe(model=asked.model or NO_MODEL),
-        selection=SelectionRecipe(arms=(arm,), representations=own, sized_by=sized_by, controls=False),
-        training=TrainingRecipe(threads=asked.threads, lora=LoraRecipe(target_modules="all-linear")),
-        budget=BudgetRecipe(pool_epochs=1),
-        evaluation=EvaluationRecipe(sets=(NOT_READ,)),
-        study=StudyRecipe(seeds=(asked.seed,)),
+    arm = {
+        "selector": asked.selector, "name": "selection", "options": dict(asked.options), "target": asked.is_aimed,
+        "representation": "own" if "own" in own else None, "score": "own_score" if "own_score" in own else None,
+        "fractions": None if fraction is None else (fraction,),
+    }  # fmt: skip
+    return parse_recipe(
+        NOTHING
+        | {
+            "pool": {"sources": (NOT_READ,), "target": {"source": NOT_READ} if asked.is_aimed else None},
+            "base": {"model": asked.model or NO_MODEL},
+            "selection": {"arms": (arm,), "representations": own, "sized_by": sized_by, "controls": False},
+            "training": {"threads": asked.threads, "lora": {"target_modules": "all-linear"}},
+            "study": {"seeds": (asked.seed,)},
+        }
     )
 
 
@@ -104,7 +95,7 @@ def _representation(name: str, value: Given) -> Any:
         if value in DEFAULT_REPRESENTATIONS:
             return DEFAULT_REPRESENTATIONS[value]
         if what == "score":
-            return ColumnRecipe(column=value)
+            return _representation(name, {"kind": "column", "column": value})
         known = ", ".join(DEFAULT_REPRESENTATIONS)
         raise RecipeError(
             f"there is no representation {value!r}{nearest(value, DEFAULT_REPRESENTATIONS)}; known: {known}"
@@ -112,9 +103,7 @@ def _representation(name: str, value: Given) -> Any:
     if not isinstance(value, Mapping):
         return value
     try:
-        return (
-            TypeAdapter(SelectionRecipe).validate_python({"representations": {name: dict(value)}}).representations[name]
-        )
-    except ValidationError as error:
-        found = error.errors()[0]
-        raise RecipeError(f"{what} {dict(value)}: {found['msg']}; name a known kind and its fields") from error
+        asked = parse_recipe(NOTHING | {"selection": {"representations": {name: dict(value)}}})
+    except RecipeError as error:
+        raise RecipeError(str(error).replace(f"selection.representations.{name}", what)) from error
+    return asked.selection.representations[name]

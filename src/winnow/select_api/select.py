@@ -12,13 +12,25 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from winnow.arguments import (
+    Count,
+    FolderPath,
+    Fraction,
+    ModelName,
+    Must,
+    Options,
+    Seed,
+    Text,
+    Threads,
+    checks_arguments,
+)
 from winnow.errors import RecipeError
 from winnow.ledger import SELECTION_METERS, metered, total
 from winnow.parts import RowsPart
@@ -36,36 +48,39 @@ from winnow.selection.views import IntArray
 from winnow.store import Store, hash_tree, read_json
 from winnow.study.graph import expand
 from winnow.text.tokenizers import load_tokenizer
-from winnow.walk import Watch, walk_stages, wanted
+from winnow.walk import Watch, Watching, walk_stages, wanted
 
 MAX_TOKENS = 512
+REPRESENTATION = "be a name, such as 'gradients', or fields, such as {'kind': 'hidden_states', 'layer': 4}"
+SCORE = "be a name, such as 'loss', the name of a column, or fields, such as {'kind': 'loss'}"
 OVERLAP, IN_TARGET = "question stands in the evaluation rows", "question stands in the target"
 TOO_LONG = "the prompt fills max_tokens"
 
 
+@checks_arguments(RecipeError)
 def select(
     dataset: Any,
     *,
-    selector: str = "herding",
-    fraction: float | None = None,
-    size: int | None = None,
-    tokens: int | None = None,
-    model: str | Path | None = None,
+    selector: Text = "herding",
+    fraction: Fraction | None = None,
+    size: Count | None = None,
+    tokens: Count | None = None,
+    model: ModelName | None = None,
     target: Any = None,
     evaluation: Any = None,
-    representation: Given | None = None,
-    score: Given | None = None,
-    options: Mapping[str, Any] | None = None,
-    columns: Mapping[str, str] | None = None,
-    format: str | None = None,
-    prompt: str | None = None,
-    completion: str | None = None,
-    split: str = "train",
-    max_tokens: int = MAX_TOKENS,
-    threads: int = 1,
-    seed: int = 0,
-    store: str | Path | None = None,
-    watch: Watch | None = None,
+    representation: Annotated[Given, Must(REPRESENTATION)] | None = None,
+    score: Annotated[Given, Must(SCORE)] | None = None,
+    options: Options | None = None,
+    columns: Annotated[Mapping[str, Text], Must("be part -> column, such as {'prompt': 'question'}")] | None = None,
+    format: Text | None = None,
+    prompt: Text | None = None,
+    completion: Text | None = None,
+    split: Text = "train",
+    max_tokens: Count = MAX_TOKENS,
+    threads: Threads = 1,
+    seed: Seed = 0,
+    store: FolderPath | None = None,
+    watch: Watching | None = None,
 ) -> Selection:
     """Choose rows of a data set: a `fraction` of the candidates, a `size` in rows, or a number of `tokens`.
 
@@ -160,12 +175,6 @@ def _check_size(asked: Asked, sizes: dict[str, float | None]) -> None:
         raise RecipeError(
             f"{asked.selector} was given {' and '.join(given) or 'no size'}; give one of {', '.join(sizes)}"
         )
-    value = sizes[given[0]]
-    assert value is not None
-    if given[0] == "fraction" and not 0 < value <= 1:
-        raise RecipeError(f"fraction is {value}; it must lie in (0, 1]")
-    if given[0] != "fraction" and (value < 1 or value != int(value)):
-        raise RecipeError(f"{given[0]} is {value}; it must be a whole number, 1 or more")
 
 
 def _pool_stage(rows: _Rows, place: Path, target: Any, evaluation: Any, max_tokens: int) -> _Pool:

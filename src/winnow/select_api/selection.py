@@ -3,18 +3,21 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from winnow.errors import DataError
+from winnow.arguments import FolderPath, Must, Text, checks_arguments
+from winnow.errors import DataError, nearest, shown
 from winnow.records import Cost
 from winnow.select_api.card import Facts
 from winnow.select_api.export import Chosen, write_dataset
 from winnow.select_api.given import GivenRows, is_dataset
 from winnow.selection.views import IntArray
+
+LICENCES = "be the licence of the data, such as 'apache-2.0', or source -> licence"
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class Selection:
     def __len__(self) -> int:
         return len(self.indices)
 
+    @checks_arguments(DataError)
     def apply(self, dataset: Any) -> Any:
         """The chosen rows of the data set that was given, or of one with the same rows, best first, of its own kind.
 
@@ -67,12 +71,13 @@ class Selection:
             return dataset.take(self.indices)
         return dataset.select(self.indices) if is_dataset(dataset) else [dataset[row] for row in self.indices]
 
+    @checks_arguments(DataError)
     def export(
         self,
-        folder: str | Path,
-        format: str = "parquet",
+        folder: FolderPath,
+        format: Text = "parquet",
         *,
-        licences: Mapping[str, str] | str = "unknown",
+        licences: Annotated[Mapping[Text, Text] | Text, Must(LICENCES)] = "unknown",
     ) -> Path:
         """Write the chosen rows, with all their columns, and a card, as a folder for `datasets.load_dataset`.
 
@@ -80,6 +85,11 @@ class Selection:
         is there and not empty.
         """
         names = [row["source"] for row in self.composition]
+        unknown = [] if isinstance(licences, str) else [name for name in licences if name not in names]
+        if unknown:
+            raise DataError(
+                f"licences has {shown(unknown[0])}{nearest(unknown[0], names)}; the sources are {', '.join(names)}"
+            )
         by_source = {name: licences if isinstance(licences, str) else licences.get(name, "unknown") for name in names}
         facts = Facts(
             selector=self.selector, options=dict(self.options), fraction=self.fraction, seed=self.seed,
