@@ -11,13 +11,14 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from winnow import stopping
-from winnow.errors import RecipeError, WinnowError
+from winnow.errors import RecipeError, WinnowError, visible
 
 if TYPE_CHECKING:
     from winnow.compare_api.compare import Compared
@@ -61,7 +62,7 @@ def plan(
         return
     from winnow.plan_table import plan_lines
 
-    print("\n".join(plan_lines(made, asked)))
+    _print_lines(plan_lines(made, asked))
 
 
 @app.command(epilog="Example: winnow run recipes/quickstart.yaml --set study.seeds=[0,1,2]")
@@ -100,7 +101,7 @@ def generate(
     if dry_run:
         _print_missing(generating.missing_of(asked, out, store), as_json)
         if not as_json:
-            print("\n".join(generating.asked_lines(asked)))
+            _print_lines(generating.asked_lines(asked))
         return
     bars = Bars()
     with bars.shown():
@@ -108,7 +109,7 @@ def generate(
     if as_json:
         _print_json([each.facts | {"folder": str(each.folder)} for each in made])
         return
-    print("\n".join(line for each in made for line in generating.lines(each)))
+    _print_lines(line for each in made for line in generating.lines(each))
 
 
 @app.command(epilog="Example: winnow pool recipes/gsm-cpu.yaml")
@@ -172,7 +173,7 @@ def select(
             for name, stored in walk.done.items()
             if name.startswith("select.")
         }
-        _print_json(made) if as_json else print("\n".join(selection_lines(made)))
+        _print_json(made) if as_json else _print_lines(selection_lines(made))
 
 
 @app.command(epilog="Example: winnow train recipes/gsm-cpu.yaml --arm full --seed 1")
@@ -260,7 +261,7 @@ def compare(
         return
     from winnow.report.terminal import compared_lines
 
-    print("\n".join([*compared_lines(found.findings), "", f"page: {page}"]))
+    _print_lines([*compared_lines(found.findings), "", f"page: {page}"])
 
 
 @app.command(epilog="Example: winnow track runs/quickstart --set trackers.tensorboard={}")
@@ -324,7 +325,7 @@ def publish(
         lines = [f"built {built.root}: {checked.files} files, {checked.bytes / 1e6:,.1f} MB"]
         lines += [f"problem: {each}" for each in checked.problems] + [f"warning: {each}" for each in checked.warnings]
         lines += [f"pushed {name}: {address}" for name, address in pushed.items()] or ["nothing was pushed"]
-        print("\n".join(lines))
+        _print_lines(lines)
     if checked.problems:
         raise typer.Exit(1)
 
@@ -402,7 +403,7 @@ def _list_selectors(as_json: bool) -> None:
     from winnow.plan_table import selector_lines
     from winnow.selection.reference import describe
 
-    _print_json(describe()) if as_json else print("\n".join(selector_lines(describe())))
+    _print_json(describe()) if as_json else _print_lines(selector_lines(describe()))
 
 
 def _compare(
@@ -425,7 +426,7 @@ def _compare(
     if as_json:
         _print_json({"tables": {name: list(table.rows) for name, table in found.tables.items()}, "page": str(page)})
         return
-    print("\n".join([*comparison_lines(found), "", f"page: {page}"]))
+    _print_lines([*comparison_lines(found), "", f"page: {page}"])
 
 
 def _compare_checkpoints(
@@ -462,14 +463,14 @@ def _print_pool(walk: "Walk", as_json: bool) -> None:
     if as_json:
         _print_json(statistics | ({"hygiene": found} if found else {}))
         return
-    print("\n".join(pool_lines(statistics, found)))
+    _print_lines(pool_lines(statistics, found))
 
 
 def _print_missing(names: list[str], as_json: bool) -> None:
     if as_json:
         _print_json({"missing": names})
     else:
-        print("\n".join([f"{len(names)} stages would be made", *(f"  {name}" for name in names)]))
+        _print_lines([f"{len(names)} stages would be made", *(f"  {name}" for name in names)])
 
 
 def _print_numbers(walk: "Walk | None", prefix: str, as_json: bool) -> None:
@@ -492,8 +493,7 @@ def _print_findings(findings: Any, folder: Path, as_json: bool) -> None:
         return
     from winnow.report.terminal import render_terminal
 
-    print(render_terminal(findings))
-    print(f"\nreport: {folder / 'report.html'}")
+    _print_lines([*render_terminal(findings).split("\n"), "", f"report: {folder / 'report.html'}"])
 
 
 def _print_together(found: list[Any], folder: Path, as_json: bool) -> None:
@@ -503,13 +503,18 @@ def _print_together(found: list[Any], folder: Path, as_json: bool) -> None:
         studies = [{"study": each.recipe.name, "verdict": dataclasses.asdict(each.verdict)} for each in found]
         _print_json({"studies": studies, "report": str(page)})
         return
-    for each in found:
-        print(f"{each.recipe.name}: {each.verdict.sentence}")
-    print(f"\nreport: {page}")
+    _print_lines([*(f"{each.recipe.name}: {each.verdict.sentence}" for each in found), "", f"report: {page}"])
 
 
 def _print_json(tree: Any) -> None:
-    print(json.dumps(tree, indent=1, ensure_ascii=False, default=str))
+    """JSON for people and machines: letters as they are, what cannot be seen as JSON spells it."""
+    text = json.dumps(tree, indent=1, ensure_ascii=False, default=str)
+    print("".join(each if each.isprintable() or each == "\n" else json.dumps(each)[1:-1] for each in text))
+
+
+def _print_lines(lines: Iterable[str]) -> None:
+    """Lines as a terminal may show them, whatever data brought into them."""
+    print("\n".join(map(visible, lines)))
 
 
 class Interrupted(BaseException):

@@ -7,6 +7,7 @@ and leaves with `exit_code`.
 import difflib
 import os
 import reprlib
+import unicodedata
 from collections.abc import Iterable
 from typing import Any
 
@@ -71,16 +72,20 @@ class UnavailableError(WinnowError):
 
 def one_line(text: str) -> str:
     """The text without line breaks and passwords, not longer than a line may be, and safe on a terminal."""
-    line = masked(visible(text))
+    line = masked(visible(" ".join(text.split())))
     return line if len(line) <= LONGEST else f"{line[: LONGEST * 2 // 3]} ... {line[-LONGEST // 4 :]}"
 
 
 def visible(text: str) -> str:
     """The text in one line, with what cannot be seen (escape sequences, marks that turn the direction) spelled out."""
-    line = " ".join(text.split())
-    if line.isprintable():
-        return line
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in line)
+    return text if text.isprintable() else "".join(map(_visible, text))
+
+
+def _visible(character: str) -> str:
+    if character.isprintable():
+        return character
+    is_blank = character in "\t\n\r" or unicodedata.category(character).startswith("Z")
+    return " " if is_blank else character.encode("unicode_escape", "surrogatepass").decode()
 
 
 def shown(value: Any) -> str:

@@ -18,6 +18,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from winnow.arguments import FolderPath, checks_arguments
+from winnow.credentials import masked_tree
 from winnow.errors import RecipeError
 from winnow.generation.card import card
 from winnow.generation.synthetic import ANSWERS, COUNTS, ROWS
@@ -112,18 +113,20 @@ def publish(source: SourceRecipe, made: Stored, tests: Stored, folder: Path) -> 
     """Write the folder of a source; complete or not there."""
     assert source.synthetic is not None
     rows = pq.read_table(made.folder / ROWS).to_pylist()
-    facts = {
-        "name": source.name,
-        "licence": source.licence,
-        "seeds": {"name": source.synthetic.seeds.name, "licence": source.synthetic.seeds.licence}
-        if source.synthetic.seeds
-        else None,
-        "settings": source.synthetic.model_dump(mode="json", exclude={"seeds"}),
-        **read_json(made.folder / COUNTS),
-        "seconds": made.artifact.costs["generate"].seconds,
-        "near_duplicates": near_duplicates([row["question"] for row in rows]),
-        **contamination(source.name, rows, tests),
-    }
+    facts = masked_tree(
+        {
+            "name": source.name,
+            "licence": source.licence,
+            "seeds": {"name": source.synthetic.seeds.name, "licence": source.synthetic.seeds.licence}
+            if source.synthetic.seeds
+            else None,
+            "settings": source.synthetic.model_dump(mode="json", exclude={"seeds"}),
+            **read_json(made.folder / COUNTS),
+            "seconds": made.artifact.costs["generate"].seconds,
+            "near_duplicates": near_duplicates([row["question"] for row in rows]),
+            **contamination(source.name, rows, tests),
+        }
+    )
 
     def fill(place: Path) -> None:
         for name in (ROWS, ANSWERS):

@@ -9,6 +9,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from winnow.errors import visible
 from winnow.findings import SelectionFindings
 from winnow.licences import is_noncommercial
 from winnow.planning import Plan, PlannedArm
@@ -252,10 +253,10 @@ def _shared(row: Mapping[str, Any] | None) -> str:
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for number, head in enumerate(heads):
-        table.add_column(head, justify="left" if number == 0 else "right", no_wrap=True)
+        table.add_column(visible(head), justify="left" if number == 0 else "right", no_wrap=True)
     for row in rows:
-        table.add_row(*row)
-    console = Console(width=max(WIDTH, 14 * len(heads)), color_system=None)
+        table.add_row(*map(visible, row))
+    console = Console(width=max(WIDTH, 14 * len(heads)), color_system=None, markup=False, emoji=False)
     with console.capture() as capture:
         console.print(table)
     return [line.rstrip() for line in capture.get().splitlines() if line.strip()]

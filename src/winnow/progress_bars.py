@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from winnow.errors import visible
 from winnow.records import Progress as StageProgress
 from winnow.walk import Watch
 
@@ -18,9 +19,9 @@ class Bars(Watch):
     """Rich bars where there is a terminal, a line now and then where there is none."""
 
     def __init__(self) -> None:
-        self.console = Console(stderr=True)
-        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-        self.progress = Progress(*columns, TextColumn("{task.fields[note]}"), console=self.console, transient=True)
+        self.console = Console(stderr=True, markup=False, emoji=False)
+        columns = _words("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+        self.progress = Progress(*columns, _words("{task.fields[note]}"), console=self.console, transient=True)
         self.study: TaskID | None = None
         self.said_at = 0.0
 
@@ -60,6 +61,11 @@ class Bars(Watch):
             self.progress.update(self.study, completed=done, total=total, note=note)
 
 
+def _words(text: str) -> TextColumn:
+    """Words as they are: brackets in a name are no markup."""
+    return TextColumn(text, markup=False)
+
+
 class _Bar:
     def __init__(self, progress: Progress, task: TaskID) -> None:
         self.progress, self.task = progress, task
@@ -67,7 +73,7 @@ class _Bar:
     def update(self, done: float, total: float, note: str = "") -> None:
         """Move the bar."""
         spent = f"{done / total:.0%} of the budget spent, {note}" if note.startswith("loss") and total else note
-        self.progress.update(self.task, completed=int(done), total=int(total), note=spent)
+        self.progress.update(self.task, completed=int(done), total=int(total), note=visible(spent))
 
 
 class _Lines:
@@ -82,4 +88,4 @@ class _Lines:
         self.bars.said_at = now
         left = (now - self.started) / max(done, 1) * (total - done)
         text = f"{self.name}: {done:g} of {total:g} ({done / max(total, 1):.0%} spent), {note}, about {left:.0f} s left"
-        self.bars.console.print(text, highlight=False)
+        self.bars.console.print(visible(text), highlight=False)

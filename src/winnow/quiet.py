@@ -4,6 +4,8 @@ import logging
 import os
 import warnings
 
+from winnow.errors import one_line
+
 
 def quiet_libraries() -> None:
     """Keep other libraries' progress bars and notices away from ours; called once, at a process's edge."""
@@ -24,4 +26,5 @@ def quiet_libraries() -> None:
     os.environ.setdefault("GOMP_SPINCOUNT", "0")
     logging.getLogger("transformers").setLevel(logging.ERROR)
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
+    warnings.formatwarning = lambda message, *_, **__: f"warning: {one_line(str(message))}\n"
     warnings.filterwarnings("ignore", module=r"(transformers|peft|torch)\..*")

@@ -3,7 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from winnow import markup
+from winnow.credentials import masked
 from winnow.generation.teachers.meter import MILLION
+from winnow.markup import code, escaped, fenced, yaml_text
 
 SIZES = ((1e3, "n<1K"), (1e4, "1K<n<10K"), (1e5, "10K<n<100K"), (1e6, "100K<n<1M"), (1e7, "1M<n<10M"))
 KINDS = {
@@ -35,13 +38,8 @@ def card(facts: Mapping[str, Any], *, path: str) -> str:
     settings = facts["settings"]
     teacher = settings["teacher"]
     lines = [
-        "---",
-        f"license: {str(facts['licence']).lower()}",
-        "tags: [synthetic, winnow]",
-        f"size_categories: [{next((name for limit, name in SIZES if facts['rows'] < limit), 'n>10M')}]",
-        "configs: [{config_name: default, data_files: rows.parquet}]",
-        "---",
-        f"# {facts['name']}: {facts['rows']:,} synthetic word problems with programs",
+        markup.front_matter(metadata(facts)).rstrip(),
+        f"# {escaped(facts['name'])}: {facts['rows']:,} synthetic word problems with programs",
         "",
         f"Written by {teacher_words(teacher)} at temperature {settings['temperature']:g}, from "
         f"{seed_words(facts['seeds'])}. {facts['questions']:,} different questions. "
@@ -49,19 +47,14 @@ def card(facts: Mapping[str, Any], *, path: str) -> str:
         "",
         "A recipe reads it as",
         "",
-        "```yaml",
-        f"- {{name: {facts['name']}, licence: {facts['licence']}, path: {path}, format: fields,",
-        "   fields: {question: question, rationale: rationale, answer: answer}}",
-        "```",
+        fenced(yaml_text([source(facts, path)]), "yaml").rstrip(),
         "",
         "## What came back",
         "",
-        *table(["prompt", "asked for", "well-formed", "rows"], kind_rows(facts)),
-        "",
+        table(["prompt", "asked for", "well-formed", "rows"], kind_rows(facts)),
         "## What was left out",
         "",
-        *reasons_table(facts),
-        "",
+        reasons_table(facts),
         *repeats(facts),
         "## Evaluation items in it",
         "",
@@ -71,7 +64,7 @@ def card(facts: Mapping[str, Any], *, path: str) -> str:
         f"{row_words(facts, 'shared_13')} a run of thirteen words with an item, {row_words(facts, 'shared_8')} one of "
         "eight.",
         "",
-        *table(
+        table(
             ["set", "items", "equal question", "covered", "13-gram", "8-gram"],
             [
                 [each["set"], each["items"], *(each[rule] for rule in ("equal_question", "covered_8", "shared_13",
@@ -79,7 +72,6 @@ def card(facts: Mapping[str, Any], *, path: str) -> str:
                 for each in facts["contamination"]
             ],
         ),
-        "",
         "## What it cost",
         "",
         *cost_lines(facts),
@@ -92,16 +84,38 @@ def card(facts: Mapping[str, Any], *, path: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def metadata(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The card's front matter."""
+    size = next((name for limit, name in SIZES if facts["rows"] < limit), "n>10M")
+    return {
+        "license": str(facts["licence"]).lower(), "tags": ["synthetic", "winnow"], "size_categories": [size],
+        "configs": [{"config_name": "default", "data_files": "rows.parquet"}],
+    }  # fmt: skip
+
+
+def source(facts: Mapping[str, Any], path: str) -> dict[str, Any]:
+    """What a recipe says to read it."""
+    fields = {"question": "question", "rationale": "rationale", "answer": "answer"}
+    return {
+        "name": facts["name"], "licence": facts["licence"], "path": path, "format": "fields", "fields": fields,
+    }  # fmt: skip
+
+
 def teacher_words(teacher: Mapping[str, Any]) -> str:
     """Who wrote it."""
     if teacher["kind"] == "built_in":
         return "winnow's built-in problem generator"
-    return f"`{teacher['model']}`" + (f" at {teacher['url']}" if teacher["kind"] == "endpoint" else "")
+    where = f" at {escaped(masked(teacher['url']))}" if teacher["kind"] == "endpoint" else ""
+    return f"{code(teacher['model'])}{where}"
 
 
 def seed_words(seeds: Mapping[str, str] | None) -> str:
     """What it started from."""
-    return f"questions of {seeds['name']} ({seeds['licence']})" if seeds else "questions of the built-in generator"
+    return (
+        f"questions of {escaped(seeds['name'])} ({escaped(seeds['licence'])})"
+        if seeds
+        else "questions of the built-in generator"
+    )
 
 
 def ran_words(settings: Mapping[str, Any]) -> str:
@@ -129,13 +143,13 @@ def kind_rows(facts: Mapping[str, Any]) -> list[list[Any]]:
     ]
 
 
-def reasons_table(facts: Mapping[str, Any]) -> list[str]:
+def reasons_table(facts: Mapping[str, Any]) -> str:
     """Reasons and counts, malformed pieces of answers first."""
     rows = [
         *(["malformed", reason, count] for reason, count in facts["malformed"].items()),
         *(["filtered", reason, count] for reason, count in facts["left_out"].items()),
     ]
-    return table(["", "reason", "problems"], rows) if rows else ["Nothing."]
+    return table(["", "reason", "problems"], rows) if rows else "Nothing.\n"
 
 
 def repeats(facts: Mapping[str, Any]) -> list[str]:
@@ -154,7 +168,7 @@ def cost_lines(facts: Mapping[str, Any]) -> list[str]:
     """Requests, tokens, dollars, seconds; what could have been charged without an answer."""
     tokens, rows = facts["prompt_tokens"] + facts["completion_tokens"], facts["rows"]
     lines = [
-        *table(
+        table(
             ["requests", "attempts", "tokens read", "tokens written", "tokens per problem", "dollars",
              "dollars per million tokens", "FLOPs", "seconds"],
             [[facts["requests"], facts["attempts"], facts["prompt_tokens"], facts["completion_tokens"],
@@ -162,10 +176,9 @@ def cost_lines(facts: Mapping[str, Any]) -> list[str]:
               f"{dollars_per_million(facts['dollars'], tokens):.2f}", f"{facts['flops']:.4g}",
               f"{facts['seconds']:.1f}"]],
         ),
-        "",
     ]  # fmt: skip
     if facts["lost_attempts"]:
-        reasons = ", ".join(f"{count:,} x {reason}" for reason, count in facts["lost_attempts"].items())
+        reasons = ", ".join(f"{count:,} x {escaped(reason)}" for reason, count in facts["lost_attempts"].items())
         lines.append(
             f"Attempts without an answer ({reasons}) can have cost up to {facts['lost_at_most_dollars']:.4f} dollars "
             "more."
@@ -178,7 +191,8 @@ def cost_lines(facts: Mapping[str, Any]) -> list[str]:
     return [*lines, "Seconds are wall time here, answers of earlier attempts counted at their own."]
 
 
-def table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[str]:
+def table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """A table in Markdown."""
-    cells = [[f"{value:,}" if isinstance(value, int) else str(value) for value in row] for row in rows]
-    return [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads), *(f"| {' | '.join(row)} |" for row in cells)]
+    return markup.table(
+        heads, ([f"{value:,}" if isinstance(value, int) else str(value) for value in row] for row in rows)
+    )

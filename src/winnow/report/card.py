@@ -3,15 +3,16 @@
 from collections.abc import Iterable
 from typing import Any
 
+from winnow import markup
 from winnow.findings import Findings
 from winnow.recipe import TrainingRecipe
-from winnow.report.templating import context_of, environment, yaml_text
+from winnow.report.templating import context_of, environment
 
 
 def model_card(findings: Findings, figures: Iterable[str]) -> str:
     """The card; `figures` are the names of those that lie in `figures/`."""
-    return environment(autoescape=False).get_template("card.md.jinja").render(
-        **context_of(findings), front_matter=yaml_text(front_matter(findings)), figures=list(figures),
+    return environment("markdown").get_template("card.md.jinja").render(
+        **context_of(findings), front_matter=markup.front_matter(front_matter(findings)), figures=list(figures),
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from winnow.findings import GivenFindings
 from winnow.report.compared_figures import curves_figure
 from winnow.report.figures import dark, our_style, svg
-from winnow.report.tables import csv_text, for_people, markdown
+from winnow.report.tables import csv_text, for_people, markdown_file
 from winnow.report.templating import environment
 from winnow.store import write_atomic
 
@@ -15,7 +15,7 @@ def write_compared(page: Path, findings: GivenFindings) -> None:
     """Write the page and its tables; files of an earlier comparison of these names are replaced."""
     for table in findings.tables.values():
         write_atomic(page.parent / f"{table.name}.csv", csv_text(table))
-        write_atomic(page.parent / f"{table.name}.md", f"# {table.title}\n\n{markdown(table)}")
+        write_atomic(page.parent / f"{table.name}.md", markdown_file(table))
     write_atomic(page, compared_page(findings))
 
 
@@ -24,7 +24,7 @@ def compared_page(findings: GivenFindings) -> str:
     with our_style():
         figure = curves_figure(findings)
         drawing = "" if figure is None else svg(figure)
-    template = environment(autoescape=True).get_template("compared.html.jinja")
+    template = environment("html").get_template("compared.html.jinja")
     return template.render(
         findings=findings, verdict=findings.verdict, printed=for_people,
         drawing=_embedded(drawing), dark_drawing=_embedded(dark(drawing)),

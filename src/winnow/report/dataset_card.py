@@ -8,10 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from winnow import markup
+from winnow.credentials import masked_tree
 from winnow.findings import Findings, Table
+from winnow.markup import yaml_text
 from winnow.printing import clock, exaflops, fixed
 from winnow.report.tables import markdown
-from winnow.report.templating import environment, where, yaml_text
+from winnow.report.templating import environment, where
 
 SIZES = ((1e3, "n<1K"), (1e4, "1K<n<10K"), (1e5, "10K<n<100K"), (1e6, "100K<n<1M"), (1e7, "1M<n<10M"))
 
@@ -28,14 +31,18 @@ class SelectionFiles:
 
 def dataset_card(findings: Findings, selections: Sequence[SelectionFiles]) -> str:
     """`README.md` of the data set of all selections."""
-    costs = {row["arm"]: _cost(row) for row in findings.tables["iso_compute"].rows if "selection_seconds" in row}
+    costs = {
+        row["arm"]: _cost(row)
+        for row in findings.tables["iso_compute"].rows
+        if row.get("selection_seconds") is not None
+    }
     facts = {arm.name: arm for arm in findings.arms}
     recipe = findings.recipe.model_dump(mode="json", exclude_defaults=True)
-    return environment(autoescape=False).get_template("selections.md.jinja").render(
+    return environment("markdown").get_template("selections.md.jinja").render(
         findings=findings, selections=selections, facts=facts, costs=costs, where=where, markdown=markdown,
         composition=findings.tables["composition"], planted=findings.tables.get("planted", Table("", "", ())),
-        front_matter=yaml_text(front_matter(selections)), sources=pool_sources(findings),
-        selection_yaml=yaml_text({key: recipe[key] for key in ("pool", "selection") if key in recipe}),
+        front_matter=markup.front_matter(front_matter(selections)), sources=pool_sources(findings),
+        selection_yaml=yaml_text(masked_tree({key: recipe[key] for key in ("pool", "selection") if key in recipe})),
     )  # fmt: skip
 
 

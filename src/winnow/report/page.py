@@ -65,7 +65,7 @@ def html_page(studies: Sequence[StudyPage], *, live: Live | None = None) -> str:
     names = [study.findings.recipe.name for study in studies]
     scripts = [asset(f"templates/{name}") for name in (*SCRIPTS, *(["live.js"] if live else []))]
     table = _table_of(across([study.findings for study in studies])) if len(studies) > 1 else ""
-    return environment(autoescape=True).get_template("report.html.jinja").render(
+    return environment("html").get_template("report.html.jinja").render(
         title=" and ".join(names), studies=shown, across=table, live=live,
         styles=[asset("vendor/uPlot.css"), asset("templates/page.css")], scripts=[asset("vendor/uPlot.js"), *scripts],
     )  # fmt: skip
@@ -82,7 +82,7 @@ def _section(study: StudyPage, name: str, *, num: int) -> dict[str, Any]:
         each for each, table in tables.items()
         if each not in KNOWN_TABLES and not each.startswith((COSTS, CONTAMINATION)) and table.rows
     ]  # fmt: skip
-    body = environment(autoescape=True).get_template("study.html.jinja").render(
+    body = environment("html").get_template("study.html.jinja").render(
         **context_of(findings), id=name, prefix=f"{name}-" if num > 1 else "", cells=cells_of, data=data,
         items=study.items, bars=composition_bars(tables["composition"]), facts=headline(findings), more=more,
         sections=[(anchor, title) for anchor, title in SECTIONS if has.get(anchor, True)],
@@ -100,7 +100,7 @@ def json_in_html(tree: Any) -> Markup:
 
 
 def _table_of(table: Table) -> Markup:
-    module = environment(autoescape=True).get_template("table.html.jinja").module
+    module = environment("html").get_template("table.html.jinja").module
     return Markup(module.table(table, cells_of(table), None))  # type: ignore[attr-defined]
 
 

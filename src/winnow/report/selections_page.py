@@ -11,7 +11,7 @@ from typing import Any
 from winnow.findings import SelectionFindings, Table
 from winnow.printing import percent
 from winnow.report.selection_figures import draw_selection_figures
-from winnow.report.tables import csv_text, for_people, markdown
+from winnow.report.tables import csv_text, for_people, markdown_file
 from winnow.report.templating import environment, where
 from winnow.store import write_atomic
 
@@ -31,14 +31,14 @@ def write_selections(page: Path, findings: SelectionFindings) -> None:
         old.unlink()
     for table in findings.tables.values():
         write_atomic(folder / f"{table.name}.csv", csv_text(table))
-        write_atomic(folder / f"{table.name}.md", f"# {table.title}\n\n{markdown(table)}")
+        write_atomic(folder / f"{table.name}.md", markdown_file(table))
     write_atomic(page, selections_page(findings))
 
 
 def selections_page(findings: SelectionFindings) -> str:
     """`selections.html`: self-contained, figures inside."""
     figures = {name: base64.b64encode(image).decode() for name, image in draw_selection_figures(findings).items()}
-    return environment(autoescape=True).get_template("selections.html.jinja").render(
+    return environment("html").get_template("selections.html.jinja").render(
         findings=findings, tables=findings.tables, printed=for_people, figures=figures, explained=EXPLAINED,
         matrices=overlap_matrices(findings), examples=examples_of,
     )  # fmt: skip

@@ -5,7 +5,9 @@ import io
 from dataclasses import dataclass
 from typing import Any
 
+from winnow import markup
 from winnow.findings import Table
+from winnow.markup import Markdown, escaped
 from winnow.printing import BOUNDS, printed
 
 INPUTS = {
@@ -73,11 +75,15 @@ def _base(column: str) -> str:
     return column.removesuffix("_low").removesuffix("_high")
 
 
-def markdown(table: Table) -> str:
+def markdown(table: Table) -> Markdown:
     """A Markdown table with its note below."""
     headings, cells = for_people(table)
     if not cells:
-        return "Nothing yet.\n"
-    lines = [headings, ["---"] * len(headings), *cells]
-    body = "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
-    return f"{body}\n\n{table.note}\n" if table.note else f"{body}\n"
+        return Markdown("Nothing yet.\n")
+    body = markup.table(headings, cells)
+    return Markdown(f"{body}\n{escaped(table.note)}\n") if table.note else body
+
+
+def markdown_file(table: Table) -> str:
+    """A table as a file of its own, under its title."""
+    return f"# {escaped(table.title)}\n\n{markdown(table)}"

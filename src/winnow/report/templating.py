@@ -1,16 +1,15 @@
 """Templates and files that pages are made of, and what several of them print the same way."""
 
-import io
-from collections.abc import Mapping
 from dataclasses import replace
 from importlib.resources import files
-from typing import Any
+from typing import Any, Literal
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
-from ruamel.yaml import YAML
 
+from winnow.credentials import masked_tree
 from winnow.findings import Findings, Table
+from winnow.markup import code, escaped_value, fenced, literal, yaml_text
 from winnow.report.tables import for_people, markdown
 
 FIGURES = {
@@ -23,12 +22,15 @@ FIGURES = {
 }
 
 
-def environment(*, autoescape: bool) -> Environment:
-    """Where the templates are; an undefined name in one is an error."""
-    return Environment(
-        loader=PackageLoader("winnow.report"), autoescape=autoescape, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True, keep_trailing_newline=True,
+def environment(language: Literal["html", "markdown"]) -> Environment:
+    """Where the templates are. Texts are escaped as the language asks for; an undefined name is an error."""
+    is_html = language == "html"
+    made = Environment(
+        loader=PackageLoader("winnow.report"), autoescape=is_html, finalize=None if is_html else escaped_value,
+        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
+    made.globals |= {"code": code, "literal": literal, "fenced": fenced}
+    return made
 
 
 def asset(path: str) -> Markup:
@@ -51,7 +53,7 @@ def context_of(findings: Findings) -> dict[str, Any]:
         "captions": FIGURES,
         "example_arm": first or next((arm.name for arm in findings.arms if arm.seeds), findings.baseline),
         "base_path": findings.settings.get("base_path", "base"),
-        "recipe_yaml": yaml_text(recipe.model_dump(mode="json", exclude_defaults=True)),
+        "recipe_yaml": yaml_text(masked_tree(recipe.model_dump(mode="json", exclude_defaults=True))),
         "environment": findings.settings.get("environment", {}),
         "machine": findings.settings.get("machine", {}),
     }
@@ -61,13 +63,3 @@ def where(table: Table, column: str, value: str) -> Table:
     """The rows with this value in a column, without that column."""
     rows = (row for row in table.rows if row[column] == value)
     return replace(table, rows=tuple({key: each for key, each in row.items() if key != column} for row in rows))
-
-
-def yaml_text(tree: Mapping[str, Any]) -> str:
-    """A mapping as YAML, in its own order."""
-    buffer = io.StringIO()
-    writer = YAML()
-    writer.default_flow_style = False
-    writer.width = 100
-    writer.dump(tree, buffer)
-    return buffer.getvalue()

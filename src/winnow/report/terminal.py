@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from winnow.errors import visible
 from winnow.findings import Findings, GivenFindings
 from winnow.report.tables import for_people
 
@@ -11,9 +12,9 @@ SAVINGS_COLUMNS = (
 )  # fmt: skip
 
 
-def verdict_lines(findings: Findings) -> list[str]:
+def verdict_lines(findings: Findings | GivenFindings) -> list[str]:
     """The verdict's sentence, then one for each boring arm beside it."""
-    return [findings.verdict.sentence, *findings.verdict.notes]
+    return [visible(each) for each in (findings.verdict.sentence, *findings.verdict.notes)]
 
 
 def savings_rows(findings: Findings) -> tuple[list[str], list[list[str]]]:
@@ -32,10 +33,11 @@ def render_terminal(findings: Findings) -> str:
 def compared_lines(findings: GivenFindings) -> list[str]:
     """Of runs that others made: the verdict's sentences, and all arms as rows."""
     headings, cells = for_people(findings.tables["comparisons"])
-    return [findings.verdict.sentence, *findings.verdict.notes, "", *_aligned([headings, *cells])]
+    return [*verdict_lines(findings), "", *_aligned([headings, *cells])]
 
 
 def _aligned(lines: list[list[str]]) -> list[str]:
+    lines = [list(map(visible, line)) for line in lines]
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))] if lines[0] else []
     return [
         "  ".join(

@@ -13,7 +13,7 @@ from winnow.report.card import model_card
 from winnow.report.figures import drawn_figures, png, svg
 from winnow.report.items import MOST_LETTERS, read_items
 from winnow.report.page import StudyPage, html_page
-from winnow.report.tables import csv_text, markdown
+from winnow.report.tables import csv_text, markdown_file
 from winnow.store import write_atomic
 
 PAGE = "report.html"
@@ -59,4 +59,4 @@ def write_tables(root: Path, tables: Mapping[str, Table]) -> None:
     """`tables/<name>.csv` with all columns and `tables/<name>.md` for people."""
     for table in tables.values():
         write_atomic(root / "tables" / f"{table.name}.csv", csv_text(table))
-        write_atomic(root / "tables" / f"{table.name}.md", f"# {table.title}\n\n{markdown(table)}")
+        write_atomic(root / "tables" / f"{table.name}.md", markdown_file(table))

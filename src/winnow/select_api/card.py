@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from winnow.markup import Markdown, code, escaped, front_matter, literal, table
 from winnow.records import Cost
 
 HUB_LICENCES = (
@@ -40,24 +41,24 @@ class Facts:
 def card(facts: Facts, fields: Mapping[str, str], *, folder: str, data_files: str) -> str:
     """The card as Markdown with its front matter; `fields` are the added columns and what they hold."""
     seed = "no seed" if facts.seed is None else f"seed {facts.seed}"
-    pool = f" of the study `{facts.study}`" if facts.study else ""
+    pool = f" of the study {code(facts.study)}" if facts.study else ""
     lines = [
-        *_front_matter(facts, data_files),
-        f"# {facts.examples:,} rows chosen by {facts.selector}",
+        front_matter(_metadata(facts, data_files)),
+        f"# {facts.examples:,} rows chosen by {escaped(facts.selector)}",
         "",
         f"winnow chose {facts.examples:,} of {facts.pool_examples:,} candidates{pool}, best first: selector "
-        f"`{facts.selector}`, fraction {facts.fraction:.6g}, {seed}, options `{json.dumps(facts.options)}`.",
+        f"{code(facts.selector)}, fraction {facts.fraction:.6g}, {seed}, options "
+        f"{code(json.dumps(facts.options, default=str))}.",
         "",
         "```python",
         "from datasets import load_dataset",
         "",
-        f'rows = load_dataset({json.dumps(folder)}, split="train")',
+        f'rows = load_dataset({literal(folder)}, split="train")',
         "```",
         "",
         "## What it is made of",
         "",
-        *_composition(facts),
-        "",
+        _composition(facts),
         "## What it cost",
         "",
         f"Scoring and selecting took {facts.cost.flops:.3g} FLOPs, {facts.cost.tokens:,} tokens through a model and "
@@ -65,47 +66,37 @@ def card(facts: Facts, fields: Mapping[str, str], *, folder: str, data_files: st
         "",
         "## What was left out",
         "",
-        *([f"- {count:,} rows: {reason}" for reason, count in facts.removed.items() if count] or ["Nothing."]),
+        *([f"- {count:,} rows: {escaped(reason)}" for reason, count in facts.removed.items() if count] or ["Nothing."]),
         "",
         "## Columns",
         "",
         "All columns of the rows as they were, and",
         "",
-        *(f"- `{name}`: {meaning}" for name, meaning in fields.items()),
+        *(f"- {code(name)}: {meaning}" for name, meaning in fields.items()),
         *(f"\n{note}" for note in facts.notes),
     ]
     return "\n".join(lines) + "\n"
 
 
-def _front_matter(facts: Facts, data_files: str) -> list[str]:
+def _metadata(facts: Facts, data_files: str) -> dict[str, Any]:
     lower = dict.fromkeys(licence.lower() for licence in facts.licences.values())
     named = dict.fromkeys(each if each in HUB_LICENCES else "other" for each in lower)
     size = next((name for bound, name in SIZES if facts.examples < bound), "n>10M")
-    return [
-        "---",
-        "license:",
-        *(f"- {name}" for name in named),
-        "size_categories:",
-        f"- {size}",
-        "tags:",
-        "- data-selection",
-        "configs:",
-        "- config_name: default",
-        "  data_files:",
-        "  - split: train",
-        f"    path: {data_files}",
-        "---",
-        "",
-    ]
+    files = [{"split": "train", "path": data_files}]
+    return {
+        "license": list(named), "size_categories": [size], "tags": ["data-selection"],
+        "configs": [{"config_name": "default", "data_files": files}],
+    }  # fmt: skip
 
 
-def _composition(facts: Facts) -> list[str]:
-    head = "| source | licence | candidates | chosen | share of candidates | share of chosen | mean tokens |"
-    lines = [head, "|---|---|---:|---:|---:|---:|---:|"]
-    for row in facts.composition:
-        tokens = "–" if row["mean_tokens"] is None else f"{row['mean_tokens']:.1f}"
-        lines.append(
-            f"| {row['source']} | {facts.licences.get(row['source'], 'unknown')} | {row['pool_examples']:,} "
-            f"| {row['selected_examples']:,} | {row['pool_share']:.1%} | {row['selected_share']:.1%} | {tokens} |"
-        )
-    return lines
+def _composition(facts: Facts) -> Markdown:
+    heads = ["source", "licence", "candidates", "chosen", "share of candidates", "share of chosen", "mean tokens"]
+    rows = [
+        [
+            row["source"], facts.licences.get(row["source"], "unknown"), f"{row['pool_examples']:,}",
+            f"{row['selected_examples']:,}", f"{row['pool_share']:.1%}", f"{row['selected_share']:.1%}",
+            "–" if row["mean_tokens"] is None else f"{row['mean_tokens']:.1f}",
+        ]
+        for row in facts.composition
+    ]  # fmt: skip
+    return table(heads, rows, numbers=5)
