@@ -316,7 +316,9 @@ def publish(
         raise typer.BadParameter("give --repo USER/NAME, or --dry-run to build and check alone")
     from winnow import publishing
 
-    built = publishing.build(study, out or study.with_name(f"{study.name}-upload"))
+    if repository is not None:
+        publishing.check_repository(repository)
+    built = publishing.build(study, out or study.absolute().with_name(f"{study.absolute().name}-upload"))
     checked = publishing.check(built)
     pushed = publishing.push(built, repository, private=private) if repository and not dry_run else {}
     if as_json:

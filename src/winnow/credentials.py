@@ -56,7 +56,7 @@ def masked_tree(tree: Any) -> Any:
             for key, value in tree.items()
         }
     if isinstance(tree, list | tuple):
-        return [masked_tree(value) for value in tree]
+        return type(tree)(masked_tree(value) for value in tree)
     return masked(tree) if isinstance(tree, str) else tree
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
+from winnow.credentials import masked
 from winnow.errors import visible
 
 
@@ -43,7 +44,7 @@ def escaped(text: str) -> Markdown:
     """The text in one line of Markdown, in which nothing is a tag, a link, code, emphasis or the end of a cell."""
     if isinstance(text, Markdown):
         return text
-    line = SPECIAL.sub(r"\\\g<0>", visible(" ".join(text.split())))
+    line = SPECIAL.sub(r"\\\g<0>", masked(visible(" ".join(text.split()))))
     line = TAG.sub("&lt;", ENTITY.sub("&amp;", line))
     return Markdown(BLOCK.sub(r"\g<1>\\\g<2>", line))
 

@@ -16,6 +16,7 @@ from typing import Any
 from filelock import FileLock
 
 from winnow.arguments import AnyPath, FolderPath, Seed, Text, checks_arguments
+from winnow.credentials import MASK
 from winnow.data_warnings import data_warnings
 from winnow.errors import RecipeError, nearest
 from winnow.findings import Findings
@@ -173,6 +174,11 @@ def track(folder: str | Path, overrides: Sequence[str] = ()) -> int:
     if not wanted_trackers(recipe.trackers):
         raise RecipeError(f"study {folder} has no trackers; name one: --set trackers.tensorboard={{}}")
     check_installed(recipe.trackers)
+    if recipe.trackers.mlflow is not None and MASK in (recipe.trackers.mlflow.uri or ""):
+        raise RecipeError(
+            f"study {folder} keeps the address of MLflow without its password; give the address again with --set "
+            "trackers.mlflow.uri=..., and name and password in MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+        )
     stages = expand(recipe, selector_traits()).stages
     return send_study(Path(folder), findings, stages, recipe.trackers, must=True)
 

@@ -9,7 +9,6 @@ records lose the texts of evaluation sets whose licence is not known to let othe
 """
 
 import io
-import re
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +20,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from winnow.analysis.study_folder import Study, load
-from winnow.errors import ArtifactError, PublishError
+from winnow.arguments import AnyPath, FolderPath, checks_arguments
+from winnow.credentials import holds_secret
+from winnow.errors import ArtifactError, PublishError, shown
 from winnow.findings import Findings
 from winnow.licences import may_redistribute
 from winnow.pipeline import report
@@ -34,7 +35,6 @@ COPIED = "recipe.yaml", "study.json", "adapters", "base"
 TEXTS = "output", "extracted", "answer", "prompt"
 """Columns of item records that hold what a licence may forbid to copy."""
 ITEM_RECORDS = "evaluation.*.parquet", "prompts.parquet", "selection.*.parquet"
-SECRET = re.compile(rb"\bhf_[A-Za-z0-9]{30,}\b|\bghp_[A-Za-z0-9]{30,}\b|\bAKIA[0-9A-Z]{16}\b")
 WEIGHTS = "adapter_model.safetensors", "model.safetensors", "model.safetensors.index.json"
 TEXT_FILES = (".md", ".json", ".yaml", ".csv", ".html", ".txt")
 
@@ -63,7 +63,8 @@ class Check:
     bytes: int = field(default=0)
 
 
-def build(folder: str | Path, out: str | Path) -> Built:
+@checks_arguments(ArtifactError)
+def build(folder: AnyPath, out: FolderPath) -> Built:
     """Both folders, made anew below `out` from the study folder, which is left as it is.
 
     Raises ArtifactError where something else stands at `out`, or a file of the study is not what was written.
@@ -190,8 +191,11 @@ def _selection_problems(built: Built) -> Iterator[str]:
 
 def _secrets(root: Path, files: Sequence[Path]) -> Iterator[str]:
     for path in files:
-        if path.suffix in TEXT_FILES and SECRET.search(path.read_bytes()):
-            yield f"{path.relative_to(root)} holds what looks like an access token; remove it where it comes from"
+        if path.suffix in TEXT_FILES and holds_secret(path.read_text(encoding="utf-8", errors="replace")):
+            yield (
+                f"{path.relative_to(root)} holds what looks like an access token or a password; remove it where it "
+                "comes from (winnow run leaves it out of recipe.yaml)"
+            )
 
 
 def _warnings(built: Built, files: Sequence[Path]) -> Iterator[str]:
@@ -208,6 +212,23 @@ def _warnings(built: Built, files: Sequence[Path]) -> Iterator[str]:
         yield f"{len(named)} files name your home folder, such as {first}; write paths relative to the recipe's folder"
 
 
+def check_repository(name: str) -> None:
+    """Raises PublishError where a hub takes no repositories of this name: known without asking one."""
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id
+
+    try:
+        for each in (name, f"{name}-selections"):
+            validate_repo_id(each)
+        is_name = name.count("/") == 1 and not set(name.split("/")) & {"", ".", ".."}
+    except HFValidationError:
+        is_name = False
+    if not is_name:
+        raise PublishError(
+            f"--repo is {shown(name)}; it must be USER/NAME, of letters, digits, -, _ and ., at most 85 characters"
+        )
+
+
 def push(built: Built, repository: str, *, private: bool = False, endpoint: str | None = None) -> dict[str, str]:
     """Push the model folder to `repository` and the selections to `<repository>-selections`; their addresses.
 
@@ -216,6 +237,7 @@ def push(built: Built, repository: str, *, private: bool = False, endpoint: str 
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
+    check_repository(repository)
     found = check(built).problems
     if found:
         raise PublishError(f"nothing was pushed, since {len(found)} checks failed: {'; '.join(found)}")

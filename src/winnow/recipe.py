@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from winnow.credentials import masked_tree
 from winnow.errors import nearest
 from winnow.licences import is_noncommercial
 from winnow.row_templates import columns_of
@@ -112,6 +113,9 @@ class EndpointTeacherRecipe(Frozen):
     def _own_fields(self) -> Self:
         if not re.fullmatch(r"https?://[^@\s]+", self.url):
             raise ValueError("teacher.url is not http(s)://host/v1, or it holds a name or password; mend it")
+        for key, value in (("url", self.url), ("options", self.options)):
+            if masked_tree(value) != value:
+                raise ValueError(f"teacher.{key} holds what looks like a key; name its variable in api_key_variable")
         ours = {"model", "messages", "temperature", "stream", "n"} & set(self.options)
         if ours:
             raise ValueError(f"teacher.options has {sorted(ours)[0]!r}, which winnow sets itself; remove it")

@@ -7,6 +7,7 @@ listens on this machine alone, and answers only to those who call it by a name o
 """
 
 import json
+import sys
 import tempfile
 import threading
 import time
@@ -42,6 +43,8 @@ from winnow.walk import OF_ARMS, Present, present
 LOOPBACK = "127.0.0.1"
 EVERY_SECONDS = 2.0
 """Between two looks at the store."""
+IDLE_SECONDS = 20.0
+"""A connection that says or hears nothing for so long is closed; the page asks anew every few seconds."""
 NAMED_AT_WORK = 3
 """Stages at work that are named in the line of progress."""
 
@@ -200,7 +203,7 @@ def serving(folder: str | Path, *, store: str | Path | None = None, port: int = 
     """The address at which the live page is served inside the block; port 0 takes any free one."""
     watcher = Watcher(folder, store)
     try:
-        server = ThreadingHTTPServer((LOOPBACK, port), _handler(watcher))
+        server = _Server((LOOPBACK, port), _handler(watcher))
     except OSError as error:
         raise ArtifactError(f"port {port} cannot be used ({error.strerror}); give another with --port") from error
     watcher.start()
@@ -213,8 +216,21 @@ def serving(folder: str | Path, *, store: str | Path | None = None, port: int = 
         watcher.end()
 
 
+class _Server(ThreadingHTTPServer):
+    """Readers may go away whenever they like."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Nothing for one who went away or stopped listening; else what the server's library prints."""
+        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
+            super().handle_error(request, client_address)
+
+
 def _handler(watcher: Watcher) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
+        timeout = IDLE_SECONDS
+
         def do_GET(self) -> None:
             """The page or the state; nothing to who calls this machine by another name, as a web page could."""
             if self.headers.get("Host", "").rpartition(":")[0] not in (LOOPBACK, "localhost"):

@@ -11,6 +11,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from winnow.credentials import masked_tree
 from winnow.errors import ArtifactError
 from winnow.licences import may_redistribute, text_hash
 from winnow.parts import BenchmarkPart, EvaluatePart
@@ -110,9 +111,10 @@ def _git(*arguments: str) -> str:
 
 
 def _yaml(recipe: Recipe) -> str:
+    """The resolved recipe, as it may be handed on: without passwords in addresses."""
     yaml, stream = YAML(), io.StringIO()
     yaml.default_flow_style = False
-    yaml.dump(json.loads(recipe.model_dump_json()), stream)
+    yaml.dump(masked_tree(json.loads(recipe.model_dump_json())), stream)
     return stream.getvalue()
 
 

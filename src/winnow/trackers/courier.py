@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable
 from queue import SimpleQueue
 
+from winnow.errors import one_line
+
 PATIENCE_SECONDS = 30.0
 """How long a finished run waits for a tracker's answer."""
 LEAVING_SECONDS = 2.0
@@ -47,5 +49,5 @@ class Courier:
             try:
                 work()
             except Exception as error:
-                self.failure = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+                self.failure = f"{type(error).__name__}: {one_line(str(error))[:200]}"
             self._begun_at = None

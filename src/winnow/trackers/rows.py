@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from winnow.credentials import masked, masked_tree
 from winnow.records import Cost, to_json
 from winnow.trackers.interface import Row, Values
 
@@ -47,7 +48,7 @@ def cost_values(costs: Mapping[str, Cost]) -> Values:
 
 
 def flat(tree: Mapping[str, Any]) -> dict[str, str | int | float | bool]:
-    """Nested settings by dotted names, without those that are null; lists as JSON."""
+    """Nested settings by dotted names, without those that are null; lists as JSON, passwords masked."""
     return dict(_leaves(tree, ""))
 
 
@@ -56,6 +57,8 @@ def _leaves(tree: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str | i
         if isinstance(value, Mapping):
             yield from _leaves(value, f"{prefix}{key}.")
         elif isinstance(value, list | tuple):
-            yield f"{prefix}{key}", json.dumps(value)
+            yield f"{prefix}{key}", json.dumps(masked_tree(value))
+        elif isinstance(value, str):
+            yield f"{prefix}{key}", masked(value)
         elif value is not None:
             yield f"{prefix}{key}", value
