@@ -26,6 +26,7 @@ from winnow.markup import code, escaped, fenced, front_matter, literal, yaml_tex
 from winnow.plan_table import pool_lines
 from winnow.progress_bars import Bars
 from winnow.report.card import model_card
+from winnow.report.compared_figures import curves_figure
 from winnow.report.items import read_items
 from winnow.report.page import StudyPage, html_page
 from winnow.report.tables import markdown_file
@@ -185,6 +186,18 @@ def test_a_comparison_of_such_arms(tmp_path, command):
         "compare", tmp_path / "runs.jsonl", "--baseline", "full", "--metric", f"{LINE} loss", "--out", tmp_path / "c"
     )
     assert status == 0 and LINE in out
+
+
+@pytest.mark.parametrize("name", ["$\\frac{$", "$$", "$a$", "\\$5 $", "_a", "__", "%s {x}", LINE])
+def test_a_figure_of_such_arms(name, tmp_path):
+    rows = [
+        {"arm": arm, "seed": seed, "metric": "loss", "value": seed + step, "step": step, name: step}
+        for arm in ("full", name) for seed in (0, 1, 2) for step in (1, 2)
+    ]  # fmt: skip
+    found = winnow.compare(rows, baseline="full", cost=name)
+    found.write(tmp_path)
+    (legend,) = curves_figure(found.findings).legends
+    assert [text.get_text().replace("\\$", "$").strip() for text in legend.get_texts()] == ["full", name]
 
 
 @pytest.mark.parametrize("name", ["\x1b[31m", "a\x9b31m", "\u202eb"])

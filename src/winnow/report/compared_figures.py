@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from winnow.findings import GivenCurve, GivenFindings
-from winnow.report.styles import BLACK, COLOURS
+from winnow.report.styles import BLACK, COLOURS, in_figure
 
 SIZE = (9.0, 3.4)
 
@@ -21,10 +21,10 @@ def curves_figure(findings: GivenFindings) -> Figure | None:
     panels = list(figure.subplots(1, 1 + (findings.cost is not None), squeeze=False, sharey=True).flat)
     _draw(panels[0], findings, by_cost=False)
     panels[0].set_xlabel("step")
-    panels[0].set_ylabel(findings.metric)
+    panels[0].set_ylabel(in_figure(findings.metric))
     if findings.cost is not None:
         _draw(panels[1], findings, by_cost=True)
-        panels[1].set_xlabel(findings.cost)
+        panels[1].set_xlabel(in_figure(findings.cost))
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4)
     return figure
@@ -44,7 +44,7 @@ def _draw(axis: Axes, findings: GivenFindings, *, by_cost: bool) -> None:
         mean = (
             np.mean([(_places(curve, by_cost), curve.values) for curve in curves], axis=0) if is_aligned else ([], [])
         )
-        axis.plot(*mean, color=colours[arm], linewidth=1.8, label=arm)
+        axis.plot(*mean, color=colours[arm], linewidth=1.8, label=in_figure(arm))
 
 
 def _places(curve: GivenCurve, by_cost: bool) -> tuple[float, ...]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Literal
 
+from winnow.errors import visible
 from winnow.findings import ArmFacts
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31", "#6A51A3")
@@ -25,6 +26,12 @@ SETTINGS: dict[Any, Any] = {
     "ytick.color": "#444444", "axes.labelcolor": "#333333", "legend.frameon": False, "figure.dpi": 150,
     "figure.constrained_layout.w_pad": 0.08, "figure.constrained_layout.h_pad": 0.06,
 }  # fmt: skip
+
+
+def in_figure(name: str) -> str:
+    """A name as matplotlib draws it: with `$` it would be a formula, with `_` at its head the legend left it out."""
+    text = visible(name).replace("$", r"\$")
+    return f"\u2009{text}" if text.startswith("_") else text
 
 
 def arm_styles(arms: Sequence[ArmFacts]) -> dict[str, tuple[str, LineStyle]]:
