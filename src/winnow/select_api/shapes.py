@@ -15,6 +15,7 @@ no text, such as an image among the parts of a message, make a row no candidate.
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
@@ -29,6 +30,7 @@ from winnow.recipe import SourceRecipe
 from winnow.row_templates import columns_of
 from winnow.text.answers import MARKER, normalise_answer
 from winnow.text.cells import CHAT_KEYS, SHAREGPT_KEYS, Unreadable, cell_text, turns_of_cell
+from winnow.text.chat_templates import timeless
 from winnow.text.examples import ASSISTANT, USER, Message, completion_of, prompt_of
 
 if TYPE_CHECKING:
@@ -201,8 +203,11 @@ def _laid_out(tokenizer: Any, before: list[dict[str, str]], last: dict[str, str]
     if tokenizer is None or not tokenizer.chat_template:
         lines = [f"{turn['role']}: {turn['content']}" for turn in before]
         return "\n".join([*lines, "assistant:"]), f" {last['content']}"
-    prompt = tokenizer.apply_chat_template(before, tokenize=False, add_generation_prompt=True) if before else ""
-    whole = tokenizer.apply_chat_template([*before, last], tokenize=False)
+    written = partial(
+        tokenizer.apply_chat_template, chat_template=timeless(tokenizer.get_chat_template()), tokenize=False
+    )
+    prompt = written(before, add_generation_prompt=True) if before else ""
+    whole = written([*before, last])
     return prompt, whole.removeprefix(prompt) if whole.startswith(prompt) else last["content"]
 
 

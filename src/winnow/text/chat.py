@@ -10,6 +10,7 @@ those before it.
 """
 
 import re
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from winnow.errors import DataError, RecipeError
+from winnow.text.chat_templates import CHAT_DATE, CLOCK, timeless
 from winnow.text.examples import ASSISTANT, Message
 from winnow.text.tokenizers import Encoded
 
@@ -74,7 +76,12 @@ class ChatTemplate:
         if not tokenizer.is_fast:
             raise RecipeError(f"tokenizer {self.name} cannot tell where its tokens stand; chats need a fast tokenizer")
         self.tokenizer = tokenizer
-        self.template = tokenizer.get_chat_template(template)
+        self.template = timeless(tokenizer.get_chat_template(template))
+        if CLOCK in self.template:
+            warnings.warn(
+                f"the chat template of {self.name} asks for today's date; it is told {CHAT_DATE} on every day",
+                stacklevel=2,
+            )
         self.has_blocks = bool(BLOCKS.search(self.template))
 
     @cached_property
@@ -180,7 +187,7 @@ class ChatTemplate:
 
         try:
             yield
-        except (TemplateError, TypeError, ValueError, KeyError) as error:
+        except (TemplateError, TypeError, ValueError, LookupError, ArithmeticError, RecursionError) as error:
             raise DataError(
                 f"the chat template of {self.name} refuses conversation {name}: {error}; "
                 "remove it, or give another template as pool.chat_template"

@@ -1,11 +1,28 @@
-"""Where the chat template of a recipe comes from, and where it is left for the stages that use it."""
+"""Where the chat template of a recipe comes from, where it is left for the stages that use it, and how it is made to
+give the same text on any day: `timeless(template)`."""
 
+import re
+from functools import lru_cache
 from pathlib import Path
 
 from winnow.errors import RecipeError
 
 TEMPLATE = "chat_template.jinja"
 """File of an artifact that holds the recipe's chat template."""
+
+CLOCK = "strftime_now"
+"""The function by which templates ask for today's date: those of Llama 3.2, Mistral Small and Granite do."""
+CHAT_DATE = "26 Jul 2024"
+"""What they are told, at midnight, whatever the day: the date that Llama's templates name where there is no clock."""
+DIRECTIVES = {
+    "a": "Fri", "A": "Friday", "b": "Jul", "B": "July", "c": "Fri Jul 26 00:00:00 2024", "C": "20", "d": "26",
+    "D": "07/26/24", "e": "26", "f": "000000", "F": "2024-07-26", "g": "24", "G": "2024", "h": "Jul", "H": "00",
+    "I": "12", "j": "208", "k": " 0", "l": "12", "m": "07", "M": "00", "n": "\n", "p": "AM", "P": "am",
+    "r": "12:00:00 AM", "R": "00:00", "s": "1721952000", "S": "00", "t": "\t", "T": "00:00:00", "u": "5", "U": "29",
+    "V": "30", "w": "5", "W": "30", "x": "07/26/24", "X": "00:00:00", "y": "24", "Y": "2024", "z": "", "Z": "",
+}  # fmt: skip
+"""CHAT_DATE as strftime writes it in English; written out, since strftime follows the locale and the time zone."""
+BLOCK_TAGS = re.compile(r"\{%[-+]?\s*(?:end)?generation\s*[-+]?%\}")
 
 
 def read_template(given: str | None) -> str | None:
@@ -24,3 +41,41 @@ def read_template(given: str | None) -> str | None:
 def left_template(folder: Path) -> str | None:
     """The template in an artifact's folder; None where the tokenizer's own is used."""
     return (folder / TEMPLATE).read_text(encoding="utf-8") if (folder / TEMPLATE).is_file() else None
+
+
+@lru_cache
+def timeless(template: str) -> str:
+    """The template with CHAT_DATE for today: the same conversation has the same text on any day, on any machine.
+
+    Raises RecipeError where the template draws at random.
+    """
+    if drawn := _drawn(template):
+        raise RecipeError(
+            f"the chat template draws at random ({drawn}), so that the same conversation has other tokens each time; "
+            "give one that does not as pool.chat_template"
+        )
+    return _clock() + template if CLOCK in template else template
+
+
+def _clock() -> str:
+    """A macro that stands in the way of the function that asks the clock; it prints nothing itself."""
+    flags = ("", str), ("-", lambda text: text.lstrip("0 ") or text[-1:]), ("^", str.upper)
+    told = {f"%{flag}{key}": write(text) for flag, write in flags for key, text in DIRECTIVES.items()}
+    written = "".join(f"|replace({key!r}, {text!r})" for key, text in told.items())
+    percent = "|replace('%%', '\\x00')", "|replace('\\x00', '%')"
+    return f"{{% macro {CLOCK}(format) %}}{{{{ format{percent[0]}{written}{percent[1]} }}}}{{% endmacro %}}\n"
+
+
+def _drawn(template: str) -> str | None:
+    """What of Jinja's random filter or text a template uses; a template that is none is not looked into."""
+    from jinja2 import Environment, TemplateSyntaxError, nodes
+
+    try:
+        tree = Environment(extensions=["jinja2.ext.loopcontrols"]).parse(BLOCK_TAGS.sub("", template))
+    except (TemplateSyntaxError, RecursionError):
+        return None
+    filters = list(tree.find_all(nodes.Filter))
+    mapped = [each for found in filters if found.name == "map" for each in found.find_all(nodes.Const)]
+    if any(found.name == "random" for found in filters) or any(each.value == "random" for each in mapped):
+        return "the filter `random`"
+    return "`lipsum`" if any(name.name == "lipsum" for name in tree.find_all(nodes.Name)) else None

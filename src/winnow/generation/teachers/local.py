@@ -21,6 +21,7 @@ from winnow.models.generate import context_of
 from winnow.models.loading import load_model
 from winnow.recipe import LocalTeacherRecipe
 from winnow.records import Stored
+from winnow.text.chat_templates import timeless
 from winnow.text.tokenizers import eos_id, tokenizer_of
 
 
@@ -49,7 +50,10 @@ class LocalTeacher:
         """Token ids of a prompt, as a turn of a conversation where the model knows a form for that."""
         if getattr(self.tokenizer, "chat_template", None):
             turns = [{"role": "user", "content": prompt}]
-            text = self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+            template = timeless(self.tokenizer.get_chat_template())
+            text = self.tokenizer.apply_chat_template(
+                turns, chat_template=template, tokenize=False, add_generation_prompt=True
+            )
             ids = self.tokenizer(text, add_special_tokens=False)["input_ids"]
         else:
             ids = self.tokenizer(prompt)["input_ids"]
