@@ -30,7 +30,10 @@ def rendered(template):
         (LLAMA, f"Today Date: {CHAT_DATE}"),
         (MISTRAL, "Today is 2024-07-26"),
         (GRANITE, "Today's Date: July 26, 2024."),
-        ("{{ strftime_now('%A, %-d. %-m. %y, %I:%M %p, %H:%M:%S.%f') }}", "Friday, 26. 7. 24, 12:00 AM, 00:00:00.000000"),
+        (
+            "{{ strftime_now('%A, %-d. %-m. %y, %I:%M %p, %H:%M:%S.%f') }}",
+            "Friday, 26. 7. 24, 12:00 AM, 00:00:00.000000",
+        ),
         ("{{ strftime_now(format='100 %% of %Y, %%Y') }}", "100 % of 2024, %Y"),
         ("{{ strftime_now('%s|%Z|%z|%-H|%^b') }}", "1721952000|||0|JUL"),
         ("{% set f = '%Y' %}{{ strftime_now(f) }}", "2024"),
@@ -71,7 +74,9 @@ def test_a_template_that_draws_at_random_is_refused(template):
         timeless(template)
 
 
-@pytest.mark.parametrize("template", ["at random {{ messages }}", "{{ 'random' }}", "{% if %}", "{{ m | map('upper') }}"])
+@pytest.mark.parametrize(
+    "template", ["at random {{ messages }}", "{{ 'random' }}", "{% if %}", "{{ m | map('upper') }}"]
+)
 def test_other_templates_are_not(template):
     assert timeless(template) == template
 
