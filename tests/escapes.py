@@ -11,9 +11,11 @@ import socket
 import stat
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 FORGED_TESTS = "assert f() == {answer!r}"
+LOOPED_TESTS = "assert all(map(lambda answer: f() == answer, [{answer!r}]))"
 CLAIMED_TESTS = "assert f() is True"
 
 
@@ -36,6 +38,8 @@ class Host:
         self.folder = Path(folder)
         (self.folder / "secret").write_text("KEY")
         (self.folder / "target").write_text("untouched")
+        with suppress(OSError):  # where the file system knows no attributes, none can be read
+            os.setxattr(self.folder / "secret", "user.secret", b"KEY")
         self.sockets = self._listen()
         self.victim = subprocess.Popen([sys.executable, "-I", "-c", "input()"], stdin=subprocess.PIPE)
         self.before = self._state()

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from escapes import CLAIMED_TESTS, CLAIMS, EXHAUSTING, FORGED_TESTS, FORGERIES, Host, programs, survivors
+from escapes import (
+    CLAIMED_TESTS, CLAIMS, EXHAUSTING, FORGED_TESTS, FORGERIES, LOOPED_TESTS, Host, programs, survivors,
+)  # fmt: skip
 from winnow.sandbox.confinement import Limits
 from winnow.sandbox.programs import Keeper
 
@@ -54,9 +56,11 @@ def test_nothing_is_reached(name, keeper, host):
     assert found["outcome"] in ("failed", "error"), found
 
 
+@pytest.mark.parametrize("tests", [FORGED_TESTS, LOOPED_TESTS], ids=["plain", "looped"])
 @pytest.mark.parametrize("name", FORGERIES)
-def test_nothing_passes_that_does_not(name, keeper, host):
-    found = ran(keeper, host, FORGERIES[name], FORGED_TESTS.format(answer=secrets.token_hex(8)))
+def test_nothing_passes_that_does_not(name, tests, keeper, host):
+    found = ran(keeper, host, FORGERIES[name], tests.format(answer=secrets.token_hex(8)))
+    assert found["reason"].isprintable()
     assert found["outcome"] in ("failed", "error", "unsupported", "timeout", "memory"), found
 
 

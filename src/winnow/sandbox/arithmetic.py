@@ -17,7 +17,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
 from winnow.errors import SandboxError
-from winnow.sandbox.numbers import to_number
+from winnow.sandbox.numbers import shown, to_number
 from winnow.sandbox.ordered import in_order, num_cores
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ def _numeric(name: str, value: object) -> ArithmeticResult:
     """The result of a program whose `result` has this type and value; the value of other types is None."""
     number = to_number(value)
     if number is None:
-        return ArithmeticResult("non_numeric", reason=f"`result` is {name}" + (f": {value}" if value else ""))
+        return ArithmeticResult("non_numeric", reason=f"`result` is {name}" + (f": {shown(value)}" if value else ""))
     return ArithmeticResult("ok", number)
 
 

@@ -4,7 +4,7 @@ Started by the keeper as `python -I -S -c` with the text of `plain.py` and of th
 takes answers, a line of JSON each. What is asked, and what comes back:
 
     {"load": program}                    ["loaded", names of its functions]
-    {"call": name, "arguments": text}    ["returned", text, arguments that changed, by their places]
+    {"call": name, "arguments": text}    ["returned", text, arguments that changed, by their places or names]
     {"value": name}                      ["returned", text, {}] or ["missing"]
 
 or, to each, ["raised", names of its classes, message, text of its arguments], or ["other", type], which is no plain
@@ -71,10 +71,11 @@ def _number(value: Any) -> Any:
 
 def _call(function: Any, arguments: list[Any], named: dict[str, Any]) -> list[Any]:
     """What a function returns, and those of its arguments that it changed, by their places."""
-    before = [encode(argument) for argument in arguments]
+    given = {str(place): each for place, each in enumerate(arguments)} | named
+    before = {place: encode(each) for place, each in given.items()}
     returned = encode(function(*arguments, **named))
-    after = [encode(argument) for argument in arguments]
-    return ["returned", returned, {place: new for place, new in enumerate(after) if new != before[place]}]
+    after = {place: encode(each) for place, each in given.items()}
+    return ["returned", returned, {place: new for place, new in after.items() if new != before[place]}]
 
 
 def _main() -> None:

@@ -9,10 +9,11 @@ import json
 from collections.abc import Callable
 from typing import Any, TextIO
 
-from winnow.sandbox.numbers import to_number
+from winnow.sandbox.numbers import shown, to_number
 from winnow.sandbox.plain import NotPlain, decode, encode
 
 LONGEST_LINE = 16 << 20
+STEERING = "StopIteration", "StopAsyncIteration", "SkipTest"
 MALFORMED = (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError)
 
 
@@ -29,6 +30,8 @@ class Program:
 
     def __init__(self, requests: TextIO, answers: TextIO) -> None:
         self._requests, self._answers = requests, answers
+        self.fault: Unsupported | Ended | None = None
+        """Why no verdict can be given, also where a test's bare `except:` went on from there."""
 
     def ask(self, request: dict[str, Any]) -> list[Any]:
         """Its answer; raises Ended where none comes."""
@@ -37,10 +40,15 @@ class Program:
             line = self._answers.readline(LONGEST_LINE)
             answer = json.loads(line) if line.endswith("\n") else None
         except (OSError, *MALFORMED) as error:
-            raise Ended from error
+            raise self.ending(Ended()) from error
         if not isinstance(answer, list) or not answer:
-            raise Ended
+            raise self.ending(Ended())
         return answer
+
+    def ending(self, fault: Unsupported | Ended) -> Unsupported | Ended:
+        """The fault, kept."""
+        self.fault = self.fault or fault
+        return fault
 
 
 def judge(request: dict[str, Any], requests: TextIO, answers: TextIO) -> dict[str, Any]:
@@ -52,7 +60,10 @@ def judge(request: dict[str, Any], requests: TextIO, answers: TextIO) -> dict[st
             return _raised(loaded, "error")
         if "value" in request:
             return _value(program.ask({"value": request["value"]}))
-        return _run_tests(request, program, loaded[1])
+        verdict = _run_tests(request, program, loaded[1])
+        if program.fault is not None:
+            raise program.fault
+        return verdict
     except Unsupported as error:
         return {"outcome": "unsupported", "reason": str(error)}
     except (Ended, *MALFORMED):
@@ -70,7 +81,7 @@ def _value(answer: list[Any]) -> dict[str, Any]:
             value = decode(text)
             if (number := to_number(value)) is not None:
                 return {"outcome": "ok", "reason": "", "value": number}
-            return {"outcome": "non_numeric", "reason": f"`result` is {type(value).__name__}: {value}"[:1000]}
+            return {"outcome": "non_numeric", "reason": f"`result` is {type(value).__name__}: {shown(value)}"}
     return _raised(answer, "error")
 
 
@@ -101,19 +112,29 @@ def _stand_in(program: Program, name: str, names: dict[str, Any]) -> Callable[..
         try:
             packed = encode((list(arguments), named))
         except NotPlain as error:
-            raise Unsupported(f"{name} is given {error}, which is no plain data") from error
+            raise program.ending(Unsupported(f"{name} is given {error}, which is no plain data")) from error
         answer = program.ask({"call": name, "arguments": packed})
-        if answer[0] == "other":
-            raise Unsupported(f"{name} returns {answer[1]}, which is no plain data")
-        if answer[0] == "raised":
-            raise _exception(answer, names)
-        returned, changed = decode(answer[1]), {int(place): decode(text) for place, text in answer[2].items()}
-        for place, new in changed.items():
-            _change(arguments[place], new)
-        return returned
+        try:
+            if answer[0] == "raised":
+                raised = _exception(answer, names)
+            elif answer[0] == "other":
+                raise program.ending(Unsupported(f"{name} returns {answer[1]}, which is no plain data"))
+            else:
+                return _returned(answer, arguments, named)
+        except MALFORMED as error:
+            raise program.ending(Ended()) from error
+        raise raised
 
     call.__name__ = name
     return call
+
+
+def _returned(answer: list[Any], arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
+    """What a function gave back, once the tests' own arguments are as it left its copies."""
+    returned, given = decode(answer[1]), {str(place): each for place, each in enumerate(arguments)} | named
+    for place, text in answer[2].items():
+        _change(given[place], decode(text))
+    return returned
 
 
 def _change(argument: Any, new: Any) -> None:
@@ -126,13 +147,32 @@ def _change(argument: Any, new: Any) -> None:
 
 
 def _exception(answer: list[Any], names: dict[str, Any]) -> Exception:
-    """The nearest of the classes that the program raised which is known here."""
+    """The nearest of the classes that the program raised which is known here.
+
+    One that would end the tests' own loops, or have a test skipped, is a RuntimeError, as PEP 479 has it.
+    """
     _, classes, message, arguments = answer
     for name in classes:
         kind = names.get(name, getattr(builtins, name, None))
+        if name in STEERING or (isinstance(kind, type) and _is_steering(kind)):
+            break
         if isinstance(kind, type) and issubclass(kind, Exception):
-            return kind(*decode(arguments))
+            return _made(kind, decode(arguments))
     return RuntimeError(f"{classes[0]}: {message}")
+
+
+def _is_steering(kind: type) -> bool:
+    return any(base.__name__ in STEERING for base in kind.__mro__)
+
+
+def _made(kind: type[Exception], arguments: Any) -> Exception:
+    """An exception of this class; of the tests' own ones whose making takes other arguments, one that was not made."""
+    try:
+        return kind(*arguments)
+    except Exception:
+        made = kind.__new__(kind)
+        made.args = tuple(arguments)
+        return made
 
 
 def _raised(answer: list[Any], outcome: str) -> dict[str, Any]:
@@ -140,4 +180,4 @@ def _raised(answer: list[Any], outcome: str) -> dict[str, Any]:
     _, classes, message, _ = answer
     if classes[0] == "MemoryError":
         outcome = "memory"
-    return {"outcome": outcome, "reason": f"{classes[0]}: {message}".removesuffix(": ")}
+    return {"outcome": outcome, "reason": f"{classes[0]}: {message}".removesuffix(": ")[:1000]}

@@ -189,9 +189,15 @@ def _verdict(ended: str, verdict: bytes) -> dict[str, Any]:
     if ended != "verdict":
         return {"outcome": ended, "reason": f"more {ended} than allowed"}
     try:
-        return dict(json.loads(verdict))
-    except ValueError:
+        found = dict(json.loads(verdict))
+        return {**found, "reason": _printable(str(found["reason"]))}
+    except (ValueError, KeyError, TypeError):
         return {"outcome": "error", "reason": "the judge ended without a verdict"}
+
+
+def _printable(text: str) -> str:
+    """The text on one line, without what only a program could have put there: half characters, control characters."""
+    return "".join(each if each.isprintable() else " " for each in text).strip()
 
 
 def _be_first_process() -> None:

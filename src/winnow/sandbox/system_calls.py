@@ -2,9 +2,10 @@
 
     install(own_pid=os.getpid())    # for this process and whatever it executes, for good
 
-Denied calls fail with EPERM; calls newer than this table with ENOSYS, as on an older kernel; calls by the numbers of
-another architecture (32-bit, x32) end the process. Numbers are those of the kernel's headers 6.1 (`asm/unistd_64.h`,
-`asm-generic/unistd.h`); source for the filter's form: Documentation/userspace-api/seccomp_filter.rst.
+A list of calls is allowed, some of them for some values of an argument; others fail with EPERM, calls newer than this
+table with ENOSYS, as on an older kernel. Calls by the numbers of another architecture (32-bit, x32) end the process.
+Numbers are those of the kernel's headers 6.1 (`asm/unistd_64.h`, `asm-generic/unistd.h`); source for the filter's form:
+Documentation/userspace-api/seccomp_filter.rst.
 """
 
 import ctypes
@@ -19,76 +20,82 @@ LAST_KNOWN = 451
 X32 = 0x40000000
 
 # fmt: off
-DENIED: dict[str, tuple[int | None, int | None]] = {
-    # sockets of every family
-    "socket": (41, 198), "socketpair": (53, 199), "connect": (42, 203), "accept": (43, 202), "accept4": (288, 242),
-    "bind": (49, 200), "listen": (50, 201), "sendto": (44, 206), "recvfrom": (45, 207), "sendmsg": (46, 211),
-    "recvmsg": (47, 212), "sendmmsg": (307, 269), "recvmmsg": (299, 243), "shutdown": (48, 210),
-    "getsockname": (51, 204), "getpeername": (52, 205), "setsockopt": (54, 208), "getsockopt": (55, 209),
-    # other processes and threads, and programs that lie in no file
-    "fork": (57, None), "vfork": (58, None), "clone": (56, 220), "execveat": (322, 281), "memfd_create": (319, 279),
-    "memfd_secret": (447, 447),
-    # reaching into other processes, or changing how they run
-    "ptrace": (101, 117), "process_vm_readv": (310, 270), "process_vm_writev": (311, 271),
-    "process_madvise": (440, 440), "process_mrelease": (448, 448), "kcmp": (312, 272), "pidfd_open": (434, 434),
-    "pidfd_getfd": (438, 438), "pidfd_send_signal": (424, 424), "tkill": (200, 130), "rt_sigqueueinfo": (129, 138),
-    "rt_tgsigqueueinfo": (297, 240), "prctl": (157, 167), "setpriority": (141, 140), "ioprio_set": (251, 30),
-    "sched_setparam": (142, 118), "sched_setscheduler": (144, 119), "sched_setaffinity": (203, 122),
-    "sched_setattr": (314, 274), "migrate_pages": (256, 238), "move_pages": (279, 239),
-    # mounts and namespaces
-    "mount": (165, 40), "umount2": (166, 39), "pivot_root": (155, 41), "chroot": (161, 51),
-    "mount_setattr": (442, 442), "fsopen": (430, 430), "fsconfig": (431, 431), "fsmount": (432, 432),
-    "fspick": (433, 433), "move_mount": (429, 429), "open_tree": (428, 428), "unshare": (272, 97),
-    "setns": (308, 268),
-    # what Landlock does not see: modes, owners, times and attributes of any file, files by handle
-    "chmod": (90, None), "fchmod": (91, 52), "fchmodat": (268, 53), "chown": (92, None), "fchown": (93, 55),
-    "lchown": (94, None), "fchownat": (260, 54), "setxattr": (188, 5), "lsetxattr": (189, 6), "fsetxattr": (190, 7),
-    "removexattr": (197, 14), "lremovexattr": (198, 15), "fremovexattr": (199, 16), "utime": (132, None),
-    "utimes": (235, None), "utimensat": (280, 88), "futimesat": (261, None), "truncate": (76, 45),
-    "mknod": (133, None), "mknodat": (259, 33), "name_to_handle_at": (303, 264), "open_by_handle_at": (304, 265),
-    # users and capabilities
-    "setuid": (105, 146), "setgid": (106, 144), "setreuid": (113, 145), "setregid": (114, 143),
-    "setresuid": (117, 147), "setresgid": (119, 149), "setfsuid": (122, 151), "setfsgid": (123, 152),
-    "setgroups": (116, 159), "capset": (126, 91),
-    # wide doors into the kernel
-    "bpf": (321, 280), "io_uring_setup": (425, 425), "io_uring_enter": (426, 426), "io_uring_register": (427, 427),
-    "perf_event_open": (298, 241), "userfaultfd": (323, 282), "fanotify_init": (300, 262),
-    "fanotify_mark": (301, 263), "keyctl": (250, 219), "add_key": (248, 217), "request_key": (249, 218),
-    "personality": (135, 92), "modify_ldt": (154, None), "iopl": (172, None), "ioperm": (173, None),
-    "uselib": (134, None), "lookup_dcookie": (212, 18), "nfsservctl": (180, 42), "ustat": (136, None),
-    "sysfs": (139, None),
-    "splice": (275, 76), "tee": (276, 77), "vmsplice": (278, 75),
-    # memory and queues that outlive their process
-    "shmget": (29, 194), "shmat": (30, 196), "shmctl": (31, 195), "msgget": (68, 186), "msgsnd": (69, 189),
-    "msgrcv": (70, 188), "msgctl": (71, 187), "semget": (64, 190), "semop": (65, 193), "semtimedop": (220, 192),
-    "semctl": (66, 191), "mq_open": (240, 180), "mq_unlink": (241, 181),
-    # the machine itself
-    "init_module": (175, 105), "finit_module": (313, 273), "delete_module": (176, 106), "kexec_load": (246, 104),
-    "kexec_file_load": (320, 294), "reboot": (169, 142), "swapon": (167, 224), "swapoff": (168, 225),
-    "acct": (163, 89), "quotactl": (179, 60), "quotactl_fd": (443, 443), "syslog": (103, 116), "vhangup": (153, 58),
-    "settimeofday": (164, 170), "clock_settime": (227, 112), "adjtimex": (159, 171), "clock_adjtime": (305, 266),
-    "sethostname": (170, 161), "setdomainname": (171, 162),
+ALLOWED: dict[str, tuple[int | None, int | None]] = {
+    # files that are open
+    "read": (0, 63), "write": (1, 64), "readv": (19, 65), "writev": (20, 66), "pread64": (17, 67), "pwrite64": (18, 68),
+    "preadv": (295, 69), "pwritev": (296, 70), "lseek": (8, 62), "close": (3, 57), "close_range": (436, 436),
+    "dup": (32, 23), "dup2": (33, None), "dup3": (292, 24), "pipe": (22, None), "pipe2": (293, 59),
+    "ftruncate": (77, 46), "fallocate": (285, 47), "fsync": (74, 82), "fdatasync": (75, 83), "sendfile": (40, 71),
+    "copy_file_range": (326, 285), "getdents": (78, None), "getdents64": (217, 61),
+    # files by path, of which Landlock decides; what a path is
+    "creat": (85, None), "stat": (4, None), "fstat": (5, 80), "lstat": (6, None), "newfstatat": (262, 79),
+    "statx": (332, 291), "access": (21, None), "faccessat": (269, 48), "faccessat2": (439, 439), "readlink": (89, None),
+    "readlinkat": (267, 78), "getcwd": (79, 17), "chdir": (80, 49), "fchdir": (81, 50), "umask": (95, 166),
+    "mkdir": (83, None), "mkdirat": (258, 34), "rmdir": (84, None), "unlink": (87, None), "unlinkat": (263, 35),
+    "rename": (82, None), "renameat": (264, 38), "renameat2": (316, 276), "link": (86, None), "linkat": (265, 37),
+    "symlink": (88, None), "symlinkat": (266, 36),
+    # waiting
+    "poll": (7, None), "ppoll": (271, 73), "select": (23, None), "pselect6": (270, 72), "epoll_create": (213, None),
+    "epoll_create1": (291, 20), "epoll_ctl": (233, 21), "epoll_wait": (232, None), "epoll_pwait": (281, 22),
+    "epoll_pwait2": (441, 441), "eventfd": (284, None), "eventfd2": (290, 19), "timerfd_create": (283, 85),
+    "timerfd_settime": (286, 86), "timerfd_gettime": (287, 87), "pause": (34, None), "nanosleep": (35, 101),
+    "alarm": (37, None), "setitimer": (38, 103), "getitimer": (36, 102), "sched_yield": (24, 124), "futex": (202, 98),
+    # own memory
+    "mmap": (9, 222), "mprotect": (10, 226), "munmap": (11, 215), "mremap": (25, 216), "msync": (26, 227),
+    "brk": (12, 214),
+    # own process, its signals and its end
+    "execve": (59, 221), "exit": (60, 93), "exit_group": (231, 94), "wait4": (61, 260), "waitid": (247, 95),
+    "rt_sigaction": (13, 134), "rt_sigprocmask": (14, 135), "rt_sigreturn": (15, 139), "rt_sigpending": (127, 136),
+    "rt_sigtimedwait": (128, 137), "rt_sigsuspend": (130, 133), "sigaltstack": (131, 132),
+    "restart_syscall": (219, 128), "set_tid_address": (218, 96), "set_robust_list": (273, 99), "rseq": (334, 293),
+    "arch_prctl": (158, None), "getrusage": (98, 165), "getrlimit": (97, 163), "setrlimit": (160, 164),
+    "times": (100, 153), "getpid": (39, 172), "gettid": (186, 178), "getppid": (110, 173), "getpgrp": (111, None),
+    "getuid": (102, 174), "geteuid": (107, 175), "getgid": (104, 176), "getegid": (108, 177), "getresuid": (118, 148),
+    "getresgid": (120, 150), "getgroups": (115, 158),
+    # the clock, the machine's kind, and chance
+    "time": (201, None), "gettimeofday": (96, 169), "uname": (63, 160), "sysinfo": (99, 179), "getcpu": (309, 168),
+    "getrandom": (318, 278),
 }
-"""Name: number on x86_64, number on aarch64; None where the architecture has no such call."""
+"""Name: number on x86_64, number on aarch64; None where the architecture has no such call.
+
+They reach the process itself, and files that Landlock lets it open. All others are denied, whether they change others
+or only watch them."""
 # fmt: on
 
-NOT_FOUND = {"clone3": (435, 435), "openat2": (437, 437)}
-"""Calls whose arguments a filter cannot see, answered with ENOSYS so that the C library takes their elder sisters."""
+NOT_FOUND = {"clone3": (435, 435), "openat2": (437, 437), "preadv2": (327, 286), "pwritev2": (328, 287)}
+"""Calls that are answered with ENOSYS so that the C library takes their elder sisters.
 
-OWN_PROCESS_ONLY = {"kill": (62, 129), "tgkill": (234, 131)}
-"""Calls whose first argument has to be the process itself."""
+A filter cannot see the arguments of the first two; the others tell whether somebody has read a part of a file."""
 
-WITHOUT_PROCESS = {"prlimit64": (302, 261)}
-"""Calls whose first argument has to be 0: the caller."""
+SELF = -1
+"""The process itself, among the values below."""
+CLOCKS = tuple(range(12))
+"""The machine's clocks, and the process's own; greater numbers name other processes."""
+
+FOR_VALUES: dict[str, tuple[int, int, int, tuple[int, ...]]] = {
+    "kill": (62, 129, 0, (SELF,)),
+    "tgkill": (234, 131, 0, (SELF,)),
+    "prlimit64": (302, 261, 0, (0,)),
+    "getpgid": (121, 155, 0, (0, SELF)),
+    "getsid": (124, 156, 0, (0, SELF)),
+    "getpriority": (140, 141, 1, (0, SELF)),
+    "sched_getaffinity": (204, 123, 0, (0, SELF)),
+    "clock_gettime": (228, 113, 0, CLOCKS),
+    "clock_getres": (229, 114, 0, CLOCKS),
+    "clock_nanosleep": (230, 115, 0, CLOCKS),
+    # F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_GETLK, F_SETLK, F_SETLKW, F_DUPFD_CLOEXEC
+    "fcntl": (72, 25, 1, (0, 1, 2, 3, 4, 5, 6, 7, 1030)),
+    # TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX, TCGETS2
+    "ioctl": (16, 29, 1, (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451, 0x802C542A)),
+    # NORMAL to DONTNEED, FREE, HUGEPAGE, NOHUGEPAGE, DONTDUMP, DODUMP
+    "madvise": (28, 233, 2, (0, 1, 2, 3, 4, 8, 14, 15, 16, 17)),
+}
+"""Numbers, and which argument must have one of which values."""
 
 OPENING = {"open": (2, None, 1), "openat": (257, 56, 2)}
 """Numbers, and which argument has the flags. Cutting a file that is opened for reading is denied: before its third
 version Landlock takes that for reading."""
 O_ACCMODE, O_TRUNC = 0o3, 0o1000
-
-FCNTL = (72, 25)
-SIGNALLING = (8, 10, 15)
-"""F_SETOWN, F_SETSIG, F_SETOWN_EX: they make the kernel send a signal of one's choice to another process."""
 
 LOAD, EQUAL, AT_LEAST, AND, RETURN = 0x20, 0x15, 0x35, 0x54, 0x06
 ALLOW, FAIL, KILL = 0x7FFF0000, 0x00050000, 0x80000000
@@ -124,28 +131,24 @@ def instructions(machine: str, own_pid: int) -> list[Instruction]:
     if machine == "x86_64":
         made += [(AT_LEAST, 0, 1, X32), _answer(KILL)]
     made += [(AT_LEAST, 0, 1, LAST_KNOWN + 1), _answer(FAIL, errno.ENOSYS)]
-    for table, number in ((DENIED, errno.EPERM), (NOT_FOUND, errno.ENOSYS)):
-        for numbers in table.values():
-            made += _when(numbers[column], [_answer(FAIL, number)])
-    for numbers in OWN_PROCESS_ONLY.values():
-        made += _when(numbers[column], [_argument(0), (EQUAL, 1, 0, own_pid), _answer(FAIL, errno.EPERM)])
-    for numbers in WITHOUT_PROCESS.values():
-        made += _when(numbers[column], [_argument(0), (EQUAL, 1, 0, 0), _answer(FAIL, errno.EPERM)])
+    for numbers in ALLOWED.values():
+        made += _when(numbers[column], [_answer(ALLOW)])
+    for numbers in NOT_FOUND.values():
+        made += _when(numbers[column], [_answer(FAIL, errno.ENOSYS)])
+    for *call, place, values in FOR_VALUES.values():
+        wanted = [own_pid if value == SELF else value for value in values]
+        chosen = [step for value in wanted for step in ((EQUAL, 0, 1, value), _answer(ALLOW))]
+        made += _when(call[column], [_argument(place), *chosen, _answer(FAIL, errno.EPERM)])
     for *opening, flags in OPENING.values():
         masked = (AND, 0, 0, O_ACCMODE | O_TRUNC)
-        cut = [_argument(flags), masked, (EQUAL, 0, 1, O_TRUNC), _answer(FAIL, errno.EPERM)]
+        cut = [_argument(flags), masked, (EQUAL, 0, 1, O_TRUNC), _answer(FAIL, errno.EPERM), _answer(ALLOW)]
         made += _when(opening[column], cut)
-    owning = [step for command in SIGNALLING for step in ((EQUAL, 0, 1, command), _answer(FAIL, errno.EPERM))]
-    made += _when(FCNTL[column], [_argument(1), *owning])
-    return [*made, _answer(ALLOW)]
+    return [*made, _answer(FAIL, errno.EPERM)]
 
 
 def _when(number: int | None, steps: list[Instruction]) -> list[Instruction]:
-    """Steps for one call; where they come to no answer the call is allowed. Nothing for a call that does not exist."""
-    if number is None:
-        return []
-    steps = steps if len(steps) == 1 else [*steps, _answer(ALLOW)]
-    return [(EQUAL, 0, len(steps), number), *steps]
+    """Steps that answer one call; nothing for a call that does not exist."""
+    return [] if number is None else [(EQUAL, 0, len(steps), number), *steps]
 
 
 def _argument(place: int) -> Instruction:
