@@ -6,8 +6,16 @@ import sys
 import pytest
 
 from escapes import (
-    CLAIMED_TESTS, CLAIMS, EXHAUSTING, FORGED_TESTS, FORGERIES, LOOPED_TESTS, Host, programs, survivors,
-)  # fmt: skip
+    CLAIMED_TESTS,
+    CLAIMS,
+    EXHAUSTING,
+    FORGED_TESTS,
+    FORGERIES,
+    LOOPED_TESTS,
+    Host,
+    programs,
+    survivors,
+)
 from winnow.sandbox.confinement import REQUIRED, Limits
 from winnow.sandbox.programs import Keeper
 

@@ -10,8 +10,16 @@ from pathlib import Path
 import pytest
 
 from escapes import (
-    CLAIMED_TESTS, CLAIMS, EXHAUSTING, FORGED_TESTS, FORGERIES, LOOPED_TESTS, Host, programs, survivors,
-)  # fmt: skip
+    CLAIMED_TESTS,
+    CLAIMS,
+    EXHAUSTING,
+    FORGED_TESTS,
+    FORGERIES,
+    LOOPED_TESTS,
+    Host,
+    programs,
+    survivors,
+)
 from winnow.sandbox.confinement import Limits
 from winnow.sandbox.programs import Keeper
 
