@@ -89,6 +89,9 @@ class FakeEndpoint:
         if self.key and handler.headers.get("authorization") != f"Bearer {self.key}":
             told = handler.headers.get("authorization")
             return send(handler, 401, {"error": {"message": f"wrong key {told}"}})
+        if isinstance(fault, tuple):
+            self.charged.append((body["messages"][0]["content"], body["seed"]))
+            return send(handler, fault[0], raw=fault[1])
         if fault in ("429", "500", "400"):
             return send(handler, int(fault), {"error": {"message": f"fault {fault}"}})
         if fault == "429 after":

@@ -21,7 +21,7 @@ from winnow.trackers.following import following
 StageFunction = Callable[[Any, Mapping[str, Stored], Context], Outcome]
 
 KINDS = {
-    "generate": ("winnow.generation.stages", "generate", 1),
+    "generate": ("winnow.generation.stages", "generate", 2),
     "seeds": ("winnow.pool.stages", "make_tests", 4),
     "tests": ("winnow.pool.stages", "make_tests", 5),
     "corpus": ("winnow.pool.stages", "make_corpus", 3),

@@ -79,3 +79,11 @@ def test_a_prompt_that_leaves_no_room_is_refused(folder):
     recipe = SyntheticRecipe(examples=1)
     with pytest.raises(RecipeError, match="the teacher takes .* together; lower max_new_tokens"):
         answers_of(folder, [build_request(recipe, "0", "one_step", "How many?", "s", 1)], max_new_tokens=500)
+
+
+def test_a_question_of_its_own_that_is_too_long_is_given_up_and_the_others_are_answered(folder):
+    requests = [request_of(0), request_of(1, prompt="egg " * 5000), request_of(2)]
+    answers, _ = answers_of(folder, requests)
+    told = [answers[request.key] for request in requests]
+    assert [answer.is_given_up for answer in told] == [False, True, False]
+    assert told[1].finish_reason == "given up: a question too long for the teacher"

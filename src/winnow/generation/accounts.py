@@ -1,13 +1,13 @@
 """What a teacher was asked, what came back, and what it cost: for the stage's record and the card."""
 
 import gzip
-import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from winnow.generation.answers import json_line
 from winnow.generation.harvest import Harvest
 from winnow.generation.teachers.interface import Answer, Lost, Request
 from winnow.recipe import EndpointTeacherRecipe, SyntheticRecipe
@@ -50,8 +50,7 @@ def write_answers(path: Path, used: Used) -> None:
     """Every answer with its request, one JSON object a line."""
     with gzip.GzipFile(path, "wb", mtime=0) as file:
         for request, answer in used.pairs:
-            line = asdict(request) | asdict(answer)
-            file.write((json.dumps(line, ensure_ascii=False) + "\n").encode())
+            file.write((json_line(asdict(request) | asdict(answer)) + "\n").encode())
 
 
 def counts(harvest: Harvest, used: Used) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from filelock import FileLock
 
 from winnow import files
 from winnow.errors import ArtifactError
+from winnow.generation.harvest import HALF
 from winnow.generation.teachers.interface import Answer, Lost, Request
 from winnow.store import hash_json, write_atomic
 
@@ -45,9 +46,10 @@ class KeptAnswers:
     def tell(self, event: Answer | Lost) -> None:
         """Keep an answer before it counts; any thread may call it. One that was paid for survives a power cut, too."""
         kind = "answer" if isinstance(event, Answer) else "lost"
-        line = json.dumps({"event": kind} | dataclasses.asdict(event), ensure_ascii=False)
+        line = json_line({"event": kind} | dataclasses.asdict(event))
         with self._lock:
-            self._append(line + "\n")
+            if not (isinstance(event, Answer) and event.is_given_up):
+                self._append(line + "\n")
             if isinstance(event, Lost) or event.dollars:
                 files.sync(self.path)
             self._enter(event)
@@ -71,6 +73,12 @@ class KeptAnswers:
             self.answers[event.key] = event
         else:
             self.lost.append(event)
+
+
+def json_line(fields: dict[str, Any]) -> str:
+    """The fields as one line of JSON; half a character, which UTF-8 has no place for, is written as an escape."""
+    line = json.dumps(fields, ensure_ascii=False)
+    return line if HALF.search(line) is None else json.dumps(fields)
 
 
 @contextmanager

@@ -4,11 +4,12 @@ Every request is a pure function of its number, the seed and the answers before 
 order of those numbers: whether answers came in another order, or from an earlier attempt, changes nothing.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from random import Random
 
 from winnow.generation.harvest import Candidate, Harvest
-from winnow.generation.parsing import parse_problems, parse_program, parse_questions
+from winnow.generation.parsing import Parsed, parse_problems, parse_program, parse_questions
 from winnow.generation.prompts import Kind, write_prompt
 from winnow.generation.teachers.interface import Answer, Request
 from winnow.recipe import SyntheticRecipe
@@ -73,13 +74,18 @@ def build_request(
 
 def read(request: Request, answer: Answer, harvest: Harvest) -> list[Candidate]:
     """The problems in an answer whose question is of use; all else is counted."""
-    parsed = (parse_problems if request.kind == "one_step" else parse_questions)(answer.text)
+    parsed = parse(parse_problems if request.kind == "one_step" else parse_questions, answer)
     harvest.count_parsed(request, parsed)
     found = [
         Candidate(f"{request.id}/{place}", request.kind, request.seed_id, question, program)
         for place, (question, program) in enumerate(parsed.problems)
     ]
     return [candidate for candidate in found if harvest.is_of_use(candidate.question)]
+
+
+def parse(parser: Callable[[str], Parsed], answer: Answer) -> Parsed:
+    """What the parser finds in an answer; one that was given up counts under its reason."""
+    return Parsed(malformed=Counter({answer.finish_reason: 1})) if answer.is_given_up else parser(answer.text)
 
 
 def with_programs(
@@ -94,7 +100,7 @@ def with_programs(
     ]
     written: dict[str, list[str]] = {candidate.id: [] for candidate in candidates}
     for request, answer in answered(requests, ask):
-        parsed = parse_program(answer.text)
+        parsed = parse(parse_program, answer)
         harvest.count_parsed(request, parsed)
         written["/".join(request.id.split("/")[:2])] += [program for _, program in parsed.problems]
     return [each.with_programs(written[each.id]) for each in candidates if each.program or written[each.id]]

@@ -18,7 +18,9 @@ from winnow.generation.teachers.interface import Request
 from winnow.recipe import SyntheticRecipe
 from winnow.text.questions import NUMBERS
 
-SENTENCE_END = re.compile(r"[.?!]+(?=[\"')\]]*(?:\s|$))")
+SENTENCE_END = re.compile(r"(?<![.?!])[.?!]++(?=[\"')\]]*+(?:\s|$))")
+HALF = re.compile("[\ud800-\udfff]")
+"""Half of a pair of UTF-16 characters: legal in JSON, and no text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +152,8 @@ def written_as(recipe: SyntheticRecipe, question: str, program: str) -> str | No
 
 def fault_of_text(question: str, recipe: SyntheticRecipe) -> str | None:
     """Why a question is left out; None where it is not."""
+    if HALF.search(question):
+        return "half a character"
     if len(question) < recipe.min_characters:
         return f"shorter than {recipe.min_characters} characters"
     if num_sentences(question) < recipe.min_sentences:

@@ -87,9 +87,9 @@ def worked_steps(program: str) -> str | None:
             name, equation, value = _step(line, known)
             known[name] = value
             equations += [equation] if equation else []
-    except (ValueError, KeyError, ZeroDivisionError):
+        ends_in_result = bool(equations) and equations[-1].endswith(f" = {spell(known.get(RESULT, Fraction(0)))}")
+    except (SyntaxError, ValueError, KeyError, ZeroDivisionError, RecursionError, MemoryError):
         return None
-    ends_in_result = bool(equations) and equations[-1].endswith(f" = {spell(known.get(RESULT, Fraction(0)))}")
     return "\n".join(equations) if RESULT in known and ends_in_result else None
 
 

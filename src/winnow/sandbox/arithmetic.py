@@ -45,7 +45,8 @@ def run(program):
     if type(value) is int or type(value) is float:
         return value
     kind = type(value).__name__
-    return ('value', kind, str(value)[:1000] if kind in ('str', 'Decimal') else None)
+    text = str(value) if kind in ('str', 'Decimal') else ''
+    return ('value', kind, text if len(text) <= 1000 else None)
 [run(program) for program in programs]
 """
 

@@ -59,7 +59,7 @@ def _arguments(error: BaseException) -> str:
 
 def _number(value: Any) -> Any:
     """A number of another library, such as sympy's, as Python's own; what is none stays as it is."""
-    if value is None or isinstance(value, bool | int | float | str | list | tuple | dict):
+    if value is None or isinstance(value, bool | int | float | str | list | tuple | dict) or _is_truth(value):
         return value
     for convert in (operator.index, float):
         try:
@@ -67,6 +67,11 @@ def _number(value: Any) -> Any:
         except (TypeError, ValueError, OverflowError):
             continue
     return value
+
+
+def _is_truth(value: Any) -> bool:
+    """Whether it is numpy's True or False, which are no numbers, as Python's are none."""
+    return type(value).__name__ in ("bool", "bool_")
 
 
 def _call(function: Any, arguments: list[Any], named: dict[str, Any]) -> list[Any]:

@@ -29,7 +29,7 @@ def to_number(value: object) -> int | float | None:
     percentage or a number with its unit.
     """
     if isinstance(value, str):
-        return _spelled(value)
+        return _spelled(value) if len(value) <= MOST_DIGITS else None
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     if isinstance(value, int):
@@ -57,7 +57,7 @@ def same_number(value: float | str, reference: float | str) -> bool:
 
 def _spelled(text: str) -> int | float | None:
     plain = CURRENCY.sub("", text.replace("−", "-"), count=1).replace(" ", "").strip()
-    if len(plain) > MOST_DIGITS or not re.search("[0-9]", plain) or not NUMBER.fullmatch(plain):
+    if not re.search("[0-9]", plain) or not NUMBER.fullmatch(plain):
         return None
     plain = plain.replace(",", "")
     if plain.lstrip("-+").isdecimal():

@@ -5,6 +5,7 @@ as long as they ask for (`Retry-After`); an attempt that was cut off counts agai
 have cost. What no waiting mends (a wrong key, an unknown model) ends generation with one line.
 """
 
+import json
 import random
 import re
 import threading
@@ -26,6 +27,12 @@ CHARACTERS_PER_TOKEN = 4
 """Where an endpoint does not tell its tokens."""
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 1.0, 60.0
 WORTH_ANOTHER_TRY = {408, 409, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529}
+UNFIT = {400, 413, 422}
+"""What an endpoint that answers others says of one request: too long, or against its rules."""
+LONGEST_REST_SECONDS = 3600.0
+MAX_BYTES = 64 << 20
+"""A response that goes on after this is no answer."""
+MOST_TOKENS = 10**9
 SHOWN_CHARACTERS = 200
 
 
@@ -39,6 +46,10 @@ class _RefusedError(Exception):
 
 class _CutOffError(Exception):
     """An attempt that the endpoint may have answered, and charged for, without our having the answer."""
+
+
+class _UnfitError(Exception):
+    """The endpoint refuses this request, having answered others."""
 
 
 class EndpointTeacher:
@@ -95,6 +106,9 @@ class EndpointTeacher:
                     return
                 reason = outcome.reason if isinstance(outcome, Lost) else outcome
                 self._sleep(wait_seconds(attempt))
+            if reason.startswith(BROKEN) and self._has_answered:
+                tell(given_up(request, BROKEN, self.recipe.max_attempts))
+                return
             raise TeacherError(
                 f"{self.recipe.url} gave no answer in {self.recipe.max_attempts} attempts (last: {reason}); what was "
                 "answered is kept: run the same command again, or raise teacher.max_attempts"
@@ -131,6 +145,8 @@ class EndpointTeacher:
             return self._attempt(client, request, attempt, started)
         except _CutOffError as error:
             return Lost(request.key, str(error), at_most)
+        except _UnfitError as error:
+            return given_up(request, str(error), attempt)
         except _RefusedError as error:
             self._pace.hold(error.wait_seconds)
             return str(error)
@@ -138,25 +154,35 @@ class EndpointTeacher:
     def _attempt(self, client: httpx.Client, request: Request, attempt: int, started: float) -> Answer:
         """One request. Raises _RefusedError, _CutOffError, or TeacherError where another attempt would not help."""
         try:
-            response = client.post(
-                f"{self.recipe.url.rstrip('/')}/chat/completions", json=self._body(request),
+            with client.stream(
+                "POST", f"{self.recipe.url.rstrip('/')}/chat/completions", json=self._body(request),
                 headers={"Idempotency-Key": request.key},
-            )  # fmt: skip
+            ) as response:  # fmt: skip
+                content = content_of(response)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             raise _RefusedError(f"no connection: {self._hidden(str(error))}") from error
         except httpx.InvalidURL as error:
             raise TeacherError(f"{self.recipe.url} is no address: {error}; mend teacher.url") from error
         except httpx.RequestError as error:
             raise _CutOffError(f"{type(error).__name__}: {self._hidden(str(error))}") from error
-        if response.status_code in WORTH_ANOTHER_TRY:
-            reason = f"HTTP {response.status_code}: {self._hidden(response.text)}"
+        self._check_status(response, content)
+        return self._read(content, request, attempt, started)
+
+    @property
+    def _has_answered(self) -> bool:
+        return self.meter.tokens > 0
+
+    def _check_status(self, response: httpx.Response, content: bytes) -> None:
+        """Raises as `_attempt` does where the endpoint says that this is no answer."""
+        status = response.status_code
+        if status == httpx.codes.OK:
+            return
+        reason = f"HTTP {status}: {self._hidden(decoded(content))}"
+        if status in WORTH_ANOTHER_TRY:
             raise _RefusedError(reason, retry_after(response))
-        if response.status_code != httpx.codes.OK:
-            raise TeacherError(
-                f"{self.recipe.url} answers HTTP {response.status_code}: {self._hidden(response.text)}; "
-                "check the teacher's url, model, options and key"
-            )
-        return self._read(response, request, attempt, started)
+        if status in UNFIT and self._has_answered:
+            raise _UnfitError(f"HTTP {status}")
+        raise TeacherError(f"{self.recipe.url} answers {reason}; check the teacher's url, model, options and key")
 
     def _body(self, request: Request) -> dict[str, Any]:
         length = {} if "max_completion_tokens" in self.recipe.options else {"max_tokens": self.recipe.max_new_tokens}
@@ -169,26 +195,21 @@ class EndpointTeacher:
             **self.recipe.options,
         }
 
-    def _read(self, response: httpx.Response, request: Request, attempt: int, started: float) -> Answer:
+    def _read(self, content: bytes, request: Request, attempt: int, started: float) -> Answer:
         """The answer in a response. Raises _CutOffError where it is none: it may have been paid for."""
         try:
-            tree = response.json()
+            tree = json.loads(content)
             choice = tree["choices"][0]
-            text, reason = choice["message"]["content"] or "", choice.get("finish_reason") or ""
-            usage = tree.get("usage") or {}
-            is_estimated = not {"prompt_tokens", "completion_tokens"} <= {
-                key for key in usage if usage[key] is not None
-            }
-            if is_estimated:
-                prompt, completion = (-(-len(each) // CHARACTERS_PER_TOKEN) for each in (request.prompt, text))
-            else:
-                prompt, completion = int(usage["prompt_tokens"]), int(usage["completion_tokens"])
-        except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
-            raise _CutOffError(f"broken answer: {self._hidden(response.text)}") from error
+            text, reason = text_of(choice["message"].get("content")), choice.get("finish_reason")
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            raise _CutOffError(f"{BROKEN}: {self._hidden(decoded(content))}") from error
+        told = tokens_told(tree.get("usage"))
+        prompt, completion = told or (-(-len(each) // CHARACTERS_PER_TOKEN) for each in (request.prompt, text))
         return Answer(
-            request.key, str(text), prompt_tokens=prompt, completion_tokens=completion,
+            request.key, text, prompt_tokens=prompt, completion_tokens=completion,
             dollars=self._price(prompt, completion), seconds=time.perf_counter() - started,
-            finish_reason=str(reason), attempts=attempt, is_estimated=is_estimated,
+            finish_reason=self._hidden(reason) if isinstance(reason, str) else "", attempts=attempt,
+            is_estimated=told is None,
         )  # fmt: skip
 
     def _most(self, request: Request) -> float:
@@ -206,7 +227,54 @@ class EndpointTeacher:
     def _hidden(self, text: str) -> str:
         """The beginning of a text on one line, the key blotted out should the endpoint repeat it."""
         shown = text.replace(self._key, "***") if self._key else text
-        return " ".join(shown.split())[:SHOWN_CHARACTERS]
+        plain = "".join(each if each.isprintable() else " " for each in shown[: 10 * SHOWN_CHARACTERS])
+        return " ".join(plain.split())[:SHOWN_CHARACTERS]
+
+
+BROKEN = "broken answer"
+
+
+def given_up(request: Request, reason: str, attempts: int) -> Answer:
+    """What stands for the answer to a request that has none, so that the others' answers come to their rows."""
+    return Answer(request.key, "", finish_reason=f"given up: {reason}", attempts=attempts, is_given_up=True)
+
+
+def content_of(response: httpx.Response) -> bytes:
+    """The body of a response. Raises _CutOffError where it has no end."""
+    read = bytearray()
+    for chunk in response.iter_bytes():
+        read += chunk
+        if len(read) > MAX_BYTES:
+            raise _CutOffError(f"{BROKEN}: more than {MAX_BYTES >> 20} MiB")
+    return bytes(read)
+
+
+def decoded(content: bytes) -> str:
+    """The beginning of a body as text, whatever it is."""
+    return content[: 100 * SHOWN_CHARACTERS].decode("utf-8", "replace")
+
+
+def text_of(content: Any) -> str:
+    """What a message says: text, nothing at all, or the text among its parts. Raises TypeError for another thing."""
+    if content is None or isinstance(content, str):
+        return content or ""
+    if isinstance(content, list):
+        parts = [each.get("text") if isinstance(each, dict) else each for each in content]
+        return "".join(each for each in parts if isinstance(each, str))
+    raise TypeError(f"{type(content).__name__} is no text")
+
+
+def tokens_told(usage: Any) -> tuple[int, int] | None:
+    """Tokens of prompt and completion as an endpoint tells them; None where it does not tell both as counts."""
+    if not isinstance(usage, dict):
+        return None
+    told = [usage.get(key) for key in ("prompt_tokens", "completion_tokens")]
+    counts = [
+        int(each)
+        for each in told
+        if isinstance(each, int | float) and not isinstance(each, bool) and 0 <= each <= MOST_TOKENS
+    ]
+    return (counts[0], counts[1]) if len(counts) == len(told) else None
 
 
 class Pace:
@@ -243,11 +311,12 @@ def wait_seconds(attempt: int) -> float:
 
 
 def retry_after(response: httpx.Response) -> float:
-    """The seconds that a response asks to wait, told as a number or as a date; 0 where it does not."""
+    """The seconds that a response asks to wait, told as a number or as a date, an hour at most; 0 where it does not."""
     told = response.headers.get("retry-after", "").strip()
     if re.fullmatch(r"[0-9]+(\.[0-9]+)?", told):
-        return float(told)
+        return min(float(told), LONGEST_REST_SECONDS)
     try:
-        return max(0.0, (parsedate_to_datetime(told) - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError):
+        rest = (parsedate_to_datetime(told) - datetime.now(UTC)).total_seconds()
+    except (ValueError, TypeError, OverflowError):
         return 0.0
+    return min(max(0.0, rest), LONGEST_REST_SECONDS)

@@ -56,6 +56,8 @@ class Answer:
     attempts: int = 1
     is_estimated: bool = False
     """The teacher did not tell its tokens: they are four characters each."""
+    is_given_up: bool = False
+    """The teacher answers others, and this request with nothing that can be read; asked again in another run."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,8 +36,11 @@ class LocalTeacher:
 
     def ask(self, requests: Sequence[Request], tell: Tell) -> None:
         """Answer the requests batch by batch. Raises BudgetError before a batch where the tokens are used up."""
-        prompts = [self._encode(request.prompt) for request in requests]
-        order = sorted(range(len(requests)), key=lambda at: (len(prompts[at]), at))
+        prompts = [self._encode(request) for request in requests]
+        for request, prompt in zip(requests, prompts, strict=True):
+            if not prompt:
+                tell(Answer(request.key, "", finish_reason="given up: a question too long for the teacher", is_given_up=True))
+        order = sorted((at for at, prompt in enumerate(prompts) if prompt), key=lambda at: (len(prompts[at]), at))
         for start in range(0, len(order), self.recipe.batch_size):
             rows = order[start : start + self.recipe.batch_size]
             for _ in rows:
@@ -46,8 +49,12 @@ class LocalTeacher:
                 tell(answer)
                 self.meter.settle(0.0, answer)
 
-    def _encode(self, prompt: str) -> list[int]:
-        """Token ids of a prompt, as a turn of a conversation where the model knows a form for that."""
+    def _encode(self, request: Request) -> list[int]:
+        """Token ids of a prompt, as a turn of a conversation where the model knows a form for that.
+
+        None of them where a question that the teacher itself wrote is too long for it.
+        """
+        prompt = request.prompt
         if getattr(self.tokenizer, "chat_template", None):
             turns = [{"role": "user", "content": prompt}]
             template = timeless(self.tokenizer.get_chat_template())
@@ -58,6 +65,8 @@ class LocalTeacher:
         else:
             ids = self.tokenizer(prompt)["input_ids"]
         room = context_of(self.model) - self.recipe.max_new_tokens
+        if len(ids) > room and request.kind == "program":
+            return []
         if len(ids) > room:
             raise RecipeError(
                 f"a prompt has {len(ids)} tokens and an answer may have teacher.max_new_tokens "
