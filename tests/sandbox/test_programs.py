@@ -44,6 +44,12 @@ passed       def f(a, *, b): return a - b           | assert f(3, b=1) == 2
 passed       def g(): return 1; f = int             | assert f(2) == 2 and g() == 1
 passed       from collections import Counter as f   | assert f('aa') == {'a': 2}
 passed       import math, re, decimal; f = math.exp | assert f(0) == 1
+passed       def f(a, b): a.append(b.pop())         | x, y = [], [1]; f(b=y, a=x); assert (x, y) == ([1], [])
+failed       def f(x): raise StopIteration          | assert all(map(f, [1]))
+failed       def f(x): raise StopIteration          | list(map(f, [1]))
+failed       def f(x): raise StopAsyncIteration     | assert f(1)
+error        def f(): import os; os._exit(0)        | exec('try: f()\\nexcept: pass')
+unsupported  def f(): return print                  | exec('try: f()\\nexcept: pass')
 unsupported  def f(): return (n for n in [1])       | assert list(f()) == [1]
 unsupported  def f(x): return 1                     | assert f(print) == 1
 """
@@ -208,3 +214,38 @@ def test_what_monty_lacks_runs_in_full_python():
     }
     ran = run_calculations(programs, workers=1)
     assert [(r.outcome, r.value) for r in ran] == list(programs.values())
+
+
+OWN_ERROR = """
+class Low(Exception):
+    def __init__(self, need, have):
+        super().__init__(f"{need} > {have}")
+def f(): raise Low(3, 2)
+"""
+
+
+def test_an_exception_of_the_tests_own_class_reaches_them():
+    tests = f"{OWN_ERROR}\ndef check(f):\n    try: f()\n    except Low as error: assert str(error) == '3 > 2'"
+    asked = Submission(OWN_ERROR, tests, "f", check="check")
+    assert next(iter(run_tests([asked], workers=1))).reason == ""
+
+
+def test_a_killed_winnow_leaves_no_folder(tmp_path):
+    code = """
+from winnow.sandbox.programs import Submission, run_tests
+asked = Submission("import time\\ndef f():\\n    open('x', 'w').write('x')\\n    time.sleep(60)", "f()", "f")
+list(run_tests([asked], workers=1))
+"""
+    with subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "TMPDIR": str(tmp_path)}) as process:
+        wait_until(lambda: any(tmp_path.glob("winnow-sandbox-*/work")))
+        time.sleep(0.3)
+        process.kill()
+    wait_until(lambda: not list(tmp_path.iterdir()))
+
+
+def wait_until(true, seconds=20.0):
+    """Fails where it does not become true in time."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.02)

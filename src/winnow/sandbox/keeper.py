@@ -1,8 +1,9 @@
 """The keeper: a process that runs one program after the other, each with its judge, and lets none outlive its time.
 
 It talks in lines of JSON: its first line says which layers of confinement hold here; then a line comes back for each
-line that it is given. It ends when its input does. Where the host allows namespaces it is the first process of its
-own, so that one call ends all others, and the kernel ends them all with it; elsewhere it is their subreaper.
+line that it is given. It ends when its input does, and removes its folder. Where the host allows namespaces it is the
+first process of its own, so that one call ends all others, and the kernel ends them all with it; elsewhere it is their
+subreaper.
 """
 
 import contextlib
@@ -11,6 +12,7 @@ import json
 import os
 import select
 import signal
+import subprocess
 import sys
 import time
 from dataclasses import dataclass
@@ -53,7 +55,11 @@ def main() -> None:
         enter_namespaces()
         _be_first_process()
     become_subreaper()
-    serve(asked, why_not)
+    try:
+        serve(asked, why_not)
+    finally:
+        with contextlib.suppress(OSError, subprocess.CalledProcessError):
+            work_folder.remove(Path(asked["scratch"]))
 
 
 def serve(asked: dict[str, Any], why_not: str) -> None:
@@ -145,7 +151,7 @@ def _watch(watched: Watched, setting: Setting, work: Path, started: float) -> tu
         for descriptor, _ in poll.poll(1000 * wait + 1):
             if descriptor == 0:
                 end_all(is_init=setting.is_init)
-                os._exit(0)
+                raise SystemExit(0)  # by way of the folder's own end
             chunk = os.read(descriptor, 1 << 16)
             read[descriptor] += chunk
             if not chunk:

@@ -15,7 +15,6 @@ import queue
 import select
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -138,6 +137,7 @@ class Keeper:
     def __init__(self, limits: Limits, *, packages: bool = False, layers: tuple[str, ...] = LAYERS) -> None:
         self._limits, self._packages, self._layers = limits, packages, layers
         self.scratch: Path | None = None
+        self._lock = -1
         self._process: subprocess.Popen[bytes] | None = None
         self.found: dict[str, str] = {}
         """Layer: "" where it holds, else why it does not."""
@@ -151,7 +151,8 @@ class Keeper:
         """Start the process and let it try its layers. Raises SandboxError where a required one is missing."""
         if sys.platform != "linux":
             raise SandboxError(f"programs are confined on Linux only, and this is {sys.platform}; use a Linux machine")
-        self.scratch = Path(tempfile.mkdtemp(prefix="winnow-sandbox-"))
+        work_folder.clear_leftovers()
+        self.scratch, self._lock = work_folder.make_scratch()
         asked = {
             "limits": asdict(self._limits), "layers": self._layers, "packages": self._packages,
             "scratch": str(self.scratch),
@@ -198,6 +199,7 @@ class Keeper:
             self._process = None
         if self.scratch is not None:
             work_folder.remove(self.scratch)
+            os.close(self._lock)
             self.scratch = None
 
     def _read(self, seconds: float) -> dict[str, Any] | None:

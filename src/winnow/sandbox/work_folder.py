@@ -1,17 +1,53 @@
 """The one folder that a program may write: empty at the start, bounded, gone at the end."""
 
 import ctypes
+import fcntl
 import os
+import re
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 MOST_FILES = 4096
 BYTES_OF_A_NAME = 4096
 """What a file counts for beside its contents."""
+OURS = re.compile(r"winnow-sandbox-[0-9]+-\w+")
 MS_NOSUID, MS_NODEV, MS_NOEXEC, MNT_DETACH = 2, 4, 8, 2
+
+
+def make_scratch() -> tuple[Path, int]:
+    """A folder for one keeper, and the descriptor that locks it until it is closed or this process is gone.
+
+    It gets its name once it is locked, so that nobody takes it for a leftover.
+    """
+    made = Path(tempfile.mkdtemp(prefix="winnow-starting-"))
+    lock = os.open(made, os.O_RDONLY | os.O_DIRECTORY)
+    with suppress(OSError):  # a file system without locks: there leftovers stay
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    random = made.name.removeprefix("winnow-starting-")
+    return made.rename(made.with_name(f"winnow-sandbox-{os.getpid()}-{random}")), lock
+
+
+def clear_leftovers() -> None:
+    """Remove the scratch folders of this user that nobody holds any more: their processes were killed."""
+    for place in Path(tempfile.gettempdir()).iterdir():
+        if OURS.fullmatch(place.name):
+            with suppress(OSError, subprocess.CalledProcessError):
+                _clear(place)
+
+
+def _clear(place: Path) -> None:
+    """Remove one scratch folder. Raises OSError where somebody holds it, or it is none of ours."""
+    lock = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.fstat(lock).st_uid == os.getuid():
+            remove(place)
+    finally:
+        os.close(lock)
 
 
 @contextmanager

@@ -39,7 +39,11 @@ class LocalTeacher:
         prompts = [self._encode(request) for request in requests]
         for request, prompt in zip(requests, prompts, strict=True):
             if not prompt:
-                tell(Answer(request.key, "", finish_reason="given up: a question too long for the teacher", is_given_up=True))
+                tell(
+                    Answer(
+                        request.key, "", finish_reason="given up: a question too long for the teacher", is_given_up=True
+                    )
+                )
         order = sorted((at for at, prompt in enumerate(prompts) if prompt), key=lambda at: (len(prompts[at]), at))
         for start in range(0, len(order), self.recipe.batch_size):
             rows = order[start : start + self.recipe.batch_size]
