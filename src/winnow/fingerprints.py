@@ -43,7 +43,10 @@ def _user_files(part: Frozen) -> dict[str, Any]:
 
     if not isinstance(part, SelectPart):
         return {}
-    return {path.name: hash_file(path) for path in data_files(part.selector, part.options) if path.is_file()}
+    files = [path for path in data_files(part.selector, part.options) if path.is_file()]
+    names = [path.name for path in files]
+    keys = [name if names.count(name) == 1 else f"{place}/{name}" for place, name in enumerate(names)]
+    return {key: hash_file(path) for key, path in zip(keys, files, strict=True)}
 
 
 def _benchmark_digests(part: Frozen) -> dict[str, Any]:

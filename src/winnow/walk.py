@@ -29,7 +29,7 @@ KINDS = {
     "hygiene": ("winnow.pool.hygiene.stage", "make_hygiene", 2),
     "pool": ("winnow.pool.stages", "make_pool", 5),
     "rows": ("winnow.pool.rows", "make_rows_pool", 2),
-    "model": ("winnow.training.pointing", "point_at_model", 1),
+    "model": ("winnow.training.pointing", "point_at_model", 2),
     "represent": ("winnow.selection.represent", "represent", 4),
     "select": ("winnow.selection.stages", "select", 3),
     "train": ("winnow.training.stages", "train_model", 4),

@@ -1,4 +1,6 @@
 import json
+import warnings
+from types import SimpleNamespace
 
 import pytest
 
@@ -60,3 +62,15 @@ def test_a_hub_out_of_reach_is_one_line(monkeypatch, error):
     ) as caught:
         list(read_rows(source_of("hf://openai/gsm8k", subset="main")))
     assert "\n" not in str(caught.value)
+
+
+def test_a_hub_data_set_without_a_revision_is_told_with_its_commit(monkeypatch):
+    class Loaded(list):
+        info = SimpleNamespace(download_checksums={f"hf://datasets/o/n@{'a1' * 20}/train.parquet": {}})
+
+    monkeypatch.setattr(datasets, "load_dataset", lambda *args, **kwargs: Loaded([{"question": "x"}]))
+    with pytest.warns(UserWarning, match=rf"takes o/n as it stands at the hub today \({'a1' * 20}\); give a commit"):
+        assert list(read_rows(source_of("hf://o/n"))) == [{"question": "x"}]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert list(read_rows(source_of("hf://o/n", revision="a1" * 20))) == [{"question": "x"}]

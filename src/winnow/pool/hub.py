@@ -7,6 +7,8 @@
 The hub's files are kept and reused where `datasets` keeps them.
 """
 
+import re
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -32,12 +34,26 @@ def load_hub(source: SourceRecipe, path: str) -> Any:
     if is_local(name) and not Path(name).is_dir():
         raise DataError(f"source {source.name!r} finds no folder at {Path(name).absolute()}; mend its path")
     try:
-        return datasets.load_dataset(name, source.subset, split=source.split, revision=source.revision)
+        loaded = datasets.load_dataset(name, source.subset, split=source.split, revision=source.revision)
     except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
         raise DataError(
             f"source {source.name!r} cannot be had from {path} (subset {source.subset}, split {source.split}): "
             f"{first_line(error)}; check name and connection, or download it and give its files as `path`"
         ) from error
+    if source.revision is None and not is_local(name):
+        warnings.warn(
+            f"source {source.name!r} takes {name} as it stands at the hub today{_commit(loaded)}; give a commit as "
+            "`revision`, so that the same recipe has the same rows",
+            stacklevel=2,
+        )
+    return loaded
+
+
+def _commit(loaded: Any) -> str:
+    """The commit that a data set came from, in words; empty where it does not tell."""
+    told = " ".join(map(str, getattr(loaded.info, "download_checksums", None) or {}))
+    found = re.search(r"@([0-9a-f]{40})/", told)
+    return f" ({found[1]})" if found else ""
 
 
 def hub_files(path: str) -> list[Path]:
