@@ -1,41 +1,73 @@
-"""Final answers: found in a model's output, brought to one spelling, compared.
+r"""Final answers: found in a model's output, brought to one spelling, compared.
 
     extract_answer("48 + 24 = 72\n#### $72.00", options=0)    # "72"
     is_correct("so the answer is (c).", "C", options=5)       # True
+    is_correct(r"\boxed{3\frac12}", "7/2", options=0)         # True
 
-`options` is the number of options of a multiple-choice question, 0 where the answer is a number or a word.
+`options` is the number of options of a multiple-choice question, 0 where the answer is a number or a word. Everything
+here takes time in proportion to the text, whatever a model that has lost its way writes.
 """
 
 import re
 from collections.abc import Iterator
-from fractions import Fraction
 from functools import lru_cache
+from itertools import islice
 from string import ascii_uppercase
+
+from winnow.text.notation import one_notation
+from winnow.text.spelling import CURRENCY, LETTER, MAX_CHARACTERS, NO_VALUE, NUMBER, is_number, normalise_answer, spell
+
+__all__ = [
+    "INSIDE", "MARKER", "MAX_OPTIONS", "after_marker", "answer_of_turn", "extract_answer", "extract_declared_answer",
+    "is_correct", "normalise_answer", "spell",
+]  # fmt: skip
 
 MARKER = "####"
 NEXT_QUESTION = "\nQuestion:"
 """A base model that does not stop goes on with another question; what follows is not its answer."""
-DECIMALS = 6
 MAX_OPTIONS = len(ascii_uppercase)
+MAX_LINE = 200
+MAX_MARKED = 50
+"""Marks of an answer that are looked at."""
 
-CURRENCY = r"(?:[$€£¥₹]|us\$|usd\b|rs\b\s?\.?)"
-DIGITS = r"(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]+)(?:\.[0-9]+)?|\.[0-9]+"
-EXPONENT = r"(?:e[-+]?[0-9]{1,2}(?![0-9a-z]))?"
-NUMBER = rf"(?:{DIGITS}){EXPONENT}"
-NO_UNIT = r"(?:and|hundred|thousand|million|billion|trillion|dozen|to|or|plus|minus|times|over|pi)\b"
-UNIT = rf"\s+\(?(?!{NO_UNIT})(?:[a-z]{{2,}}|[mglsh]\b)[a-z\s./²³()!]*|\s*\([a-z\s./²³]+\)|\s*°[cf]?"
-
-WHOLE = re.compile(rf"([-+−]?)\s*{CURRENCY}?\s*([-−]?)({NUMBER})(?:\s*/\s*({NUMBER}))?\s*%?\.?(?:{UNIT})?")
-"""An answer that is a number: sign, currency, sign, number, denominator; a unit may follow."""
 INSIDE = re.compile(rf"(?:(?<![\w)])[-−])?\s?{CURRENCY}?(?<![\d.])(?:{NUMBER})(?:\s?/\s?(?:{NUMBER}))?", re.IGNORECASE)
 """A number in running text; a minus after a digit, a word or a bracket is a subtraction."""
-BOX = re.compile(r"\\(?:boxed|fbox)(?:\s*\{|\s+([^\s${}\\]+?)(?=[\s$.,]|$))")
-LETTER = re.compile(r"[(\[]?\s*([A-Za-z])\s*[.:]?\s*[)\]]?\s*[.:]?")
-ANSWER_IS = re.compile(
-    r"\b(?:answer|ans|option|choice)\b(?:\s?\.)?(?:\s+is\b)?\s*(?:[:=]|-(?=\s))?[\s*_(\[\"'$€£]*", re.IGNORECASE
+PART = r"(?:\{\s?[0-9]{1,50}\s?\}|\s?[0-9])"
+WRITTEN = re.compile(
+    rf"(?:(?<![\w)])[-−])?\s?(?:[0-9]{{1,15}}\s?)?(?:\\[dtc]?frac{PART}{PART}|(?<=\s)[0-9]{{1,9}}/[0-9]{{1,9}}(?![\w/]))"
+    rf"|{INSIDE.pattern}",
+    re.IGNORECASE,
 )
-DISPLAY = re.compile(r"\\[!,; ]|\\[()\[\]]|(?<!\w)\$(?=[^$]*\$$)|(?<=\S)\$$")
-"""LaTeX's thin spaces, and the marks around a formula."""
+"""As `INSIDE`, also LaTeX's fractions and mixed numbers."""
+BOX = re.compile(r"\\(?:boxed|fbox)(?:\s*\{|\s+([^\s${}\\]+?)(?=[\s$.,]|$))")
+ANSWER_IS = r"\b(?:answer|ans|option|choice)\b(?:\s?\.)?(?:\s+is\b)?\s*(?:[:=]|-(?=\s))?"
+ANSWERED = re.compile(rf"{ANSWER_IS}[\s*_(\[\"'$€£]*", re.IGNORECASE)
+TOLD = re.compile(rf"{ANSWER_IS}[\s*_\"']*", re.IGNORECASE)
+SENTENCE = re.compile(r"(?:[^\n.]|\.(?!\s|$)|(?<=\s)\.(?=\s?\d)){1,200}")
+ANSWER_BEGINS = re.compile(r"[\s*_(\[\"'$€£]*")
+EXPRESSION = re.compile(
+    r"(?!.*\b(?:i\.e|e\.g)\b)(?:\\[A-Za-z]+|[^\w\s]|[0-9_\s]|(?<![A-Za-z])(?:[A-Za-z]|and|or|pi|sin|cos|tan|log|ln)(?![A-Za-z]))+"
+)
+ANSWER_STARTS = re.compile(
+    r"[-+−\s]*(?:[$€£¥₹(\[{\\.0-9½⅓¼¾√π∞±]|us\$|usd\b|rs\b|[A-Z]{1,2}\s*(?:\([^()]{1,9}\)\s*)?(?:[=<>≤≥∈]|\\[lgi]))",
+    re.IGNORECASE,
+)
+ASIDE = re.compile(r"^\(?[A-Za-z](?:\)|[.:]?\s)\s*(?=[-\d$])")
+"""The letter of an option before its number."""
+FORMULA = re.compile(r"\$\$?([^$\n]{1,200})\$(?![0-9])|\\\(([^\n]{1,200}?)\\\)|\\\[([^\n]{1,200}?)\\\]")
+"""What stands between LaTeX's marks of a formula."""
+
+HEADED = re.compile(r"\W*(?:the\s)?(?:final\s)?(?:answer|solution|result|conclusion)\W*", re.IGNORECASE)
+CALLED = re.compile(r"\W*(?:the\s)?(?:final\s)?(?:answer|solution|result)\s*[:=][\s*]*", re.IGNORECASE)
+BEGINS = re.compile(r"[-+−$€£¥₹(\[{\s*]*(?:[0-9]|\\[A-Za-z])")
+HEADING = re.compile(
+    r"^\W*(?:[0-9]{1,2}[.):]\s|(?:step|part|case|explanation|reasoning|calculations?|work|approach|analysis|method|steps|"
+    r"verification|check|summary|given|understanding|discussion|notes?|rationale)\b)|:\W*$|\w\s+\w",
+    re.IGNORECASE,
+)
+"""A title of text below it, rather than an answer in words."""
+NUMBERED = re.compile(r"\W*(?:[0-9]{1,2}[.):]\s*(?:\\?\*)*[A-Za-z]|(?:step|part|case)\b)", re.IGNORECASE)
+"""A heading that counts steps."""
 
 
 def is_correct(output: str, answer: str, *, options: int) -> bool:
@@ -51,7 +83,7 @@ def extract_answer(output: str, *, options: int) -> str | None:
     even where it is no letter or number, so that a stray letter earlier on is not taken for an answer.
     """
     text = output.split(NEXT_QUESTION, 1)[0]
-    declared = after_marker(text) or last_boxed(text)
+    declared = find_declared(text, options)
     if declared is not None:
         return declared_answer(declared, options)
     return last_letter(text, options) if options else last_number(text)
@@ -62,69 +94,53 @@ def extract_declared_answer(output: str, *, options: int) -> str | None:
 
     The strict reading: an output that reasons rightly and declares nothing has no answer.
     """
-    text = output.split(NEXT_QUESTION, 1)[0]
-    declared = after_marker(text) or last_boxed(text)
+    declared = find_declared(output.split(NEXT_QUESTION, 1)[0], options)
     return None if declared is None else declared_answer(declared, options)
 
 
 def answer_of_turn(text: str) -> str:
     r"""What a turn of a conversation answers: what `####` or `\boxed{}` declares, else all of it, in one spelling."""
-    declared = after_marker(text) or last_boxed(text)
+    declared = find_declared(text, 0)
     return normalise_answer(text) if declared is None else declared_answer(declared, 0)
 
 
-def normalise_answer(text: str) -> str:
-    """The one spelling of an answer: an upper-case letter, a plain decimal, or casefolded text.
+def find_declared(text: str, options: int) -> str | None:
+    r"""What an output declares: after the first `####` that an answer follows, else in the last `\boxed{}`, else after
+    the first `####` that is no heading; None where there is none.
 
-    Numbers lose commas, currency, percent signs and units, fractions become decimals, and all are rounded to six
-    decimals: "$1,080.00" is "1080", "1/3" is "0.333333". An answer in this spelling stays as it is.
+    `#### Step 1: add` is a heading of Markdown's. What stands alone under `#### Answer` is declared.
     """
-    spelled = _spelled_once(text)
-    while (again := _spelled_once(spelled)) != spelled:
-        spelled = again
-    return spelled
+    marked = list(islice(after_markers(text), MAX_MARKED))
+    told = next((line for line, _ in marked if tells_answer(line, options)), None) or last_boxed(text)
+    return told or next((line for line, is_heading in marked if not is_heading), None)
 
 
-def _spelled_once(text: str) -> str:
-    plain = unlatex(" ".join(text.split())).strip().strip("*\"'` ").removesuffix(".").rstrip()
-    if letter := LETTER.fullmatch(plain):
-        return letter[1].upper()
-    plain = " ".join(plain.casefold().split())
-    return normalise_number(plain) or plain
+def after_markers(text: str) -> Iterator[tuple[str, bool]]:
+    """What stands on each line after `####`, or alone below it, and whether it is a heading."""
+    if MARKER not in text:
+        return
+    lines = [line.strip() for line in text.splitlines()]
+    places = [at for at, line in enumerate(lines) if MARKER in line]
+    for place, end in zip(places, [*places[1:], len(lines)], strict=True):
+        title = lines[place].partition(MARKER)[2].strip("# ")
+        below = list(islice((line for line in lines[place + 1 : end] if line), 2))
+        is_titled = bool(HEADED.fullmatch(title)) if title else False
+        if below and (not title or (is_titled and len(below) == 1)):
+            yield below[0], False
+        elif title:
+            yield title, bool(below) and (is_titled or len(places) > 1 or bool(HEADING.search(title)))
 
 
-def normalise_number(text: str) -> str | None:
-    """The plain decimal of a casefolded text that is one number, perhaps with a unit; None where it is not."""
-    found = WHOLE.fullmatch(re.sub(r"(?<=[0-9]) ?, ?(?=[0-9]{3}(?![0-9]))", ",", text))
-    if not found:
-        return None
-    outer, inner, number, denominator = found.groups()
-    try:
-        value = to_fraction(number) / to_fraction(denominator or "1")
-    except (ValueError, ZeroDivisionError):  # beyond Python's limit on digits; division by zero
-        return None
-    return spell(-value if (outer in ("-", "−")) != bool(inner) else value)
-
-
-def to_fraction(number: str) -> Fraction:
-    """The value of a number with commas."""
-    return Fraction(number.replace(",", ""))
-
-
-def spell(value: Fraction) -> str:
-    """The value as a decimal with at most six decimals, no trailing zeros and no negative zero."""
-    scaled = round(value * 10**DECIMALS)
-    whole, part = divmod(abs(scaled), 10**DECIMALS)
-    text = f"{whole}.{part:0{DECIMALS}d}".rstrip("0").rstrip(".")
-    return f"-{text}" if scaled < 0 else text
-
-
-def unlatex(text: str) -> str:
-    """The text without the LaTeX that stands around plain answers."""
-    text = re.sub(r"\\[dt]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}", r"\1/\2", text)
-    text = re.sub(r"\\(?:text|mathrm|textbf|mathbf)\s*\{([^{}]*)\}", r"\1", text)
-    text = re.sub(r"\^\s*(?:\\circ|\{\s*\\circ\s*\})", "°", text.replace("{,}", ","))
-    return DISPLAY.sub("", text).replace(r"\$", "$").replace(r"\%", "%")
+def tells_answer(line: str, options: int) -> bool:
+    """Whether a line begins with an option letter or a number, or tells one; one that counts steps does not."""
+    if NUMBERED.match(line):
+        return False
+    if options:
+        return (
+            re.match(rf"\W*[A-{last_option(options)}](?![A-Za-z0-9])(?!(?<=A)\s+[a-z])", line, re.IGNORECASE)
+            is not None
+        )
+    return bool(BEGINS.match(line)) or is_number(declared_answer(line, 0))
 
 
 def after_marker(text: str) -> str | None:
@@ -140,37 +156,71 @@ def last_boxed(text: str) -> str | None:
     if not boxes or boxes[-1][1]:
         return boxes[-1][1] if boxes else None
     begin, depth = boxes[-1].end(), 1
-    for place in range(begin, len(text)):
-        depth += {"{": 1, "}": -1}.get(text[place], 0)
+    for brace in re.finditer(r"[{}]", text[begin:]):
+        depth += 1 if brace[0] == "{" else -1
         if depth == 0:
-            return text[begin:place].strip() or None
+            return text[begin : begin + brace.start()].strip() or None
     return None
 
 
 def declared_answer(text: str, options: int) -> str:
     """What stands after `####` or in a box: its first letter or its number, else all of it."""
+    text = last_boxed(text) or text[: 2 * MAX_CHARACTERS]
     if options:
-        found = re.match(rf"\W*([A-{last_option(options)}])(?![A-Za-z0-9])", unlatex(text), re.IGNORECASE)
+        plain = one_notation(text)
+        found = re.match(rf"\W*([A-{last_option(options)}])(?![A-Za-z0-9])", plain, re.IGNORECASE)
         return found[1].upper() if found else normalise_answer(text)
-    told = [part for part in re.split(r"=|\bis\b", text) if part.strip()]
-    return normalise_answer(told[-1] if told else text)
+    spelled = normalise_answer(CALLED.sub("", text, count=1) or text)
+    told = [part for part in re.split(r"\bis\b", spelled) if part.strip()]
+    if len(told) < 2:
+        return normalise_answer(told[0]) if told else spelled
+    answer = normalise_answer(told[-1])
+    return answer if len(told) == 2 or (is_number(answer) and not NO_VALUE.search(spelled)) else spelled
 
 
 def last_number(text: str) -> str | None:
-    """The number after the last "answer is", else the last number."""
-    places = [found.end() for found in ANSWER_IS.finditer(text)]
-    numbers = [found[0] for place in places if (found := INSIDE.match(text, place))] or INSIDE.findall(text)
+    """What is told after the last "answer is", else the last number."""
+    places = [found.end() for found in TOLD.finditer(text)]
+    told = (answer_at(text, place) for place in reversed(places[-MAX_MARKED:]))
+    if answer := next((each for each in told if each), None):
+        return answer
+    if is_formula(text.strip()):
+        return normalise_answer(text)
+    numbers = [found[0] for found in WRITTEN.finditer(text)]
     return normalise_answer(numbers[-1]) if numbers else None
+
+
+def is_formula(text: str) -> bool:
+    """Whether the text is a line of mathematics alone that says more than a number: `x = 5, y = 7`, `x >= 5`, `1, 100`.
+
+    A row of sums, such as `2 + 2 = 4, 4 + 4 = 8`, is a calculation, whose last number counts.
+    """
+    if len(text) > MAX_LINE or not EXPRESSION.fullmatch(text) or "\n" in text:
+        return False
+    return bool(re.search(r"[<>≤≥]|\\[lg]e", text) or (re.search("[=,]", text) and re.search("[A-Za-z]|^[^=]*$", text)))
+
+
+def answer_at(text: str, place: int) -> str | None:
+    """The answer that begins at a place: the formula or the sentence there, where it is an answer, else its number."""
+    formula = FORMULA.match(text, place)
+    sentence = SENTENCE.match(text, place)
+    said = ASIDE.sub("", next(filter(None, formula.groups())) if formula else sentence[0] if sentence else "")
+    answer = normalise_answer(said) if ANSWER_STARTS.match(said) else ""
+    if is_number(answer) or (answer and EXPRESSION.fullmatch(said) and re.search(r"[0-9\\]", said)):
+        return answer
+    begins = ANSWER_BEGINS.match(text, place)
+    number = WRITTEN.match(text, begins.end() if begins else place)
+    return normalise_answer(number[0]) if number else None
 
 
 def last_letter(text: str, options: int) -> str | None:
     """The option letter after the last "answer is", else the last one that stands alone."""
-    whole = LETTER.fullmatch(text.strip())
+    whole = LETTER.fullmatch(" ".join(text.split()))
     last = last_option(options)
     if whole and whole[1].upper() <= last:
         return whole[1].upper()
     after, alone = letter_patterns(last)
-    places = [found.end() for found in ANSWER_IS.finditer(text)]
+    places = [found.end() for found in ANSWERED.finditer(text)]
     letters = [found[1] for place in places if (found := after.match(text, place))] or list(letters_alone(alone, text))
     return letters[-1].upper() if letters else None
 
