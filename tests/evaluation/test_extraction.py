@@ -17,7 +17,7 @@ SHOT = "Question: Tom has 3 eggs and buys 4. How many eggs has he?\nAnswer: 3 + 
 
 
 def test_the_corpus_is_large_and_repeats_nothing():
-    assert len(CASES) >= 150
+    assert len(CASES) >= 320
     assert len({(output, options) for output, options, *_ in CASES}) == len(CASES)
 
 
