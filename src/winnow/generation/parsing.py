@@ -15,13 +15,14 @@ from winnow.generation.prompts import END, PROGRAM
 RESULT = "result"
 """The variable that a program leaves its number in."""
 
-MARKED = re.compile(rf"\s*(?:{re.escape(END)}\s*)+")
+MARKED = re.compile(rf"(?:{re.escape(END)}\s*)+")
 LABEL = re.compile(
-    r"^\s*(?:[*#_]*\s*(?:(?:problem|question|variant)\b[\s*_]*\d*|\d{1,3}(?=\s*[.):]))\s*[.):]+(?=[\s*_]|$)[\s*_]*)+",
+    r"[*#_]*+\s*+(?:(?:problem|question|variant)\b[\s*_]*+\d*+|\d{1,3}(?=\s*[.):]))\s*+[.):]++(?=[\s*_]|$)[\s*_]*+",
     re.IGNORECASE,
 )
 """Numbering that teachers add although they were asked not to: `3.`, `Problem 3:`, `**Question:**`."""
-FENCE = re.compile(r"^\s*```[\w-]*[ \t]*\n(.*?)\n?\s*```\s*$", re.DOTALL)
+FENCE = "```"
+OPENING = re.compile(r"```[\w-]*[ \t]*\n")
 MAX_CHARACTERS = 20_000
 """Longer pieces are no word problems."""
 
@@ -90,14 +91,19 @@ def _enter(parsed: Parsed, question: str, program: str, fault: str | None) -> No
 
 def clean_question(text: str) -> str:
     """The question in one paragraph, without numbering."""
-    return " ".join(LABEL.sub("", text).split())
+    text, place = text.lstrip(), 0
+    while label := LABEL.match(text, place):
+        place = label.end()
+    return " ".join(text[place:].split())
 
 
 def clean_program(text: str) -> str:
     """The program without a code fence around it, and without the lines that print its result."""
     program = text.replace("\r\n", "\n").strip("\n")
-    fenced = FENCE.match(program)
-    lines = (fenced[1] if fenced else program).strip("\n").expandtabs(4).splitlines()
+    fenced, opening = program.strip(), OPENING.match(program.lstrip())
+    if opening and fenced.endswith(FENCE) and len(fenced) >= opening.end() + len(FENCE):
+        program = fenced[opening.end() : -len(FENCE)].rstrip()
+    lines = program.strip("\n").expandtabs(4).splitlines()
     while lines and (not lines[-1].strip() or re.match(r"print\s*\(", lines[-1])):
         lines.pop()
     return "\n".join(line.rstrip() for line in lines)

@@ -9,7 +9,7 @@ from typing import Any
 from winnow.pool.cleaning import rank
 from winnow.pool.hygiene.words import NUMBER, SPELLED_NUMBER, WORD, split_words
 
-LATEX = re.compile(r"\\[A-Za-z]{2,}|\\[()\[\]]|\$[^$\n]*[\\^_{}][^$\n]*\$")
+LATEX = re.compile(r"\\[A-Za-z]{2,}|\\[()\[\]]|\$[^$\n\\^_{}]*[\\^_{}][^$\n]*\$")
 """A command, a delimiter, or dollar signs around what is no sum of money."""
 LANGUAGE_SAMPLE = 1000
 """Texts of each source whose language is identified, which takes longer than all else that is counted."""
