@@ -28,14 +28,14 @@ KINDS = {
     "tokenizer": ("winnow.pool.stages", "make_tokenizer", 1),
     "hygiene": ("winnow.pool.hygiene.stage", "make_hygiene", 2),
     "pool": ("winnow.pool.stages", "make_pool", 5),
-    "rows": ("winnow.pool.rows", "make_rows_pool", 2),
+    "rows": ("winnow.pool.rows", "make_rows_pool", 3),
     "model": ("winnow.training.pointing", "point_at_model", 2),
     "represent": ("winnow.selection.represent", "represent", 4),
     "select": ("winnow.selection.stages", "select", 3),
     "train": ("winnow.training.stages", "train_model", 4),
     "trial": ("winnow.training.sweeps", "run_trial", 2),
     "sweep": ("winnow.training.sweeps", "choose_rate", 1),
-    "evaluate": ("winnow.evaluation.stages", "evaluate", 4),
+    "evaluate": ("winnow.evaluation.stages", "evaluate", 5),
     "benchmark": ("winnow.evaluation.benchmarks.stage", "run_benchmark", 1),
 }
 """Kind of stage -> module, function, version. Raise the version when the same question gets another answer."""
