@@ -135,6 +135,9 @@ def test_braces_that_do_not_match_or_go_deep_are_left():
     assert one_notation(r"\frac{1}{2") == r"\frac{1}{2"
     assert one_notation("{" * 50 + "1" + "}" * 50) == "{" * 50 + "1" + "}" * 50
     assert normalise_answer(r"\frac{1}{2") != normalise_answer("1/2")
+    for repeated in ("^", "_", r"\frac", r"\sqrt", r"\text", r"\frac1", r"\sqrt{", "^{", r"\left("):
+        assert normalise_answer("5" + repeated * (900 // len(repeated)))
+        assert normalise_answer("5" + repeated * 40 + "}" * 40)
 
 
 def math_answers():

@@ -128,7 +128,7 @@ def after_markers(text: str) -> Iterator[tuple[str, bool]]:
         if below and (not title or (is_titled and len(below) == 1)):
             yield below[0], False
         elif title:
-            yield title, bool(below) and (is_titled or len(places) > 1 or bool(HEADING.search(title)))
+            yield title, bool(below) and (is_titled or len(places) > 1 or bool(HEADING.search(title[:MAX_LINE])))
 
 
 def tells_answer(line: str, options: int) -> bool:
@@ -165,12 +165,13 @@ def last_boxed(text: str) -> str | None:
 
 def declared_answer(text: str, options: int) -> str:
     """What stands after `####` or in a box: its first letter or its number, else all of it."""
-    text = last_boxed(text) or text[: 2 * MAX_CHARACTERS]
+    text = last_boxed(text) or text
     if options:
-        plain = one_notation(text)
+        plain = one_notation(text[:MAX_CHARACTERS])
         found = re.match(rf"\W*([A-{last_option(options)}])(?![A-Za-z0-9])", plain, re.IGNORECASE)
         return found[1].upper() if found else normalise_answer(text)
-    spelled = normalise_answer(CALLED.sub("", text, count=1) or text)
+    called = CALLED.match(text)
+    spelled = normalise_answer((text[called.end() :] if called else "") or text)
     told = [part for part in re.split(r"\bis\b", spelled) if part.strip()]
     if len(told) < 2:
         return normalise_answer(told[0]) if told else spelled

@@ -117,6 +117,8 @@ class _Reader:
     def __init__(self, tokens: list[str]) -> None:
         self.tokens = tokens
         self.place = 0
+        self.depth = 0
+        """Commands whose arguments are being read."""
 
     def atoms(self) -> list[Atom]:
         """The atoms up to the brace that closes this group, or to the end."""
@@ -201,7 +203,12 @@ class _Reader:
             self.tokens[self.place] = token[1:]
             return [Atom(token[0], kind_of(token[0]))]
         self.place += 1
-        return self.atoms() if token == "{" else self._read(SAME.get(token, token), None)
+        if token in ("^", "_") or (token != "{" and self.depth > MAX_DEPTH):
+            return [Atom(token, "other")]
+        self.depth += 1
+        found = self.atoms() if token == "{" else self._read(SAME.get(token, token), None)
+        self.depth -= 1
+        return found
 
     def _script_argument(self) -> list[Atom]:
         """An exponent or index: `10^12` and `10^-3` are read as people write them, not as TeX does."""
