@@ -16,6 +16,25 @@ from winnow.text.answers import extract_answer, normalise_answer, spell
 from winnow.text.notation import one_notation
 
 MATH = SHARED / "data" / "math"
+PIECES = [
+    r"\frac",
+    r"\sqrt",
+    r"\text{q}",
+    r"\dfrac",
+    "^",
+    "_",
+    "{a}",
+    "{b1}",
+    "{",
+    "}",
+    "x",
+    "7",
+    ",",
+    "-",
+    "+",
+    "(",
+    ")",
+]
 GSM8K = SHARED / "data" / "gsm8k"
 
 EQUAL = [
@@ -106,6 +125,15 @@ def test_spelling_mathematics_is_stable(text):
 
 
 @settings(max_examples=200)
+@given(st.lists(st.sampled_from(PIECES)))
+def test_no_letter_or_digit_is_lost(pieces):
+    def told(text):
+        return sorted(re.sub(r"\\d?frac|\\(?:sqrt|text)|[^0-9a-z]", "", text))
+
+    assert told(one_notation("".join(pieces))) == told("".join(pieces))
+
+
+@settings(max_examples=200)
 @given(st.integers(0, 999), st.integers(1, 99), st.integers(2, 99), st.booleans())
 def test_mixed_numbers_are_the_numbers_that_they_are(whole, above, below, is_negative):
     sign, value = "-" if is_negative else "", whole + Fraction(above % below, below)
@@ -177,7 +205,9 @@ def test_answers_of_math_that_we_call_equal_are_equal_to_math_verify():
     pairs = [(group[0], other) for group in groups.values() for other in group[1:]]
     assert len(pairs) > 500
     differing = [pair for pair in pairs if not verified(*pair)]
-    assert [pair for pair in differing if not re.search(r"%|[.,}]$|\\text", "".join(pair[1:]) + pair[0][-1])] == []
+    unread = re.compile(r"%|[.,]$|\\text")
+    assert [pair for pair in differing if not any(unread.search(answer) for answer in pair)] == []
+    assert len(differing) < 50
 
 
 @pytest.mark.slow
