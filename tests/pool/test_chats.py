@@ -9,6 +9,7 @@ import pytest
 
 from winnow.errors import DataError, RecipeError
 from winnow.parts import PoolPart, asked
+from winnow.pool.conversations import conversation
 from winnow.pool.loading import load_examples
 from winnow.recipe import PoolRecipe, SourceRecipe
 from winnow.text.examples import POOL_SCHEMA, read_examples
@@ -186,3 +187,17 @@ def test_a_tokenizer_without_a_template_and_noise_in_conversations_are_refused(m
         make_pool([talks(TALKS)], [source("test", TESTS)], chat_template=None)
     with pytest.raises(ValueError, match=r"pool\.plant cannot change conversations, such as those of 'talks'"):
         PoolRecipe(sources=(talks(TALKS),), plant={"wrong_answers": 0.1})
+
+
+@pytest.mark.parametrize(
+    ("said", "answer", "is_open"),
+    [
+        ("#### Step 1: add\n3 + 4 = 7, since Tom has three eggs and buys four more of them.\n\n#### 7", "7", False),
+        ("#### Step 1: add\n3 + 4 = 7\n\n#### Answer\nThe answer is \\boxed{7}.", "7", False),
+        ("#### Tips\nBuy them fresh.\n\n#### Storage\nKeep eggs cool and turn them every day.", None, True),
+        ("#### Step 1: boil\nPut the eggs into water for seven minutes, then into cold water.", None, True),
+    ],
+)
+def test_headings_of_an_answer_are_no_answer(talks, said, answer, is_open):
+    parts = conversation([("user", "Well?"), ("assistant", said)], talks([]))
+    assert (parts.answer, parts.is_open) == (said if answer is None else answer, is_open)

@@ -5,7 +5,7 @@ from typing import Any
 
 from winnow.pool.row_parts import Parts, place_of
 from winnow.recipe import SourceRecipe
-from winnow.text.answers import after_marker, answer_of_turn, last_boxed
+from winnow.text.answers import answer_of_turn, find_declared
 from winnow.text.cells import CHAT_KEYS, cell_text, turns_of_cell
 from winnow.text.examples import ASSISTANT, USER, Message
 from winnow.text.open_answers import is_open_text
@@ -20,7 +20,7 @@ def conversation(turns: Sequence[Message], source: SourceRecipe) -> Parts:
         return Parts(question, "")
     said = kept[-1][1]
     if source.answers is None:
-        is_open = is_open_text(said) and not (after_marker(said) or last_boxed(said))
+        is_open = is_open_text(said) and find_declared(said, 0) is None
     else:
         is_open = source.answers == "open"
     return Parts(question, said if is_open else answer_of_turn(said), messages=kept, is_open=is_open)
