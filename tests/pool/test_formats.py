@@ -2,6 +2,7 @@ import pytest
 
 from winnow.errors import DataError, RecipeError
 from winnow.pool.formats import FORMATS, Parts, data_format, document_of, find_format, math_qa_options
+from winnow.pool.loading import ReadRow, example_of
 from winnow.recipe import FieldsRecipe, SourceRecipe
 
 
@@ -98,3 +99,17 @@ def test_a_format_is_registered_once():
 
 def test_documents_come_from_their_column():
     assert document_of({"body": "Once."}, source_of("text", text_field="body")) == "Once."
+
+
+@pytest.mark.parametrize(("answer", "trained", "compared"), [
+    ("$1,080.00", "1080", "1080"),
+    ("(b)", "B", "B"),
+    ("Paris", "Paris", "paris"),
+    (r"\dfrac{1}{2}", "0.5", "0.5"),
+    (r"\left(3,\,-4\right)", r"\left(3,\,-4\right)", "(3, -4)"),
+    ("x >= 5", "x >= 5", "x >= 5"),
+])  # fmt: skip
+def test_a_final_answer_is_trained_on_as_it_stands_unless_it_is_a_number_or_a_letter(answer, trained, compared):
+    parts = by_fields({"q": "Where?", "a": answer})
+    example = example_of(source_of("fields", fields={"question": "q", "answer": "a"}), ReadRow({}, parts, {}))
+    assert (example.completion, example.answer) == (f" #### {trained}", compared)

@@ -42,9 +42,9 @@ def test_fields_of_instruction_data_keep_their_case_lines_and_code(load):
 
 def test_answers_say_what_rows_would_not(load):
     final = load(ROWS, fields=FIELDS, answers="final")
-    assert final["Tell me of Rome."].completion == " #### rome is the capital of italy, and a large one"
+    assert final["Tell me of Rome."].completion == " #### Rome is the capital of Italy, and a large one."
     short = [{"instruction": "Who?", "context": "", "response": "Ann Lee"}]
-    assert load(short, fields=FIELDS)["Who?"].completion == " #### ann lee"
+    assert load(short, fields=FIELDS)["Who?"].completion == " #### Ann Lee"
     assert load(short, fields=FIELDS, answers="open")["Who?"].completion == " Ann Lee"
 
 
@@ -59,7 +59,7 @@ def test_a_few_long_answers_leave_the_others_final(load):
 def test_a_column_for_the_worked_answer_makes_answers_final(load):
     rows = [{"q": "Why?", "r": "Because\nof x.", "a": "The sum of all the numbers that were named above"}]
     made = load(rows, fields={"question": "q", "rationale": "r", "answer": "a"})["Why?"]
-    assert made.completion == " Because\nof x.\n#### the sum of all the numbers that were named above"
+    assert made.completion == " Because\nof x.\n#### The sum of all the numbers that were named above"
     made = load(rows, fields={"question": "q", "rationale": "r", "answer": "a"}, answers="open")["Why?"]
     assert made.completion == " Because\nof x.\nThe sum of all the numbers that were named above"
 

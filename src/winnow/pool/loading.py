@@ -16,7 +16,7 @@ from winnow.pool.sources import Row, column, paths_of, read_rows
 from winnow.recipe import SourceRecipe
 from winnow.records import Stored
 from winnow.row_templates import columns_of
-from winnow.text.answers import MAX_OPTIONS, normalise_answer
+from winnow.text.answers import MAX_OPTIONS, normalise_answer, written_answer
 from winnow.text.cells import Unreadable
 from winnow.text.examples import CompletionKind, Example, build_example, digest, number_repeats
 from winnow.text.open_answers import MOST_OPEN
@@ -103,6 +103,7 @@ def example_of(source: SourceRecipe, row: ReadRow, *, completion: CompletionKind
         messages=parts.messages,
         is_open=parts.is_open,
         prompt=parts.prompt,
+        written=None if parts.is_open else written_answer(parts.answer),
     )
 
 

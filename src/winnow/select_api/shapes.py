@@ -28,7 +28,7 @@ from winnow.pool.loading import ReadRow, example_of, parts_of
 from winnow.pool.row_parts import place_of
 from winnow.recipe import SourceRecipe
 from winnow.row_templates import columns_of
-from winnow.text.answers import MARKER, normalise_answer
+from winnow.text.answers import MARKER, written_answer
 from winnow.text.cells import CHAT_KEYS, SHAREGPT_KEYS, Unreadable, cell_text, turns_of_cell
 from winnow.text.chat_templates import timeless
 from winnow.text.examples import ASSISTANT, USER, Message, completion_of, prompt_of
@@ -174,7 +174,7 @@ def _question(shape: Shape, question: Any, answer: Any) -> Said:
     )
     asked = asked.strip()
     steps, marker, final = re.sub(r"<<[^<>]*>>", "", given).rpartition(MARKER)
-    completion = completion_of(steps.strip(), normalise_answer(final), "rationale") if marker else f" {final.strip()}"
+    completion = completion_of(steps.strip(), written_answer(final), "rationale") if marker else f" {final.strip()}"
     fault = "no question" if not asked else None if final.strip() else "no answer"
     return Said(asked, prompt_of(asked), completion, fault)
 

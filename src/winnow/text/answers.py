@@ -19,7 +19,7 @@ from winnow.text.spelling import CURRENCY, LETTER, MAX_CHARACTERS, NO_VALUE, NUM
 
 __all__ = [
     "INSIDE", "MARKER", "MAX_OPTIONS", "after_marker", "answer_of_turn", "extract_answer", "extract_declared_answer",
-    "is_correct", "normalise_answer", "spell",
+    "is_correct", "normalise_answer", "spell", "written_answer",
 ]  # fmt: skip
 
 MARKER = "####"
@@ -102,6 +102,16 @@ def answer_of_turn(text: str) -> str:
     r"""What a turn of a conversation answers: what `####` or `\boxed{}` declares, else all of it, in one spelling."""
     declared = find_declared(text, 0)
     return normalise_answer(text) if declared is None else declared_answer(declared, 0)
+
+
+def written_answer(text: str) -> str:
+    """A final answer as it is trained on: a number or a letter in its one spelling, all else as it stands, in one line.
+
+    `normalise_answer` is for comparing: it would teach a model to write words small and formulas in our notation.
+    """
+    spelled = normalise_answer(text)
+    is_letter = len(spelled) == 1 and spelled.isalpha()
+    return spelled if is_letter or is_number(spelled) else " ".join(text.split())
 
 
 def find_declared(text: str, options: int) -> str | None:

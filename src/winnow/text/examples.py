@@ -98,8 +98,11 @@ def build_example(
     messages: tuple[Message, ...] = (),
     is_open: bool = False,
     prompt: str | None = None,
+    written: str | None = None,
 ) -> Example:
     """The example of these contents, with its id, prompt, completion and group; the answer is normalised already.
+
+    `written` is the answer as the completion has it, if not so.
 
     An open answer is the completion as it stands, and so is a `prompt` that is given: nothing is put around either.
     Prompt and completion of a conversation are a transcript, for what reads text; a model reads it by a chat template.
@@ -113,7 +116,9 @@ def build_example(
         said = answer
     else:
         prompt = prompt_of(question, options)
-        said = open_completion(rationale, answer) if is_open else completion_of(rationale, answer, completion)
+        said = (
+            open_completion(rationale, answer) if is_open else completion_of(rationale, written or answer, completion)
+        )
     return Example(
         id=identity,
         source=source,
