@@ -13,6 +13,7 @@ from faults import Disk, Killed
 from generation_support import KEY, FakeEndpoint, answer_to, endpoint_recipe, problems_for
 from winnow.errors import ArtifactError, BudgetError, DataError, RecipeError, SandboxError
 from winnow.generation import asking
+from winnow.generation.answers import KeptAnswers
 from winnow.generation.prompts import END, PROGRAM
 from winnow.generation.synthetic import ANSWERS, COUNTS, ROWS, generate_synthetic
 from winnow.generation.teachers import endpoint as endpoints
@@ -159,8 +160,23 @@ def test_a_line_that_a_kill_cut_short_is_asked_for_again_and_no_other(make):
         assert len(lines) == paid
         assert all(json.loads(line) for line in lines)
         kept.write_text("{}\n" + kept.read_text())
-        with pytest.raises(ArtifactError, match=r"line 1, is no kept answer; remove that line"):
+        with pytest.raises(ArtifactError, match=r"line 1, is damaged, or no kept answer; remove the line"):
             make(endpoint_recipe(endpoint, run_programs="none"), "third")
+
+
+def test_an_answer_that_changed_by_a_bit_is_named(make):
+    """Every 31st byte of the file, each by one bit: what was paid for is never made into other rows."""
+    make(built_in(), "first")
+    (kept,) = (make.folder / "kept").glob("*.jsonl")
+    whole = kept.read_bytes()
+    for place in range(0, len(whole) - 1, max(31, len(whole) // 150)):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << place % 8
+        kept.write_bytes(damaged)
+        with pytest.raises(ArtifactError, match=r"line \d+, is damaged, or no kept answer"):
+            KeptAnswers(kept)
+    kept.write_bytes(whole)
+    assert KeptAnswers(kept).answers
 
 
 @pytest.mark.parametrize("fault", ["full", "killed", "killed after", "torn"])

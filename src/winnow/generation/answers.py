@@ -24,7 +24,7 @@ from winnow import files
 from winnow.errors import ArtifactError
 from winnow.generation.harvest import HALF
 from winnow.generation.teachers.interface import Answer, Lost, Request
-from winnow.store import hash_json, write_atomic
+from winnow.store import hash_json, sealed, unsealed, write_atomic
 
 
 class KeptAnswers:
@@ -46,7 +46,7 @@ class KeptAnswers:
     def tell(self, event: Answer | Lost) -> None:
         """Keep an answer before it counts; any thread may call it. One that was paid for survives a power cut, too."""
         kind = "answer" if isinstance(event, Answer) else "lost"
-        line = json_line({"event": kind} | dataclasses.asdict(event))
+        line = json_line(sealed({"event": kind} | dataclasses.asdict(event)))
         with self._lock:
             if not (isinstance(event, Answer) and event.is_given_up):
                 self._append(line + "\n")
@@ -98,14 +98,17 @@ def whole_lines(path: Path) -> list[str]:
     whole = data[: data.rfind(b"\n") + 1]
     if len(whole) < len(data):
         write_atomic(path, whole)
-    return whole.decode().split("\n")[:-1]
+    return whole.decode(errors="surrogateescape").split("\n")[:-1]
 
 
 def read_line(line: str, place: str) -> Answer | Lost:
-    """The event in a line. Raises ArtifactError naming the place where there is none."""
+    """The event in a line, its seal compared. Raises ArtifactError naming the place where there is none."""
     try:
-        fields = json.loads(line)
+        line.encode()  # raises ValueError for what was no UTF-8
+        fields = unsealed(json.loads(line))
         kind = {"answer": Answer, "lost": Lost}[fields.pop("event")]
         return kind(**fields)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ArtifactError(f"{place} is no kept answer; remove that line, or the file to ask again") from error
+        raise ArtifactError(
+            f"{place} is damaged, or no kept answer; remove the line, or the file to ask again"
+        ) from error
