@@ -13,12 +13,14 @@ from typing import Any
 from torch import nn
 
 from winnow.errors import RecipeError, nearest
+from winnow.models.configs import REFUSALS
+from winnow.models.flops import pass_two_tokens
+from winnow.models.folders import unusable
+from winnow.models.merging import rehearse_merge
 from winnow.recipe import LoraRecipe
 
 OURS = {"task_type", "inference_mode", "base_model_name_or_path", "revision", "auto_mapping", "peft_version"}
 """Options of every PEFT configuration that winnow sets or PEFT writes."""
-FAILURES = (ValueError, TypeError, AttributeError, KeyError, NotImplementedError)
-"""What PEFT raises for options that it or the model cannot do."""
 
 
 def adapter_config(adapter: LoraRecipe | Mapping[str, Any]) -> Any:
@@ -53,7 +55,7 @@ def _any(options: Mapping[str, Any]) -> Any:
     _check_keys(own, kinds[kind], kind)
     try:
         config = kinds[kind](task_type="CAUSAL_LM", **own)
-    except FAILURES as error:
+    except REFUSALS as error:
         raise RecipeError(f"training.peft: {one_line(error)}") from error
     _check_trainable(config, kind)
     return config
@@ -87,16 +89,52 @@ def _check_trainable(config: Any, kind: str) -> None:
         )
 
 
+def check_mergeable(config: Any, name: str) -> None:
+    """Raises RecipeError where an adapter of a folder is of a kind that stays beside its model."""
+    from peft.mapping import PEFT_TYPE_TO_TUNER_MAPPING
+
+    if config.is_prompt_learning or config.peft_type not in PEFT_TYPE_TO_TUNER_MAPPING:
+        kind = getattr(config.peft_type, "value", config.peft_type)
+        raise unusable(name, f"it is an adapter of type {kind}, which cannot be merged into its base", "take another")
+
+
 def check_fits(model: Any, adapted: Any) -> None:
-    """Raises RecipeError where an adapter cannot be merged into its model, which evaluation and export need."""
+    """Raises RecipeError where an adapter does not run or cannot be merged into its model, as evaluation and export do.
+
+    Tried on a copy without contents; a quantised model is not merged into, and is not tried.
+    """
     from peft.tuners.tuners_utils import BaseTunerLayer
 
     layers = [module for module in adapted.modules() if isinstance(module, BaseTunerLayer)]
+    config = next(iter(adapted.peft_config.values()))
+    where = f"training.peft.peft_type {config.peft_type.value} cannot be merged into {type(model).__name__}"
     if not layers or any(type(layer).merge is BaseTunerLayer.merge for layer in layers):
-        kind = next(iter(adapted.peft_config.values())).peft_type.value
-        raise RecipeError(
-            f"training.peft.peft_type {kind} cannot be merged into {type(model).__name__}; use another, such as LORA"
-        )
+        raise RecipeError(f"{where}; use another, such as LORA")
+    if getattr(model, "is_quantized", False):
+        return
+    try:
+        if not next(adapted.parameters()).is_meta:
+            _run(adapted)
+        rehearse_merge(adapted)
+    except REFUSALS as error:
+        raise RecipeError(f"{where} as asked ({one_line(error)}); use another, such as LORA") from error
+
+
+def _run(adapted: Any) -> None:
+    was_training = adapted.training
+    pass_two_tokens(adapted.eval())
+    adapted.train(was_training)
+
+
+def check_found(model: nn.Module, config: Any, where: str) -> None:
+    """Raises RecipeError where one of the modules that an adapter is asked for is not there, which PEFT passes over."""
+    names = [name for name, _ in model.named_modules()]
+    for key in ("target_modules", "modules_to_save"):
+        given = getattr(config, key, None)
+        asked = sorted(given) if isinstance(given, list | set | tuple) else []
+        for each in asked:
+            if not any(name == each or name.endswith(f".{each}") for name in names):
+                raise RecipeError(f"{where}{key} is {asked}; this model has {_modules(model)}, not {each}")
 
 
 def fits_transposed(config: Any, model: nn.Module) -> Any:
@@ -108,11 +146,16 @@ def fits_transposed(config: Any, model: nn.Module) -> Any:
 
 def unfit(model: nn.Module, adapter: LoraRecipe | Mapping[str, Any], error: Exception) -> RecipeError:
     """What to say where PEFT cannot build the adapter on this model."""
-    names = ", ".join(sorted({name.rsplit(".", 1)[-1] for name, m in model.named_modules() if hasattr(m, "weight")}))
     if not isinstance(adapter, LoraRecipe):
-        return RecipeError(f"training.peft: {one_line(error)}; this model has {names}")
+        return RecipeError(f"training.peft: {one_line(error)}; this model has {_modules(model)}")
     targets = adapter.target_modules if isinstance(adapter.target_modules, str) else list(adapter.target_modules)
-    return RecipeError(f"training.lora.target_modules is {targets}; this model has {names}")
+    asked = f"training.lora.target_modules is {targets}"
+    return RecipeError(f"{asked}; this model has {_modules(model)} ({one_line(error)})")
+
+
+def _modules(model: nn.Module) -> str:
+    """Last parts of the names of the modules that have weights."""
+    return ", ".join(sorted({name.rsplit(".", 1)[-1] for name, m in model.named_modules() if hasattr(m, "weight")}))
 
 
 def one_line(error: BaseException) -> str:

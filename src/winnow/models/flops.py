@@ -159,7 +159,7 @@ def _probe(model: nn.Module) -> tuple[list[_Seen], list[_Attention], set[nn.Modu
     was_training = model.training
     try:
         model.eval()
-        _two_tokens(model)
+        pass_two_tokens(model)
     finally:
         model.train(was_training)
         for hook in hooks:
@@ -167,7 +167,8 @@ def _probe(model: nn.Module) -> tuple[list[_Seen], list[_Attention], set[nn.Modu
     return matrices, attentions, passed
 
 
-def _two_tokens(model: nn.Module) -> None:
+def pass_two_tokens(model: nn.Module) -> None:
+    """Run the model on two tokens, gradients recorded; also without contents, on the meta device."""
     parameter = next(model.parameters())
     ids = torch.zeros(1, 2, dtype=torch.long, device=parameter.device)
     # A full mask is taken as it is; making one from scratch reads values, which the meta device does not have.
