@@ -19,8 +19,13 @@ from torch import nn
 
 from winnow.errors import ArtifactError, RecipeError, nearest
 from winnow.models.activations import fuse_activations
-from winnow.models.adapters import FAILURES, adapter_config, check_fits, fits_transposed, unfit
+from winnow.models.adapters import adapter_config, check_fits, check_found, fits_transposed, unfit
+from winnow.models.configs import REFUSALS, check_config, fault_of_sizes, reason_of
+from winnow.models.flops import pass_two_tokens
+from winnow.models.folders import folder_of
 from winnow.models.gpu_extra import check_gpu_extra
+from winnow.models.merging import merge
+from winnow.models.opening import open_config, open_model, open_skeleton, put_on
 from winnow.recipe import BaseRecipe, LoraRecipe
 from winnow.records import Artifact, Stored
 from winnow.store import read_json, read_record, write_json
@@ -48,21 +53,19 @@ def load_model(stored: Stored, checkpoint: str = "last") -> Any:
 
 
 def _load(stored: Stored, checkpoint: str) -> Any:
-    from transformers import AutoModelForCausalLM
-
     reference = stored.folder / MODEL_REFERENCE
     if reference.is_file():
         named = read_json(reference)
         return load_named(named["model"], revision=named["revision"])
     folder = stored.folder / checkpoint
-    if (folder / "adapter_config.json").is_file():
-        from peft import PeftModel
-
-        base = _load(start_of(stored), "last")
-        return PeftModel.from_pretrained(base, str(folder)).merge_and_unload()
-    if not (folder / "config.json").is_file():
+    is_adapter = (folder / "adapter_config.json").is_file()
+    if not is_adapter and not (folder / "config.json").is_file():
         raise ArtifactError(f"{folder} holds no model; remove {stored.folder} and run again")
-    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    base = _load(start_of(stored), "last") if is_adapter else None
+    try:
+        return open_model(str(folder)) if base is None else merge(put_on(base, str(folder)))
+    except RecipeError as error:
+        raise ArtifactError(f"{error}; remove {stored.folder} and run again") from error
 
 
 def load_quantised(stored: Stored, bits: Literal["4bit", "8bit"]) -> Any:
@@ -71,31 +74,23 @@ def load_quantised(stored: Stored, bits: Literal["4bit", "8bit"]) -> Any:
 
     Raises RecipeError where GPU or package are missing.
     """
-    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+    from transformers import BitsAndBytesConfig
 
     check_gpu_extra(f"training.quantise {bits}")
     reference = stored.folder / MODEL_REFERENCE
-    made_here = {"model": stored.folder / "last", "revision": None}
+    made_here = {"model": str(stored.folder / "last"), "revision": None}
     named: dict[str, Any] = read_json(reference) if reference.is_file() else made_here
     config = BitsAndBytesConfig(
         load_in_8bit=bits == "8bit", load_in_4bit=bits == "4bit", bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=torch.bfloat16,
     )  # fmt: skip
-    model = AutoModelForCausalLM.from_pretrained(
-        named["model"], revision=named["revision"], quantization_config=config, dtype=torch.float32,
-        device_map={"": best_device()},
-    )  # fmt: skip
-    return fuse_activations(model).eval()
+    how: dict[str, Any] = {"quantization_config": config, "device_map": {"": best_device()}}
+    return fuse_activations(open_model(named["model"], named["revision"], **how)).eval()
 
 
 def load_named(model: str, revision: str | None) -> Any:
     """The causal language model of a folder or hub name, float32. Raises RecipeError where there is none."""
-    from transformers import AutoModelForCausalLM
-
-    try:
-        return AutoModelForCausalLM.from_pretrained(model, revision=revision, dtype=torch.float32)
-    except (OSError, ValueError) as error:
-        raise _no_model(model, error) from error
+    return open_model(model, revision)
 
 
 def load_encoder(stored: Stored) -> Any:
@@ -112,29 +107,10 @@ def load_named_encoder(model: str, revision: str | None) -> Any:
 
     Raises RecipeError where there is none, or where the model also needs a decoder's input.
     """
-    from transformers import AutoModel
-
-    try:
-        encoder = AutoModel.from_pretrained(model, revision=revision, dtype=torch.float32)
-    except (OSError, ValueError) as error:
-        raise _no_model(model, error) from error
-    if encoder.config.is_encoder_decoder:
-        raise RecipeError(f"{model} is an encoder with a decoder; embeddings need a model of an encoder alone")
+    encoder = open_model(model, revision, is_encoder=True)
     if getattr(encoder, "pooler", None) is not None:
         encoder.pooler = None
     return encoder
-
-
-def _no_model(model: str, error: Exception) -> RecipeError:
-    if Path(model).exists():
-        return RecipeError(
-            f"base.model {model} is no model folder ({_first_line(error)}); it needs config.json and weights"
-        )
-    return RecipeError(f"base.model {model} is neither a folder nor a model that the hub gives ({_first_line(error)})")
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:160]
 
 
 def start_of(stored: Stored) -> Stored:
@@ -151,16 +127,22 @@ def write_start(folder: Path, start: Artifact) -> None:
 
 def build_config(architecture: dict[str, Any], **overrides: Any) -> Any:
     """A transformers configuration from `model_type` and sizes. Raises RecipeError for an unknown type or bad size."""
-    from huggingface_hub.errors import StrictDataclassError
     from transformers import AutoConfig
 
     sizes = {key: value for key, value in architecture.items() if key != "model_type"} | overrides
+    if "model_type" not in architecture:
+        raise RecipeError("base architecture has no model_type; write, for example, model_type: gpt2")
     try:
-        return AutoConfig.for_model(architecture["model_type"], **sizes)
-    except KeyError as error:
-        raise RecipeError("base architecture has no model_type; write, for example, model_type: gpt2") from error
-    except (ValueError, StrictDataclassError) as error:
-        raise RecipeError(f"base architecture: {' '.join(str(error).split())[:160]}") from error
+        config = AutoConfig.for_model(architecture["model_type"], **sizes)
+    except REFUSALS as error:
+        raise _no_architecture(" ".join(str(error).split())) from error
+    if (fault := fault_of_sizes(config)) is not None:
+        raise _no_architecture(fault)
+    return config
+
+
+def _no_architecture(reason: str) -> RecipeError:
+    return RecipeError(f"base architecture: {reason[:300]}")
 
 
 def check_architecture(architecture: dict[str, Any]) -> None:
@@ -169,6 +151,8 @@ def check_architecture(architecture: dict[str, Any]) -> None:
     known = {*type(config)().to_dict(), *config.attribute_map, "model_type"}
     for key in sorted(set(architecture) - known):
         raise RecipeError(f"base architecture: {architecture['model_type']} has no {key}{nearest(key, known)}")
+    check_config("of base architecture", config)
+    skeleton(architecture)
 
 
 def build_model(architecture: dict[str, Any], *, seed: int, vocab_size: int, eos_id: int) -> Any:
@@ -179,15 +163,23 @@ def build_model(architecture: dict[str, Any], *, seed: int, vocab_size: int, eos
         architecture, vocab_size=vocab_size, bos_token_id=eos_id, eos_token_id=eos_id, pad_token_id=eos_id
     )
     with seeded(seed):
-        return fuse_activations(AutoModelForCausalLM.from_config(config, dtype=torch.float32))
+        return fuse_activations(AutoModelForCausalLM.from_config(config, dtype=torch.float32, trust_remote_code=False))
 
 
 def skeleton(architecture: dict[str, Any]) -> Any:
-    """The model without weights, on the meta device, to count parameters and FLOPs."""
+    """The model without weights, on the meta device, to count parameters and FLOPs.
+
+    Raises RecipeError where transformers cannot build it, or it does not run.
+    """
     from transformers import AutoModelForCausalLM
 
-    with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(_with_ends(build_config(architecture)), dtype=torch.float32)
+    config = _with_ends(build_config(architecture))
+    try:
+        with torch.device("meta"):
+            model = AutoModelForCausalLM.from_config(config, dtype=torch.float32, trust_remote_code=False)
+        pass_two_tokens(model)
+    except REFUSALS as error:
+        raise _no_architecture(reason_of(error)) from error
     return fuse_activations(model)
 
 
@@ -202,18 +194,17 @@ def _with_ends(config: Any) -> Any:
 def architecture_of(model: str, revision: str | None, declared: dict[str, Any] | None) -> dict[str, Any]:
     """The architecture of a folder or hub model; the declared one where the hub is out of reach.
 
-    Raises RecipeError where neither is to be had.
+    Of an adapter's folder it is that of its base, the adapter merged. Raises RecipeError where neither is to be had.
     """
-    from transformers import AutoConfig
-
+    if folder_of(model) is not None:
+        return dict(open_skeleton(model, revision).config.to_dict())
     try:
         # With a declared architecture at hand the hub is not asked: out of reach, it takes half a minute to say so.
-        local = declared is not None
-        return dict(AutoConfig.from_pretrained(model, revision=revision, local_files_only=local).to_dict())
-    except (OSError, ValueError) as error:
-        if declared is None:
-            raise _no_model(model, error) from error
-        return declared
+        return dict(open_config(model, revision, local_files_only=declared is not None).to_dict())
+    except RecipeError as error:
+        if declared is not None and error.__cause__ is not None:
+            return declared
+        raise RecipeError(f"base.model is neither a folder nor a model that the hub gives: {error}") from error
 
 
 def architecture_for(base: BaseRecipe) -> dict[str, Any]:
@@ -234,12 +225,13 @@ def adapt(model: Any, adapter: LoraRecipe | Mapping[str, Any], *, seed: int) -> 
     from peft import get_peft_model
 
     config = fits_transposed(adapter_config(adapter), model)
-    try:
-        with seeded(seed), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # PEFT announces that it corrects fan_in_fan_out for mixed layers
+    check_found(model, config, "training.lora." if isinstance(adapter, LoraRecipe) else "training.peft: ")
+    with seeded(seed), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PEFT announces that it corrects fan_in_fan_out for mixed layers
+        try:
             adapted = get_peft_model(model, config)
-    except FAILURES as error:
-        raise unfit(model, adapter, error) from error
+        except REFUSALS as error:
+            raise unfit(model, adapter, error) from error
     check_fits(model, adapted)
     return adapted
 
@@ -276,7 +268,7 @@ def merged(model: Any) -> Any:
     """
     if not hasattr(model, "peft_config") or getattr(model, "is_quantized", False):
         return model
-    return copy.deepcopy(model).merge_and_unload()
+    return merge(copy.deepcopy(model))
 
 
 def save_model(model: Any, folder: Path, tokenizer: Any, base_name: str | None) -> None:
@@ -318,7 +310,12 @@ def _safetensors_bytes(tensors: Mapping[str, torch.Tensor]) -> int:
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Draw torch's random numbers from `seed` inside the block, and leave its state as it was."""
+    """Draw torch's random numbers from `seed` inside the block, and leave its state as it was.
+
+    Raises RecipeError for a seed that torch does not take.
+    """
+    if not 0 <= seed < 1 << 64:
+        raise RecipeError(f"a seed is {seed}; it must lie in 0..2**64 - 1")
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         yield
