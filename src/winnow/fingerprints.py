@@ -5,10 +5,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from winnow.parts import BenchmarkPart, SelectPart, asked
+from winnow.parts import BenchmarkPart, SelectPart, TrainPart, asked
 from winnow.recipe import Frozen, SourceRecipe
 from winnow.records import Stage, Stored
-from winnow.store import hash_file, hash_json, hash_tree
+from winnow.store import hash_file, hash_json
 
 ON_DEVICE = "train", "trial", "represent", "evaluate", "benchmark"
 """Kinds of stages whose last bits depend on the kind of device."""
@@ -24,8 +24,16 @@ def fingerprint_of(stage: Stage, inputs: Mapping[str, Stored], version: int) -> 
             "inputs": {role: stored.artifact.digest for role, stored in inputs.items()},
             "data": _data_digests(stage.part),
             "device": _device() if stage.kind in ON_DEVICE else None,
+            **_merges(stage, inputs),
         }
     )[:24]
+
+
+def _merges(stage: Stage, inputs: Mapping[str, Stored]) -> dict[str, int]:
+    """How the adapter of a run that is no arm's is merged into the whole model that it leaves."""
+    part = stage.part
+    is_adapter = isinstance(part, TrainPart) and part.training.method == "lora"
+    return {"merges": 2} if is_adapter and "selection" not in inputs else {}
 
 
 def _data_digests(part: Frozen) -> dict[str, Any]:
@@ -68,8 +76,11 @@ def _values(part: Any) -> Iterator[Any]:
 
 
 def _model_digests(part: Frozen) -> dict[str, Any]:
-    folder = Path(getattr(part, "model", "") or "/nowhere").expanduser()
-    return {"model": hash_tree(folder, [p.name for p in sorted(folder.iterdir())])} if folder.is_dir() else {}
+    """Hashes of a local model's files; of an adapter's also those of what it is an adapter of."""
+    from winnow.models.folders import contents_of
+
+    name = getattr(part, "model", "") or "/nowhere"
+    return {"model": contents_of(name)} if Path(name).expanduser().is_dir() else {}
 
 
 def _device() -> str:

@@ -8,7 +8,7 @@ Every stage leaves an artifact in the store; one that is there already is not ma
 the same study side by side (`walk.py`): each takes the stages that no other one holds.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -57,11 +57,11 @@ def run(
     check_identity(recipe, folder)
     names = wanted(graph, arm=arm, seed=seed)
     announce(folder, recipe)
-    watch = watch or Watch()
+    watch, before = watch or Watch(), models_checked(recipe)
     data = set(wanted(graph, until=("pool", "tests"))).intersection(names)
-    ready = walk_stages(graph, recipe, shelf, [name for name in names if name in data], watch)
+    ready = walk_stages(graph, recipe, shelf, [name for name in names if name in data], watch, before)
     watch.warned(look_over(recipe, ready.done))
-    walk = walk_stages(graph, recipe, shelf, names, watch)
+    walk = walk_stages(graph, recipe, shelf, names, watch, before)
     findings = publish(folder, recipe, graph, walk)
     send_study(folder, findings, graph.stages, recipe.trackers)
     return findings
@@ -86,10 +86,21 @@ def advance(
     kinds = ("evaluate", "benchmark") if until == "evaluate" else (until,)
     names = wanted(graph, until=kinds, arm=arm, seed=seed)
     watch = watch or Watch()
-    walk = walk_stages(graph, recipe, store_beside(recipe, out, store), names, watch)
+    walk = walk_stages(graph, recipe, store_beside(recipe, out, store), names, watch, models_checked(recipe))
     if until == "pool":
         watch.warned(look_over(recipe, walk.done))
     return walk
+
+
+def models_checked(recipe: Recipe) -> Callable[[], None]:
+    """What raises RecipeError, before anything is made, for models and adapters that cannot be used."""
+
+    def check() -> None:
+        from winnow.models.checking import check_models
+
+        check_models(recipe)
+
+    return check
 
 
 def look_over(recipe: Recipe, done: Mapping[str, Stored]) -> tuple[str, ...]:

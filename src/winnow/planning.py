@@ -20,6 +20,7 @@ from winnow.errors import BudgetError, RecipeError
 from winnow.ledger import dollars
 from winnow.models import loading
 from winnow.models.batch_sizes import start_tokens
+from winnow.models.checking import check_models
 from winnow.models.flops import FlopModel, flop_model
 from winnow.pipeline import checked, look_over, own_size, selection_flops, selector_traits, store_beside, study_folder
 from winnow.printing import memory
@@ -106,6 +107,7 @@ class _Pool:
 def plan(recipe: AnyRecipe, *, out: FolderPath | None = None, store: FolderPath | None = None) -> Plan:
     """The plan of a recipe. Raises WinnowError in one line where data or model are out of reach and not declared."""
     recipe = checked(as_recipe(recipe))
+    check_models(recipe)
     model = _skeleton(recipe, recipe.training)
     costs = flop_model(model)
     pool = _pool(recipe, out, store)

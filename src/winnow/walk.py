@@ -29,14 +29,14 @@ KINDS = {
     "hygiene": ("winnow.pool.hygiene.stage", "make_hygiene", 2),
     "pool": ("winnow.pool.stages", "make_pool", 5),
     "rows": ("winnow.pool.rows", "make_rows_pool", 3),
-    "model": ("winnow.training.pointing", "point_at_model", 2),
+    "model": ("winnow.training.pointing", "point_at_model", 3),
     "represent": ("winnow.selection.represent", "represent", 4),
     "select": ("winnow.selection.stages", "select", 3),
     "train": ("winnow.training.stages", "train_model", 4),
     "trial": ("winnow.training.sweeps", "run_trial", 2),
     "sweep": ("winnow.training.sweeps", "choose_rate", 1),
-    "evaluate": ("winnow.evaluation.stages", "evaluate", 5),
-    "benchmark": ("winnow.evaluation.benchmarks.stage", "run_benchmark", 1),
+    "evaluate": ("winnow.evaluation.stages", "evaluate", 6),
+    "benchmark": ("winnow.evaluation.benchmarks.stage", "run_benchmark", 2),
 }
 """Kind of stage -> module, function, version. Raise the version when the same question gets another answer."""
 
@@ -55,6 +55,8 @@ class Walk:
     """Arm -> why."""
     unavailable: dict[str, str] = field(default_factory=dict)
     """Stage that cannot be made here -> why; nothing rests on such stages."""
+    before: Callable[[], None] | None = None
+    """What has still to be done before the first stage is made."""
 
 
 def wanted(
@@ -104,9 +106,14 @@ class Watch:
 Watching = Annotated[Watch, Must("be a winnow.walk.Watch")]
 
 
-def walk_stages(graph: Graph, recipe: Recipe, store: Store, names: list[str], watch: Watch) -> Walk:
-    """Make all named stages, in order; where another process holds one, go on with others and come back."""
-    walk = Walk()
+def walk_stages(
+    graph: Graph, recipe: Recipe, store: Store, names: list[str], watch: Watch, before: Callable[[], None] | None = None
+) -> Walk:
+    """Make all named stages, in order; where another process holds one, go on with others and come back.
+
+    `before` is called once, before the first stage is made, if any is.
+    """
+    walk = Walk(before=before)
     while pending := [name for name in names if not _is_settled(graph.stages[name], walk)]:
         for name in pending:
             stopping.heed()  # a stage that trains only notes a request
@@ -136,7 +143,12 @@ def _attempt(stage: Stage, graph: Graph, recipe: Recipe, store: Store, walk: Wal
         with store.lease(stage.kind, fingerprint) as is_mine:
             if not is_mine:
                 return
-            found = store.find(stage.kind, fingerprint) or _make(stage, inputs, fingerprint, recipe, store, walk, watch)
+            found = store.find(stage.kind, fingerprint)
+            if found is None:
+                if walk.before is not None:
+                    walk.before()
+                    walk.before = None
+                found = _make(stage, inputs, fingerprint, recipe, store, walk, watch)
     if found is not None:
         walk.done[stage.name] = found
 

@@ -34,7 +34,9 @@ def load_hub(source: SourceRecipe, path: str) -> Any:
     if is_local(name) and not Path(name).is_dir():
         raise DataError(f"source {source.name!r} finds no folder at {Path(name).absolute()}; mend its path")
     try:
-        loaded = datasets.load_dataset(name, source.subset, split=source.split, revision=source.revision)
+        loaded = datasets.load_dataset(
+            name, source.subset, split=source.split, revision=source.revision, trust_remote_code=False
+        )
     except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
         raise DataError(
             f"source {source.name!r} cannot be had from {path} (subset {source.subset}, split {source.split}): "

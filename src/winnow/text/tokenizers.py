@@ -7,6 +7,7 @@ Prompt and completion are encoded apart, so that the boundary between them is th
 in generation, whatever stands beside it.
 """
 
+import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 END_OF_TEXT = "<|endoftext|>"
 TOKENIZER = "tokenizer"
+CONFIG = "tokenizer_config.json"
 MODEL_REFERENCE = "model.json"
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model")
 BATCH = 1000
@@ -76,11 +78,57 @@ def load_tokenizer(folder_or_name: str | Path, revision: str | None = None) -> "
     if is_folder and not any((folder / file).is_file() for file in TOKENIZER_FILES):
         found = "has no tokenizer" if folder.is_dir() else "does not exist"
         raise RecipeError(f"model folder {folder.absolute()} {found}; it needs {TOKENIZER_FILES[0]} beside its weights")
+    if is_folder and folder.is_dir():
+        _check_readable(folder)
     try:
-        return AutoTokenizer.from_pretrained(str(folder) if is_folder else name, revision=revision)
-    except (OSError, ValueError, ImportError) as error:
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise RecipeError(f"no tokenizer can be loaded from {name}: {reason}; name a folder that holds one") from error
+        read: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+            str(folder) if is_folder else name, revision=revision, trust_remote_code=False
+        )
+        read("x")
+    # The Rust library behind transformers raises a bare Exception for a tokenizer.json that it cannot make sense of.
+    except Exception as error:
+        raise RecipeError(
+            f"no tokenizer can be loaded from {name}: {_reason(error)}; name a folder that holds one"
+        ) from error
+    return read
+
+
+def _reason(error: Exception) -> str:
+    first = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+    if "custom code" in first:
+        return "it brings code of its own, which is never run"
+    told = first if isinstance(error, OSError | ValueError) and first else f"{type(error).__name__}: {first}"
+    return "".join(letter if letter.isprintable() else "?" for letter in told)[:300]
+
+
+def _check_readable(folder: Path) -> None:
+    """Raises RecipeError naming the file of a tokenizer that is no JSON object."""
+    for path in (folder / TOKENIZER_FILES[0], folder / CONFIG):
+        try:
+            tree = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        except (OSError, ValueError, RecursionError) as error:
+            reason = f"{path.name} cannot be read ({_reason(error)})"
+            raise RecipeError(f"no tokenizer can be loaded from {folder}: {reason}; get the file again") from error
+        if not isinstance(tree, dict):
+            reason = f"{path.name} holds no JSON object but a {type(tree).__name__}"
+            raise RecipeError(f"no tokenizer can be loaded from {folder}: {reason}; get the file again")
+
+
+def check_vocabulary(tokenizer: "PreTrainedTokenizerBase", rows: int, model: str) -> None:
+    """Raises RecipeError where the tokenizer has ids that the model, with an embedding of so many rows, has not."""
+    vocabulary = tokenizer.get_vocab()
+    ends = [tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id]
+    largest = max([*vocabulary.values(), *(end for end in ends if isinstance(end, int))], default=-1)
+    if largest < 0:
+        raise RecipeError(f"the tokenizer of {model} is empty; take the one that the model was trained with")
+    if largest >= rows:
+        beyond = sorted((at, token) for token, at in vocabulary.items() if at >= rows)
+        named = f", such as {beyond[0][1]!r} = {beyond[0][0]}" if beyond else ""
+        raise RecipeError(
+            f"the tokenizer of {model} has {len(vocabulary)} tokens with ids up to {largest}, the model's embedding "
+            f"has {rows} rows: {max(1, len(beyond))} tokens lie outside{named}; take the tokenizer that the model was "
+            "trained with, or enlarge the embedding (resize_token_embeddings) and save the model again"
+        )
 
 
 def tokenizer_of(stored: Stored) -> "PreTrainedTokenizerBase":

@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from winnow.models import loading
+from winnow.models.checking import check_tokenizer
 from winnow.models.flops import flop_model
+from winnow.models.folders import contents_of
 from winnow.parts import ModelPart
 from winnow.records import Context, Outcome, Stored
-from winnow.store import hash_tree, write_json
-from winnow.text.tokenizers import load_tokenizer
+from winnow.store import write_json
 
 
 def point_at_model(part: ModelPart, inputs: Mapping[str, Stored], context: Context) -> Outcome:
@@ -20,15 +21,12 @@ def point_at_model(part: ModelPart, inputs: Mapping[str, Stored], context: Conte
     """
     folder = Path(part.model).expanduser()
     name = str(folder.resolve()) if folder.is_dir() else part.model
-    load_tokenizer(part.model, revision=part.revision)
     load = loading.load_named_encoder if part.is_encoder else loading.load_named
     model = load(name, part.revision)
+    check_tokenizer(name, part.revision, model, is_encoder=part.is_encoder)
     revision = part.revision if folder.is_dir() else commit_of(part.model, part.revision) or part.revision
     write_json(context.folder / loading.MODEL_REFERENCE, {"model": name, "revision": revision})
-    contents = (
-        hash_tree(folder, [p.name for p in sorted(folder.iterdir())]) if folder.is_dir() else {"name": part.model}
-    )
-    write_json(context.folder / "contents.json", contents | {"revision": revision or ""})
+    write_json(context.folder / "contents.json", {**contents_of(name), "revision": revision or ""})
     return Outcome(
         outputs=("contents.json",),
         logs=(loading.MODEL_REFERENCE,),

@@ -1,0 +1,77 @@
+"""What can be said of a recipe's models before any work: heads of files are read, no weights.
+
+check_models(recipe)            # the base, its adapters, representations' and teachers' models
+check_model("models/other")     # one of them
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from winnow.errors import RecipeError
+from winnow.models import loading
+from winnow.models.folders import folder_of
+from winnow.models.generate import context_of
+from winnow.models.opening import open_skeleton
+from winnow.recipe import LocalTeacherRecipe, Recipe, TrainingRecipe
+from winnow.text.tokenizers import check_vocabulary, eos_id, load_tokenizer
+
+OF_THE_STUDY = "base"
+"""What a representation or a teacher calls the model that the recipe starts from."""
+
+
+def check_models(recipe: Recipe) -> None:
+    """Raises RecipeError, in one line, for the first model or adapter of a recipe that cannot be used.
+
+    Local folders are looked at; names at the hub are left to the stage that loads them.
+    """
+    if recipe.base.model is not None:
+        check_model(recipe.base.model, recipe.base.revision)
+    for name, is_encoder in dict.fromkeys(_others(recipe)):
+        check_model(name, is_encoder=is_encoder)
+    check_adapters(recipe)
+
+
+def check_model(name: str, revision: str | None = None, *, is_encoder: bool = False) -> None:
+    """Raises RecipeError where a local folder's configuration, weights and tokenizer do not fit each other."""
+    if folder_of(name) is not None:
+        check_tokenizer(name, revision, open_skeleton(name, revision, is_encoder=is_encoder), is_encoder=is_encoder)
+
+
+def check_tokenizer(name: str, revision: str | None, model: Any, *, is_encoder: bool = False) -> None:
+    """Raises RecipeError where a model's tokenizer has ids that it does not know, or no token that ends a text."""
+    tokenizer = load_tokenizer(name, revision)
+    check_vocabulary(tokenizer, int(model.get_input_embeddings().weight.shape[0]), name)
+    if not is_encoder:
+        eos_id(tokenizer)
+
+
+def check_adapters(recipe: Recipe) -> None:
+    """Raises RecipeError where an adapter does not fit the base, or answers leave no room for a prompt."""
+    architecture = loading.architecture_for(recipe.base)
+    model = loading.skeleton(architecture)
+    if recipe.evaluation.max_new_tokens >= context_of(model):
+        raise RecipeError(
+            f"evaluation.max_new_tokens is {recipe.evaluation.max_new_tokens}; the model takes {context_of(model)} "
+            "tokens, prompt and answer together; lower it"
+        )
+    for training in _trainings(recipe):
+        if training.method == "lora":
+            loading.adapt(loading.skeleton(architecture), training.adapter, seed=0)
+
+
+def _trainings(recipe: Recipe) -> Iterator[TrainingRecipe]:
+    yield recipe.training
+    yield from (stage.training for stage in recipe.stages)
+
+
+def _others(recipe: Recipe) -> Iterator[tuple[str, bool]]:
+    """Models beside the base, and whether each is an encoder."""
+    own = {OF_THE_STUDY, *(stage.name for stage in recipe.stages)}
+    for asked in recipe.selection.representations.values():
+        name = getattr(asked, "model", OF_THE_STUDY)
+        if name not in own:
+            yield name, asked.kind == "embeddings"
+    for source in recipe.pool.sources:
+        teacher = source.synthetic.teacher if source.synthetic else None
+        if isinstance(teacher, LocalTeacherRecipe) and teacher.model not in own:
+            yield teacher.model, False
