@@ -2,6 +2,7 @@
 
 code, out, err = winnow(monkeypatch, capsys, "plan", path)
 assert_one_line(code, err, "budget.pool_epochs is 0", "above 0", folder=tmp_path)
+assert_mistakes(code, err, "training.threads is 0", "study.seeds[0] is -1", folder=tmp_path)   # a line for each
 assert_refuses(lambda: winnow.select(rows, fraction="x"), "fraction is 'x'", "(0, 1]", folder=tmp_path)
 """
 
@@ -35,6 +36,19 @@ def assert_one_line(code, err, *said, folder=None):
     assert [line for line in lines if line.startswith("winnow: ")] == lines[-1:], err
     assert "Traceback" not in err
     _assert_says(lines[-1].removeprefix("winnow: "), said)
+    assert_nothing_half_written(folder)
+
+
+def assert_mistakes(code, err, *said, folder=None):
+    """The command left with code 1, told how many mistakes there are, and each of these words in a line of its own."""
+    head, *lines = err[err.index("winnow: ") :].rstrip("\n").splitlines()
+    assert code == 1, (code, err)
+    assert head.startswith(f"winnow: {len(lines)} mistakes in "), err
+    assert len(lines) == len(said) > 1, err
+    for line, word in zip(lines, said, strict=True):
+        assert line.startswith("  "), line
+        _assert_says(line.removeprefix("  "), [word])
+    assert "Traceback" not in err
     assert_nothing_half_written(folder)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from winnow.recipe import Recipe
@@ -53,7 +54,8 @@ def section(model: type[BaseModel]) -> str:
     ]
     for key, field in model.model_fields.items():
         meaning = " ".join((field.description or "").split()).replace("|", "\\|")
-        lines.append(f"| `{key}` | {default(field)} | {meaning}{links(field.annotation)} |")
+        within = "".join(f" Allowed: {each}." for each in [", ".join(bounds(field))] if each)
+        lines.append(f"| `{key}` | {default(field)} | {meaning}{within}{links(field.annotation)} |")
     return "\n".join(lines) + "\n"
 
 
@@ -65,6 +67,27 @@ def default(field: Any) -> str:
         return "see there"
     value = list(field.default) if isinstance(field.default, tuple) else field.default
     return f"`{'null' if value is None else value}`".replace("|", "\\|")
+
+
+BOUNDS = {"gt": "above {}", "ge": "at least {}", "lt": "below {}", "le": "at most {}"}
+
+
+def bounds(part: Any) -> list[str]:
+    """What numbers of a field, or of the list or mapping that it is, may be."""
+    inner = [*getattr(part, "metadata", ())]
+    annotation = part.annotation if isinstance(part, FieldInfo) else part
+    if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+        inner += [each for each in typing.get_args(annotation) if not isinstance(each, str)]
+    found = {key: getattr(part, key) for key in BOUNDS if isinstance(getattr(part, key, None), int | float)}
+    own = [BOUNDS[key].format(spelled(value)) for key, value in found.items()]
+    return list(dict.fromkeys(own + [each for other in inner for each in bounds(other)]))
+
+
+def spelled(value: float) -> str:
+    """A bound as one would write it."""
+    if value == 2**63:
+        return "2^63"
+    return f"{value:g}".replace("e+", "e") if abs(value) >= 1e7 or isinstance(value, float) else f"{value:,}"
 
 
 def links(annotation: Any) -> str:

@@ -152,7 +152,8 @@ def _checked(name: str, value: Any, adapter: TypeAdapter[Any], must: str) -> Any
     try:
         return adapter.validate_python(_plain(value))
     except ValidationError as error:
-        raise _ArgumentError(f"{name} is {shown(_plain(value))}; it must {must}") from error
+        reasons = [f" ({found['ctx']['error']})" for found in error.errors() if found["type"] == "value_error"]
+        raise _ArgumentError(f"{name} is {shown(_plain(value))}; it must {must}{''.join(reasons[:1])}") from error
 
 
 def _plain(value: Any) -> Any:

@@ -8,11 +8,13 @@ import difflib
 import os
 import reprlib
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from winnow.credentials import masked
 
+MOST_SHOWN = 50
+"""Mistakes of one recipe that are listed."""
 LONGEST = 900
 """Characters of a message; what is longer, such as a path of thousands of letters, is cut in its middle."""
 
@@ -25,9 +27,37 @@ class WinnowError(Exception):
     def __str__(self) -> str:
         return one_line(super().__str__())
 
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What the command line prints: one line for one mistake."""
+        return (str(self),)
+
 
 class RecipeError(WinnowError):
     """A recipe, or an option that overrides it, asks for something that is not there or not allowed."""
+
+    rest: Any = None
+    """The recipe without what is wrong in it, where more can be told of that."""
+
+
+class MistakesError(RecipeError):
+    """All that is wrong with a recipe, where that is more than one thing: a line for each."""
+
+    def __init__(self, mistakes: Sequence[str], what: str = "the recipe") -> None:
+        super().__init__(mistakes, what)
+        self.mistakes = tuple(map(one_line, mistakes))
+        self.what = what
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines)
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """How many there are and where, then each."""
+        shown = self.mistakes[:MOST_SHOWN]
+        more = len(self.mistakes) - len(shown)
+        head = one_line(f"{len(self.mistakes)} mistakes in {self.what}:")
+        return (head, *(f"  {each}" for each in shown), *([f"  and {more} more"] if more else []))
 
 
 class DataError(WinnowError):
@@ -68,6 +98,12 @@ class PublishError(WinnowError):
 
 class UnavailableError(WinnowError):
     """One of several things that were asked for cannot be had here; the others go on, and this one is named."""
+
+
+def refused(mistakes: Sequence[str], what: str = "the recipe") -> RecipeError:
+    """The error for these mistakes of a recipe, of which there is one at least."""
+    found = list(dict.fromkeys(mistakes))
+    return RecipeError(found[0]) if len(found) == 1 else MistakesError(found, what)
 
 
 def one_line(text: str) -> str:

@@ -11,6 +11,7 @@ from winnow.records import Artifact, Cost
 
 CHARGED_METERS = ("train", "represent", "select", "generate")
 SELECTION_METERS = ("represent", "select")
+FLOATS_ARE_WHOLE = 2.0**53
 NOT_CHARGED = ("audit", "reference")
 """Roles of inputs whose cost is not the arm's own: features that only the summary reads, a control's reference."""
 
@@ -22,6 +23,8 @@ def dollars(seconds: float, dollars_per_hour: float) -> float:
 
 def round_half_up(value: float, places: int = 2) -> float:
     """Rounded as in a printed table: half away from zero, on the decimal spelling of the number."""
+    if abs(value) >= FLOATS_ARE_WHOLE:  # Decimal has no digits left to round
+        return float(value)
     step = Decimal(1).scaleb(-places)
     return float(Decimal(repr(float(value))).quantize(step, rounding=ROUND_HALF_UP))
 

@@ -6,21 +6,100 @@ imported, so that `winnow --help` stays instant.
 """
 
 import re
+from functools import lru_cache
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Strict,
+    model_validator,
+)
 
 from winnow.credentials import masked_tree
 from winnow.errors import nearest
 from winnow.licences import is_noncommercial
 from winnow.row_templates import columns_of
+from winnow.spellings import as_meant, kinds_in
 
-Fraction = Annotated[float, Field(gt=0, le=1)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[float, Field(gt=0)]
-Count = Annotated[int, Field(ge=1)]
-Seed = Annotated[int, Field(ge=0)]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+
+def _once(given: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The same list, if nothing stands in it twice."""
+    twice = next((each for at, each in enumerate(given) if each in given[:at]), None)
+    if twice is not None:
+        raise ValueError(f"{twice!r} stands there twice; give it once")
+    return given
+
+
+def _pattern(text: str) -> str:
+    """The same text, if it is a regular expression."""
+    try:
+        re.compile(text)
+    except (re.error, RecursionError, OverflowError) as error:
+        raise ValueError(f"{text[:100]!r} is no regular expression: {error}") from error
+    return text
+
+
+def _free_name(name: str) -> str:
+    """The same name, if winnow does not put such endings behind names itself."""
+    if re.search(r"\.(partial|lease|lock)$", name):
+        raise ValueError(f"{name!r} ends as winnow's own temporary files do; choose another name")
+    return name
+
+
+LARGEST_SIZES = (
+    (re.compile("layers?$|depth|blocks$"), 1000),
+    (re.compile("vocab|position|theta|window|token|context|len|id$|scal"), 10**9),
+    (re.compile(""), 200_000),
+)
+"""What the name of a model's size holds -> the largest one that is believed; the first that fits counts."""
+
+
+def _possible_sizes(architecture: dict[str, Any]) -> dict[str, Any]:
+    """The same architecture, if no number in it is one that no machine could hold."""
+    for key, value in architecture.items():
+        most = next(most for pattern, most in LARGEST_SIZES if pattern.search(str(key)))
+        if isinstance(value, int | float) and not abs(value) <= most:
+            raise ValueError(f"{key} is {value!r}; it must be at most {most:,}")
+    return architecture
+
+
+Number = Annotated[float, Strict()]
+"""A float; integers are numbers too, `true` and text are none."""
+Whole = Annotated[int, Strict()]
+"""An int; `true`, text and 1.5 are none."""
+Truth = Annotated[bool, Strict()]
+"""A bool; 0, 1 and other text are none."""
+
+# Upper bounds are far above what any machine has or any study needs: what lies beyond is a slip, and is told before it
+# fills a memory, overflows a 64-bit number, or is rounded to nothing.
+Fraction = Annotated[Number, Field(gt=0.0, le=1.0)]
+Share = Annotated[Number, Field(ge=0.0, le=1.0)]
+Positive = Annotated[Number, Field(gt=0.0, le=1e6)]
+Amount = Annotated[Number, Field(gt=0.0, le=1e30)]
+"""Of a budget: FLOPs, seconds, dollars, passes."""
+Price = Annotated[Number, Field(ge=0.0, le=1e6)]
+"""Dollars."""
+Count = Annotated[Whole, Field(ge=1, le=10**15)]
+"""How much of what is there: a limit, a budget."""
+Size = Annotated[Whole, Field(ge=1, le=10**6)]
+"""Of what has to fit into a memory: a batch, a width."""
+Seed = Annotated[Whole, Field(ge=0, lt=2**63)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100), AfterValidator(_free_name)]
+Architecture = Annotated[dict[str, Any], Field(min_length=1), AfterValidator(_possible_sizes)]
+Text = Annotated[str, Field(min_length=1, max_length=4096)]
+"""A path, a column, a name that others gave."""
+Pattern = Annotated[Text, AfterValidator(_pattern)]
+Texts = Annotated[tuple[Text, ...], Field(min_length=1), AfterValidator(_once)]
+Names = Annotated[tuple[Name, ...], Field(min_length=1), AfterValidator(_once)]
+Rate = Annotated[Number, Field(gt=0.0, le=1000.0)]
+"""A learning rate."""
+Beta = Annotated[Number, Field(ge=0.0, lt=1.0)]
+Figure = Annotated[Number, Field(ge=0.0, le=1e18)]
+"""What somebody published."""
 
 ADDED = "added"
 """Marks a field that came after studies had been made: at its default it is left out of what identifies them."""
@@ -36,6 +115,21 @@ class Frozen(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _as_meant(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        return {key: as_meant(value, _kinds(cls, key)) if _kinds(cls, key) else value for key, value in given.items()}
+
+
+@lru_cache(maxsize=4096)
+def _kinds(model: type[BaseModel], field: str) -> frozenset[Any]:
+    """What a field of numbers or truths may hold; nothing where it may hold something else, too."""
+    known = model.model_fields.get(field)
+    found = set(kinds_in(known.annotation)) - {type(None)} if known else set()
+    return frozenset(found if found <= {int, float, bool} else ())
+
 
 # ---------------------------------------------------------------------------------------------- data
 
@@ -43,9 +137,9 @@ class Frozen(BaseModel):
 class ProblemsRecipe(Frozen):
     """Word problems from the built-in generator."""
 
-    examples: Count
+    examples: Annotated[Whole, Field(ge=1, le=10**7)]
     """How many problems."""
-    families: tuple[str, ...] | Literal["all", "easy"] = "all"
+    families: Names | Literal["all", "easy"] = "all"
     """Which families of problems; `easy` are the single-step ones."""
     near_copies: Share = 0.0
     """Share of rows that are near-copies of other rows."""
@@ -53,7 +147,7 @@ class ProblemsRecipe(Frozen):
     """Share of rows whose worked answer is wrong."""
     off_topic: Share = 0.0
     """Share of rows that are no mathematics at all."""
-    largest_number: Annotated[int, Field(ge=5)] = 20
+    largest_number: Annotated[Whole, Field(ge=5, le=10**6)] = 20
     """Size of the numbers in the problems."""
     seed: Seed = 0
     """Seed of the generator; two sources with different seeds hold different problems."""
@@ -62,9 +156,9 @@ class ProblemsRecipe(Frozen):
 class PassagesRecipe(Frozen):
     """Plain text from the built-in generator, for pretraining a tiny base model."""
 
-    documents: Count
+    documents: Annotated[Whole, Field(ge=1, le=10**7)]
     """How many passages."""
-    largest_number: Annotated[int, Field(ge=5)] = 20
+    largest_number: Annotated[Whole, Field(ge=5, le=10**6)] = 20
     """Size of the numbers in the passages."""
     seed: Seed = 0
     """Seed of the generator."""
@@ -75,9 +169,9 @@ class BuiltInTeacherRecipe(Frozen):
 
     kind: Literal["built_in"] = "built_in"
     """Names this teacher."""
-    families: tuple[str, ...] | Literal["all", "easy"] = "all"
+    families: Names | Literal["all", "easy"] = "all"
     """Which families of problems; `easy` are the single-step ones."""
-    largest_number: Annotated[int, Field(ge=5)] = 20
+    largest_number: Annotated[Whole, Field(ge=5, le=10**6)] = 20
     """Size of the numbers in the problems."""
 
 
@@ -86,27 +180,27 @@ class EndpointTeacherRecipe(Frozen):
 
     kind: Literal["endpoint"]
     """Names this teacher."""
-    url: str
+    url: Text
     """Where, up to and with /v1: http://localhost:8000/v1. Without names or passwords in it."""
-    model: Annotated[str, Field(min_length=1)]
+    model: Text
     """Model, as the endpoint calls it."""
     api_key_variable: Annotated[Name | None, HOW] = None
     """Name of the environment variable that holds the key; the key itself stands nowhere."""
-    max_new_tokens: Count = 4096
+    max_new_tokens: Size = 4096
     """Longest answer."""
     options: dict[str, Any] = {}
     """More fields of every request, such as {top_p: 0.95}."""
-    dollars_per_million_prompt_tokens: Annotated[float, Field(ge=0)] = 0.0
+    dollars_per_million_prompt_tokens: Price = 0.0
     """Price of what it reads."""
-    dollars_per_million_completion_tokens: Annotated[float, Field(ge=0)] = 0.0
+    dollars_per_million_completion_tokens: Price = 0.0
     """Price of what it writes."""
-    concurrency: Annotated[Count, HOW] = 8
+    concurrency: Annotated[Whole, Field(ge=1, le=1000), HOW] = 8
     """Requests under way at once."""
-    requests_per_minute: Annotated[Positive | None, HOW] = None
+    requests_per_minute: Annotated[Annotated[Number, Field(ge=0.001, le=1e6)] | None, HOW] = None
     """At most so many requests a minute; null for no limit of our own. What the endpoint asks for is kept anyway."""
     timeout_seconds: Annotated[Positive, HOW] = 120
     """Longest wait for an answer."""
-    max_attempts: Annotated[Count, HOW] = 6
+    max_attempts: Annotated[Whole, Field(ge=1, le=1000), HOW] = 6
     """Attempts at one request, with growing waits between them, before generation stops."""
 
     @model_validator(mode="after")
@@ -127,11 +221,11 @@ class LocalTeacherRecipe(Frozen):
 
     kind: Literal["local"]
     """Names this teacher."""
-    model: Annotated[str, Field(min_length=1)] = "base"
+    model: Text = "base"
     """`base`, or a folder or hub name."""
-    max_new_tokens: Count = 512
+    max_new_tokens: Size = 512
     """Longest answer."""
-    batch_size: Count = 16
+    batch_size: Size = 16
     """Requests answered at once."""
 
 
@@ -145,7 +239,7 @@ class SyntheticRecipe(Frozen):
         BuiltInTeacherRecipe | EndpointTeacherRecipe | LocalTeacherRecipe, Field(discriminator="kind")
     ] = BuiltInTeacherRecipe()
     """Who writes."""
-    examples: Count
+    examples: Annotated[Whole, Field(ge=1, le=10**9)]
     """How many problems to end with, after all filters."""
     seeds: "SourceRecipe | None" = None
     """Questions to start from, such as a training set's; null for questions of the built-in generator."""
@@ -153,21 +247,21 @@ class SyntheticRecipe(Frozen):
     """Share of the problems asked for that hold facts which do not matter (variants of a question, then a program)."""
     reworded_share: Share = 0.0
     """Share that are asked for as variants of a question, then a program; the rest is written in one step."""
-    problems_per_request: Count = 10
+    problems_per_request: Annotated[Whole, Field(ge=1, le=1000)] = 10
     """Problems that one request asks for."""
-    temperature: Annotated[float, Field(ge=0)] = 1.0
+    temperature: Annotated[Number, Field(ge=0.0, le=100.0)] = 1.0
     """Of the teacher's sampling: the one source of variety, as all requests on a question are alike."""
-    min_characters: Annotated[int, Field(ge=0)] = 40
+    min_characters: Annotated[Whole, Field(ge=0, le=10**6)] = 40
     """Shorter questions are left out."""
-    min_sentences: Annotated[int, Field(ge=0)] = 1
+    min_sentences: Annotated[Whole, Field(ge=0, le=10**6)] = 1
     """Questions of fewer sentences are left out."""
-    require_numbers: bool = True
+    require_numbers: Truth = True
     """Leave out questions without a number, in digits or words."""
     run_programs: Literal["python", "arithmetic", "none"] = "python"
     """How programs get their number; those that give none are left out. `arithmetic`: in an interpreter apart from this
     process (extra `sandbox`); `python`: there, and what it lacks, such as sympy, in confined full Python (Linux);
     `none`: plain assignments are worked out, and all else is left out."""
-    majority_of: Annotated[int, Field(ge=3)] | None = None
+    majority_of: Annotated[Whole, Field(ge=3, le=1000)] | None = None
     """Programs asked for each question in all; kept where more than half of them give one number. It leaves the easy
     problems: an ablation."""
     written_as: Literal["program", "function", "worked"] = "program"
@@ -219,7 +313,7 @@ class SourceRecipe(Frozen):
     """Name in tables."""
     licence: Annotated[str, Field(min_length=1)]
     """Licence of the data, as an SPDX name where there is one; `unknown` is allowed and is shown."""
-    path: str | tuple[str, ...] | None = None
+    path: Text | Texts | None = None
     """Glob(s) of JSONL(.gz|.zst), JSON, Parquet, CSV or TXT files, from the current folder; or `hf://owner/name`."""
     split: str = "train"
     """Split of a hub data set."""
@@ -263,7 +357,7 @@ class SourceRecipe(Frozen):
     limit_words: Annotated[Count | None, ADDED] = None
     """Of text for pretraining: keep a seeded sample of documents that reaches so many words between spaces, each
     document as likely as any other; the rest of the source is read past, not held in memory."""
-    examples: Count | None = None
+    examples: Annotated[Whole, Field(ge=1, le=10**9)] | None = None
     """Declared number of examples, used by `winnow plan` alone where the data are out of reach."""
     tokens: Count | None = None
     """Declared number of tokens, likewise."""
@@ -288,6 +382,14 @@ class SourceRecipe(Frozen):
         if self.limit_words is not None and self.passages is None and self.format != "text":
             raise ValueError(
                 f"source {self.name!r} has limit_words, which is for plain text (format text, or passages); use limit"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _known_sizes(self) -> Self:
+        if self.examples is not None and self.tokens is not None and self.tokens < self.examples:
+            raise ValueError(
+                f"source {self.name!r} declares {self.tokens} tokens in {self.examples} examples; each has one at least"
             )
         return self
 
@@ -323,7 +425,7 @@ SyntheticRecipe.model_rebuild()
 class TargetRecipe(Frozen):
     """Training data set aside as the target of targeted selectors; never evaluation data."""
 
-    per_source: dict[str, Count] | None = None
+    per_source: dict[str, Annotated[Whole, Field(ge=1, le=10**9)]] | None = None
     """How many examples to set aside from each named source of the pool."""
     source: SourceRecipe | None = None
     """Or a user's own file."""
@@ -342,7 +444,7 @@ class PlantRecipe(Frozen):
     """Share of the training rows whose final answer becomes another one of its source, or another option."""
     copies: Share = 0.0
     """Share that become exact copies of a few others."""
-    copied_rows: Count = 50
+    copied_rows: Annotated[Whole, Field(ge=1, le=10**9)] = 50
     """How many rows are copied."""
     off_topic: Share = 0.0
     """Share that become questions of another kind."""
@@ -368,7 +470,9 @@ class HygieneRecipe(Frozen):
     contamination: Literal["report", "drop_examples", "drop_source"] = "drop_examples"
     """`report` leaves all rows in, those of equal questions too; `drop_examples` drops the rows that `drop_by` finds,
     `drop_source` those and every source above `max_contaminated_fraction`."""
-    drop_by: Annotated[tuple[Literal["equal_question", "covered_8", "shared_13"], ...], Field(min_length=1)] = (
+    drop_by: Annotated[
+        tuple[Literal["equal_question", "covered_8", "shared_13"], ...], Field(min_length=1), AfterValidator(_once)
+    ] = (
         "equal_question",
         "covered_8",
         "shared_13",
@@ -390,11 +494,11 @@ class PoolRecipe(Frozen):
     """Where the examples come from."""
     sample: Count | None = None
     """Keep a seeded sample of so many examples of all sources together."""
-    max_tokens: Annotated[int, Field(ge=8)] = 512
+    max_tokens: Annotated[Whole, Field(ge=8, le=10**7)] = 512
     """Longest example in tokens; longer ones are treated by `too_long`."""
     too_long: Literal["truncate", "drop", "error"] = "truncate"
     """`truncate` cuts the end of the completion and counts it."""
-    validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    validation_fraction: Annotated[Number, Field(gt=0.0, lt=1.0)] = 0.1
     """Share of the examples held out for validation, by group of near-equal questions."""
     max_validation: Count = 500
     """At most so many validation examples."""
@@ -444,11 +548,11 @@ class BudgetRecipe(Frozen):
     """Example visits."""
     tokens: Count | None = None
     """Real tokens, padding not counted."""
-    flops: Positive | None = None
+    flops: Amount | None = None
     """Reference FLOPs, selection included."""
-    seconds: Positive | None = None
+    seconds: Annotated[Number, Field(gt=0.0, le=1e12)] | None = None
     """Seconds on `machine`, selection included."""
-    dollars: Positive | None = None
+    dollars: Annotated[Number, Field(gt=0.0, le=1e12)] | None = None
     """Dollars on `machine`, selection included."""
 
     @model_validator(mode="after")
@@ -474,15 +578,15 @@ class MachineRecipe(Frozen):
 
     name: str = "this machine"
     """Name in tables."""
-    devices: Count = 1
+    devices: Annotated[Whole, Field(ge=1, le=1024)] = 1
     """Devices that train one run together, each a process of its own: GPUs, or on a CPU as many as are asked for."""
-    flops_per_second: Positive | None = None
+    flops_per_second: Annotated[Number, Field(ge=1.0, le=1e24)] | None = None
     """Useful FLOPs per second, all devices together; measured where it is not given and needed."""
     flops_convention: Literal["reference", "6n"] = "reference"
     """What `flops_per_second` counts."""
-    fixed_seconds: Annotated[float, Field(ge=0)] = 0.0
+    fixed_seconds: Annotated[Number, Field(ge=0.0, le=1e12)] = 0.0
     """Seconds that every run costs beside training, such as evaluation (for `winnow plan`)."""
-    dollars_per_hour: Annotated[float, Field(ge=0)] = 0.0
+    dollars_per_hour: Price = 0.0
     """Price of the whole machine."""
     memory_bytes: Count | None = None
     """Memory of one device, of which `winnow plan` warns where a run needs more; null for what is found here."""
@@ -494,17 +598,17 @@ class MachineRecipe(Frozen):
 class LoraRecipe(Frozen):
     """A low-rank adapter, in PEFT's words."""
 
-    r: Count = 8
+    r: Annotated[Whole, Field(ge=1, le=8192)] = 8
     """Rank."""
-    lora_alpha: Count = 16
+    lora_alpha: Size = 16
     """Scale is lora_alpha / r."""
-    lora_dropout: Share = 0.05
+    lora_dropout: Annotated[Number, Field(ge=0.0, lt=1.0)] = 0.05
     """Dropout before the adapter."""
-    target_modules: tuple[str, ...] | str = ("c_attn", "c_proj")
+    target_modules: Texts | Pattern = ("c_attn", "c_proj")
     """Names of the adapted modules, or `all-linear`."""
-    use_rslora: Annotated[bool, ADDED] = False
+    use_rslora: Annotated[Truth, ADDED] = False
     """Scale is lora_alpha / sqrt(r): rank-stabilised LoRA (Kalajdzievski 2023)."""
-    use_dora: Annotated[bool, ADDED] = False
+    use_dora: Annotated[Truth, ADDED] = False
     """Train each weight's magnitude beside its direction: DoRA (Liu et al. 2024); takes more compute."""
 
 
@@ -521,12 +625,12 @@ class TrainingRecipe(Frozen):
     """Hold the frozen base in 4 bits (NF4, as in QLoRA, Dettmers et al. 2023) or 8; needs a GPU and the extra `gpu`."""
     start: Name = "base"
     """Stage whose checkpoint the runs start from: `base` or one of `stages`."""
-    freeze: tuple[str, ...] = ()
+    freeze: tuple[Pattern, ...] = ()
     """Weights whose name matches one of these regular expressions are not trained (method `full`)."""
     optimizer: Literal["adamw", "sgd", "adafactor", "lion", "muon", "adamw_8bit"] = "adamw"
     """`muon` takes the matrices inside the layers, AdamW the rest; `lion` needs the extra `optimizers`, `adamw_8bit`
     (its state in 8 bits) a GPU and the extra `gpu`."""
-    learning_rate: Positive = 2e-4
+    learning_rate: Rate = 2e-4
     """Peak learning rate."""
     schedule: Literal["constant", "linear", "cosine", "inverse_sqrt", "warmup_stable_decay"] = "linear"
     """Learning rate over the steps."""
@@ -536,15 +640,15 @@ class TrainingRecipe(Frozen):
     """Share of the steps in the decay of `warmup_stable_decay`."""
     final_learning_rate_fraction: Share = 0.0
     """Learning rate at the end over the peak (linear, cosine, warmup_stable_decay)."""
-    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    weight_decay: Annotated[Number, Field(ge=0.0, le=1000.0)] = 0.0
     """Decoupled weight decay of matrices."""
-    betas: tuple[float, float] = (0.9, 0.999)
+    betas: tuple[Beta, Beta] = (0.9, 0.999)
     """Averaging of AdamW and Lion; the first is SGD's momentum."""
     max_grad_norm: Positive | None = 1.0
     """Gradients are clipped to this norm; null for none."""
-    per_device_batch_size: Count = 40
+    per_device_batch_size: Size = 40
     """Examples in one micro-batch on one device; on a CPU up to so many, fewer where that spares padding."""
-    gradient_accumulation_steps: Count = 1
+    gradient_accumulation_steps: Size = 1
     """Micro-batches per step; the global batch is per_device_batch_size x this x machine.devices."""
     loss_on: Literal["completion", "all"] = "completion"
     """Tokens that are trained on."""
@@ -552,16 +656,16 @@ class TrainingRecipe(Frozen):
     """On several devices: `full` cuts each layer's weights, gradients and optimizer state over them (FSDP2)."""
     precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto"
     """`auto` is bfloat16 where the device has it, float32 elsewhere."""
-    packing: Annotated[bool, ADDED] = False
+    packing: Annotated[Truth, ADDED] = False
     """Examples stand end to end in lines hardly longer than the step's longest one, each seeing only itself: less
     padding, most of all where micro-batches are large."""
-    gradient_checkpointing: Annotated[bool, ADDED] = False
+    gradient_checkpointing: Annotated[Truth, ADDED] = False
     """Keep the inputs of layers alone and compute the rest again in the backward pass: less memory, more time."""
-    compile: Annotated[bool, ADDED] = False
+    compile: Annotated[Truth, ADDED] = False
     """Train through torch.compile: minutes at the start, faster steps after; pays on a GPU."""
-    threads: Count = 1
+    threads: Annotated[Whole, Field(ge=1, le=1024)] = 1
     """CPU threads of one run; part of what makes the bits, so it stands here and not in the environment."""
-    checkpoint_every_seconds: Annotated[float, Field(ge=0)] = 60.0
+    checkpoint_every_seconds: Annotated[Number, Field(ge=0.0, le=1e9)] = 60.0
     """How much work a kill may cost."""
 
     @property
@@ -580,13 +684,19 @@ class TrainingRecipe(Frozen):
             raise ValueError("training.quantise cannot go with training.precision float64; use auto or bfloat16")
         return self
 
+    @model_validator(mode="after")
+    def _phases_fit(self) -> Self:
+        if self.schedule == "warmup_stable_decay" and self.warmup_fraction + self.decay_fraction > 1:
+            raise ValueError("training.warmup_fraction and decay_fraction exceed 1 together; lower one")
+        return self
+
 
 class TokenizerRecipe(Frozen):
     """A byte-level BPE tokenizer for a base model that the recipe pretrains."""
 
-    vocab_size: Annotated[int, Field(ge=260)] = 1024
+    vocab_size: Annotated[Whole, Field(ge=260, le=10**7)] = 1024
     """Pieces, the 256 bytes and the end-of-text token among them."""
-    split_digits: bool = True
+    split_digits: Truth = True
     """Every digit is a token of its own."""
 
 
@@ -602,13 +712,13 @@ FULL_TRAINING = TrainingRecipe(method="full")
 class PretrainRecipe(Frozen):
     """A base model made from scratch by the recipe itself."""
 
-    architecture: dict[str, Any]
+    architecture: Architecture
     """`model_type` and sizes, as in transformers; vocab_size comes from the tokenizer."""
     tokenizer: TokenizerRecipe = TokenizerRecipe()
     """Its tokenizer, trained on the same text."""
     sources: Annotated[tuple[SourceRecipe, ...], Field(min_length=1)]
     """Text to train on: format `text`, `passages`, or problems (question and answer as text)."""
-    context_tokens: Annotated[int, Field(ge=8)] = 256
+    context_tokens: Annotated[Whole, Field(ge=8, le=10**7)] = 256
     """Length of the packed sequences."""
     budget: BudgetRecipe
     """What pretraining may spend."""
@@ -621,11 +731,11 @@ class PretrainRecipe(Frozen):
 class BaseRecipe(Frozen):
     """The model that every arm starts from: a folder, a hub name, or one that the recipe pretrains."""
 
-    model: str | None = None
+    model: Text | None = None
     """Folder or hub name."""
     revision: str | None = None
     """Revision of a hub model."""
-    architecture: dict[str, Any] | None = None
+    architecture: Architecture | None = None
     """Declared architecture, used by `winnow plan` alone where the hub is out of reach."""
     pretrain: PretrainRecipe | None = None
     """Or: pretrain it."""
@@ -644,7 +754,7 @@ class StageRecipe(Frozen):
     """Name, for `start`."""
     start: Name = "base"
     """Stage whose checkpoint it starts from."""
-    sources: tuple[str, ...] | None = None
+    sources: Names | None = None
     """Sources of the pool it trains on; null for all."""
     training: Annotated[TrainingRecipe, _over(FULL_TRAINING)] = FULL_TRAINING
     """How it trains."""
@@ -654,7 +764,7 @@ class StageRecipe(Frozen):
     """Its seed."""
     keep_every_steps: Annotated[Count | None, ADDED] = None
     """Keep the whole state every so many steps, for branches; each is as large as a checkpoint."""
-    keep_at: Annotated[tuple[Fraction, ...], ADDED] = ()
+    keep_at: Annotated[tuple[Fraction, ...], AfterValidator(_once), ADDED] = ()
     """Keep the whole state at these shares of its steps, for branches."""
     cooldown_of: Annotated[Name | None, ADDED] = None
     """Branch: go on from the last state that this stage keeps before the cooldown; data, order, optimizer, learning
@@ -687,9 +797,9 @@ class StageRecipe(Frozen):
 class FourierRecipe(Frozen):
     """Random Fourier features of vectors, for kernel methods such as herding."""
 
-    features: Annotated[int, Field(ge=2, multiple_of=2)] = 1024
+    features: Annotated[Whole, Field(ge=2, le=10**6, multiple_of=2)] = 1024
     """Cosines and sines together."""
-    bandwidth_scale: Positive = 1.0
+    bandwidth_scale: Annotated[Number, Field(ge=1e-6, le=1e6)] = 1.0
     """Multiplies the median-heuristic bandwidth."""
     seed: Seed = 0
     """Seed of the frequencies."""
@@ -698,11 +808,11 @@ class FourierRecipe(Frozen):
 class _Batched(Frozen):
     """What all passes of a model over the pool share."""
 
-    model: str = "base"
+    model: Text = "base"
     """Proxy model: `base`, one of `stages`, or a folder or hub name of another model."""
-    batch_size: Count = 64
+    batch_size: Size = 64
     """Examples per forward pass: part of the recipe, since the last bits depend on it."""
-    shard_size: Count = 4096
+    shard_size: Annotated[Whole, Field(ge=1, le=10**9)] = 4096
     """Examples that are read, batched and written together: a kill costs one shard at most."""
 
 
@@ -720,11 +830,11 @@ class HiddenStatesRecipe(_Vectors):
 
     kind: Literal["hidden_states"] = "hidden_states"
     """Names this representation."""
-    layer: int = -1
+    layer: Annotated[Whole, Field(ge=-1000, le=1000)] = -1
     """Hidden layer, as in `hidden_states`; -1 is the last."""
     pooling: Literal["weighted_mean", "mean", "last"] = "weighted_mean"
     """`weighted_mean`: weights grow with the position (Muennighoff 2022)."""
-    dimensions: Count | None = 32
+    dimensions: Size | None = 32
     """Principal components kept, whitened; null to keep the states as they are."""
 
 
@@ -735,11 +845,11 @@ class GradientsRecipe(_Vectors):
     """Names this representation."""
     lora: LoraRecipe | None = None
     """The adapter; `training.lora` where it is not given."""
-    projection: Count = 512
+    projection: Size = 512
     """Width of the random projection, all modules together."""
-    adam: bool = False
+    adam: Truth = False
     """Precondition by Adam's second moment, estimated on the pool itself."""
-    dimensions: Count | None = None
+    dimensions: Size | None = None
     """Principal components kept, whitened; null to keep the gradients as they are."""
     seed: Seed = 0
     """Seed of the adapter's A matrices and of the projection."""
@@ -750,15 +860,15 @@ class EmbeddingsRecipe(_Vectors):
 
     kind: Literal["embeddings"] = "embeddings"
     """Names this representation."""
-    model: str
+    model: Text
     """Folder or hub name of the encoder."""
     pooling: Literal["mean", "first"] = "mean"
     """Mean over the tokens, or the first (CLS) token's state."""
-    max_tokens: Count = 512
+    max_tokens: Size = 512
     """Longer texts are cut."""
     of: Literal["all", "prompt", "completion"] = "all"
     """Text that is embedded."""
-    dimensions: Count | None = None
+    dimensions: Size | None = None
     """Principal components kept, whitened; null to keep the embeddings as they are."""
 
 
@@ -796,7 +906,7 @@ class ColumnRecipe(Frozen):
 
     kind: Literal["column"] = "column"
     """Names this score."""
-    column: str
+    column: Text
     """Its name in `scores:`."""
 
 
@@ -805,9 +915,9 @@ class NgramsRecipe(Frozen):
 
     kind: Literal["ngrams"] = "ngrams"
     """Names this representation."""
-    n: Count = 2
+    n: Annotated[Whole, Field(ge=1, le=100)] = 2
     """n-grams of 1 to n words."""
-    buckets: Count = 10_000
+    buckets: Annotated[Whole, Field(ge=1, le=10**8)] = 10_000
     """Size of the hash table."""
 
 
@@ -854,7 +964,7 @@ class ArmRecipe(Frozen):
     """Name of a selector or control; `winnow select --list` shows them."""
     name: Name | None = None
     """Name of the arm without its fraction; derived where it is not given."""
-    target: bool = False
+    target: Truth = False
     """Select towards `pool.target` instead of the pool; selectors that cannot do without a target do so anyway."""
     representation: Name | None = None
     """What it sees of the examples, one of `representations`; the selector's own default where it is not given."""
@@ -864,7 +974,7 @@ class ArmRecipe(Frozen):
     """For a control: the arm (without fraction) that it is the control of."""
     options: dict[str, Any] = {}
     """The selector's own options."""
-    fractions: tuple[Fraction, ...] | None = None
+    fractions: Annotated[tuple[Fraction, ...], Field(min_length=1)] | None = None
     """Fractions of this arm alone."""
 
 
@@ -882,7 +992,7 @@ class SelectionRecipe(Frozen):
     with their defaults."""
     sized_by: Literal["examples", "tokens"] = "examples"
     """What a fraction is a fraction of; controls match their arm's examples either way."""
-    controls: bool = True
+    controls: Truth = True
     """Add the arms that a fair study needs where they are missing: full, random, equal shares by source, and for each
     targeted selector a source-matched random and random plus the target sample."""
 
@@ -907,9 +1017,9 @@ class BenchmarksRecipe(Frozen):
     """Folder of local files that stand in for the hub's data; docs/benchmarks.md says where each task looks."""
     limit: Count | None = None
     """Ask the first so many items of each task (of mmlu: of each subject); null for all."""
-    num_fewshot: dict[Name, Annotated[int, Field(ge=0)]] = {}
+    num_fewshot: dict[Name, Annotated[Whole, Field(ge=0, le=1000)]] = {}
     """Solved examples in the prompts of the named tasks, where not the usual number."""
-    forgetting: tuple[Name, ...] = ("hellaswag", "arc_challenge", "winogrande")
+    forgetting: Annotated[tuple[Name, ...], AfterValidator(_once)] = ("hellaswag", "arc_challenge", "winogrande")
     """Tasks whose average tells how much of its earlier abilities a tuned model has lost; those of `tasks` count."""
 
     @model_validator(mode="after")
@@ -927,6 +1037,10 @@ class BenchmarksRecipe(Frozen):
         return self
 
 
+OWN_ROWS = "micro", "macro", "validation"
+"""What tables call the averages over sets, and the part of the pool that is held out; no set has such a name."""
+
+
 class EvaluationRecipe(Frozen):
     """What is measured, and when."""
 
@@ -936,15 +1050,24 @@ class EvaluationRecipe(Frozen):
     """Steps between two evaluations on the way."""
     sample: Count = 100
     """Items of each set that are evaluated on the way; at the end the whole sets are."""
-    max_new_tokens: Count = 64
+    max_new_tokens: Size = 64
     """Length of a generated answer."""
-    batch_size: Count = 256
+    batch_size: Size = 256
     """Items generated at once: part of the recipe, since the last bits depend on it."""
     best_by: Literal["validation", "test"] = "validation"
     """How the best checkpoint is chosen. `test` is the published rule of some references; it leaks, and the
     report says so."""
     benchmarks: Annotated[BenchmarksRecipe | None, ADDED] = None
     """Benchmarks of the base model and of every run's checkpoint; null for none."""
+
+    @model_validator(mode="after")
+    def _free_set_names(self) -> Self:
+        taken = next((source.name for source in self.sets if source.name in OWN_ROWS), None)
+        if taken is not None:
+            raise ValueError(
+                f"evaluation.sets has one named {taken!r}, as rows of the tables are: {', '.join(OWN_ROWS)}; rename it"
+            )
+        return self
 
 
 class PrimaryRecipe(Frozen):
@@ -971,7 +1094,7 @@ class SweepRecipe(Frozen):
     `training.learning_rate` is then not used. Evaluation sets are not looked at.
     """
 
-    learning_rate: Annotated[tuple[Positive, ...], Field(min_length=2)]
+    learning_rate: Annotated[tuple[Rate, ...], Field(min_length=2)]
     """The grid: peak learning rates, one trial each."""
     per: Literal["arm", "study"] = "arm"
     """`arm`: each arm on its own data; `study`: once for all arms, on the data of `study.primary.baseline`."""
@@ -1000,7 +1123,7 @@ class StudyRecipe(Frozen):
     """The declared comparison."""
     sweep: SweepRecipe | None = None
     """Choose the learning rate on validation; null trains with `training.learning_rate`, which the report says."""
-    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+    confidence: Annotated[Number, Field(gt=0.5, le=0.999999)] = 0.95
     """Level of all intervals."""
 
     @model_validator(mode="after")
@@ -1069,13 +1192,13 @@ class TrackersRecipe(Frozen):
 class PublishedArm(Frozen):
     """Figures that somebody published for an arm; `winnow plan` prints them beside ours."""
 
-    epochs: float | None = None
+    epochs: Figure | None = None
     """Epochs over the selected examples."""
-    exaflops: float | None = None
+    exaflops: Figure | None = None
     """1e18 FLOPs, in the publisher's convention."""
-    seconds: float | None = None
+    seconds: Figure | None = None
     """Wall time."""
-    dollars: float | None = None
+    dollars: Figure | None = None
     """Price."""
 
 

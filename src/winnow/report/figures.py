@@ -23,6 +23,8 @@ Series = Callable[[Curve], Sequence[float | None]]
 Places = Callable[[Curve], Sequence[float]]
 WIDTH = 9.0
 COLUMNS = 3
+ALL_ITEMS = "all items (micro)"
+"""Title of a panel; no set can be named so, since it has spaces."""
 """Panels beside each other."""
 NAMES = "loss_curves", "exact_match_curves", "loss_against_cost", "crossover", "final_loss", "composition"
 
@@ -80,7 +82,7 @@ def loss_curves(findings: Findings) -> Figure | None:
 
 def exact_match_curves(findings: Findings) -> Figure | None:
     """Exact match over the steps, over all items and on each set, beside the constant answer's level."""
-    panels: dict[str, Series] = {"all items (micro)": lambda curve: curve.exact_match}
+    panels: dict[str, Series] = {ALL_ITEMS: lambda curve: curve.exact_match}
     panels |= {name: _set_exact_match(name) for name in _sets(findings)}
     panels = {name: series for name, series in panels.items() if _has_values(findings, series)}
     if not panels:
@@ -88,7 +90,7 @@ def exact_match_curves(findings: Findings) -> Figure | None:
     figure, axes = _panels(findings, panels, x=lambda curve: curve.steps, factor=100)
     levels = {row["set"]: row["constant_level"] for row in findings.tables["evaluation"].rows}
     for axis, name in zip(axes, panels, strict=False):
-        level = levels.get("micro" if name.startswith("all") else name)
+        level = levels.get("micro" if name == ALL_ITEMS else name)
         if level:
             axis.axhline(100 * level, color="#B00020", linewidth=0.9, linestyle=(0, (1, 2)))
             _label_level(axis, "constant answer", 100 * level, "#B00020")

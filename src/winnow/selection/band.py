@@ -3,12 +3,10 @@
 The band widens with the size around its centre, so a smaller selection lies inside a larger one.
 """
 
-from typing import Annotated
-
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
+from winnow.recipe import Share
 from winnow.selection.ranks import ScoreOptions, quantiles, ranked, source_numbers
 from winnow.selection.registry import selector
 from winnow.selection.views import IntArray, PoolView, Seen
@@ -20,7 +18,7 @@ DECIMALS = 9
 class BandOptions(ScoreOptions):
     """Options of `band`."""
 
-    centre: Annotated[float, Field(ge=0, le=1)] = 0.5
+    centre: Share = 0.5
     """Quantile of the score around which rows are taken."""
 
 

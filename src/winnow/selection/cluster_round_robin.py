@@ -6,12 +6,11 @@ outliers sit. `inside: shuffled` takes a cluster's rows in an order that their i
 its whole spread.
 """
 
-from typing import Annotated, Literal
+from typing import Literal
 
 import numpy as np
-from pydantic import Field
 
-from winnow.recipe import Frozen
+from winnow.recipe import Frozen, Seed, Size
 from winnow.selection.clusters import default_clusters, kmeans, kmeans_flops
 from winnow.selection.draws import occurrences
 from winnow.selection.herding import shuffle_by_id
@@ -22,11 +21,11 @@ from winnow.selection.views import IntArray, PoolView, Seen
 class ClusterRoundRobinOptions(Frozen):
     """Options of `cluster_round_robin`."""
 
-    clusters: Annotated[int, Field(ge=1)] | None = None
+    clusters: Size | None = None
     """Number of clusters; null for the square root of the pool's size."""
     inside: Literal["nearest", "shuffled"] = "nearest"
     """Order inside a cluster: nearest to its centre first, or shuffled by id."""
-    seed: int = 0
+    seed: Seed = 0
     """Of the centres' start."""
 
 

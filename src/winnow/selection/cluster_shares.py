@@ -3,12 +3,9 @@
 Clusters are k-means on the vectors, fitted to the pool by the selection's seed; target rows join the nearest.
 """
 
-from typing import Annotated
-
 import numpy as np
-from pydantic import Field
 
-from winnow.recipe import Frozen
+from winnow.recipe import Frozen, Size
 from winnow.selection.clusters import kmeans, kmeans_flops
 from winnow.selection.registry import selector
 from winnow.selection.shares import frequencies, random_at_shares
@@ -18,7 +15,7 @@ from winnow.selection.views import IntArray, PoolView, Seen
 class ClusterSharesOptions(Frozen):
     """Options of `cluster_shares`."""
 
-    clusters: Annotated[int, Field(ge=1)] = 100
+    clusters: Size = 100
     """Clusters of the pool: more of them follow the target closer and need a larger sample of it."""
 
 

@@ -6,14 +6,12 @@ instead of crowding around its rows.
 """
 
 from collections.abc import Iterator
-from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 from scipy.special import expit
 
-from winnow.recipe import Frozen
+from winnow.recipe import Frozen, Positive
 from winnow.selection.gumbel import gumbel_order
 from winnow.selection.registry import selector
 from winnow.selection.views import FloatArray, IntArray, PoolView, Seen
@@ -29,7 +27,7 @@ MAX_CONVERTED = 1 << 22
 class DensityRatioOptions(Frozen):
     """Options of `density_ratio`."""
 
-    l2: Annotated[float, Field(gt=0)] = 0.01
+    l2: Positive = 0.01
     """Weight of half the squared norm of the coefficients, beside the mean loss, with the pool's vectors scaled to
     a root mean square of 1."""
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from winnow.recipe import Frozen
+from winnow.recipe import Frozen, Truth
 from winnow.selection.gumbel import gumbel_order
 from winnow.selection.registry import selector
 from winnow.selection.views import IntArray, PoolView, Seen
@@ -18,7 +18,7 @@ from winnow.selection.views import IntArray, PoolView, Seen
 class DsirOptions(Frozen):
     """Options of `dsir`."""
 
-    per_ngram: bool = False
+    per_ngram: Truth = False
     """Take the mean over a row's n-grams, not the sum; sums make long rows extreme either way."""
 
 

@@ -10,13 +10,12 @@ represented are the whole pool, or a sample of it by id where it is larger than 
 on how many rows are chosen, so selections are nested.
 """
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
-from winnow.recipe import Frozen
+from winnow.recipe import Frozen, Positive, Size
 from winnow.selection.features import mean_row, median_bandwidth
 from winnow.selection.herding import shuffle_by_id
 from winnow.selection.lazy import lazy_greedy
@@ -40,9 +39,9 @@ BANDWIDTH_SEED = 0
 class FacilityLocationOptions(Frozen):
     """Options of `facility_location`."""
 
-    ground: Annotated[int, Field(ge=1)] = 65_536
+    ground: Size = 65_536
     """Pool rows that the chosen ones are to represent, at most: all, or a sample. Time grows with it."""
-    bandwidth_scale: Annotated[float, Field(gt=0)] = 1.0
+    bandwidth_scale: Positive = 1.0
     """Bandwidth of the kernel over the median distance / sqrt(2)."""
 
 

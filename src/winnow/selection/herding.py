@@ -17,13 +17,12 @@ window will not do: they are near-copies of one another.
 from collections.abc import Sequence
 from hashlib import blake2b
 from math import sqrt
-from typing import Annotated, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
-from winnow.recipe import Frozen
+from winnow.recipe import Frozen, Positive
 from winnow.selection.features import mean_row, squared_norms
 from winnow.selection.registry import selector
 from winnow.selection.views import FloatArray, IntArray, PoolView, Seen
@@ -45,7 +44,7 @@ class HerdingOptions(Frozen):
 
     candidates: Literal["auto", "all", "stochastic"] = "auto"
     """Rows looked at for each choice: all, a narrowing window, or all as long as that is affordable."""
-    window: Annotated[float, Field(gt=0)] = 0.25
+    window: Positive = 0.25
     """Width of the stochastic window, in pools: wider takes longer and chooses slightly better."""
 
 

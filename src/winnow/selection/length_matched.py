@@ -4,12 +4,9 @@ Scores that rank by length without being meant to (sums of losses or gradients r
 do no better than this control.
 """
 
-from typing import Annotated
-
 import numpy as np
-from pydantic import Field
 
-from winnow.recipe import Frozen
+from winnow.recipe import Frozen, Size
 from winnow.selection.draws import draw_counts
 from winnow.selection.registry import control
 from winnow.selection.views import IntArray, PoolView
@@ -18,7 +15,7 @@ from winnow.selection.views import IntArray, PoolView
 class LengthMatchedOptions(Frozen):
     """Options of `length_matched`."""
 
-    bins: Annotated[int, Field(ge=1)] = 50
+    bins: Size = 50
     """Bins of token length, cut at quantiles of the reference."""
 
 

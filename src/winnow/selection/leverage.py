@@ -8,13 +8,10 @@ The order is that of the scores; drawing in proportion to them, with weights tha
 approximate a kernel matrix, and as a selection would need those weights.
 """
 
-from typing import Annotated
-
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
-from winnow.recipe import Frozen
+from winnow.recipe import Frozen, Positive
 from winnow.selection.features import float64_blocks
 from winnow.selection.registry import selector
 from winnow.selection.views import FloatArray, IntArray, PoolView, Seen
@@ -27,7 +24,7 @@ DECIMALS = 9
 class LeverageOptions(Frozen):
     """Options of `leverage`."""
 
-    ridge: Annotated[float, Field(gt=0)] = 1e-3
+    ridge: Positive = 1e-3
     """lambda over the sum of all |z|^2: directions that hold a smaller share of it hardly count."""
 
 

@@ -8,13 +8,12 @@ It works on kernel features: in the few dimensions of the vectors, the volume wo
 Scores only fall, so the greedy is lazy; a row that was scored earlier pays only for the choices since.
 """
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
-from winnow.recipe import Frozen
+from winnow.recipe import Frozen, Positive
 from winnow.selection.features import squared_norms
 from winnow.selection.lazy import lazy_greedy
 from winnow.selection.registry import selector
@@ -32,7 +31,7 @@ DECIMALS = 12
 class LogDetOptions(Frozen):
     """Options of `log_det`."""
 
-    ridge: Annotated[float, Field(gt=0)] = 0.01
+    ridge: Positive = 0.01
     """lambda over the largest |z|^2: what differs less than this share from chosen rows counts as noise."""
 
 

@@ -4,12 +4,9 @@ Two arms that differ in `draw` alone are random against random, a comparison in 
 `{selector: random, name: placebo, options: {draw: 1}}`.
 """
 
-from typing import Annotated
-
 import numpy as np
-from pydantic import Field
 
-from winnow.recipe import Frozen
+from winnow.recipe import Frozen, Seed
 from winnow.selection.registry import selector
 from winnow.selection.views import IntArray, PoolView, Seen
 
@@ -17,7 +14,7 @@ from winnow.selection.views import IntArray, PoolView, Seen
 class RandomOptions(Frozen):
     """Options of `random`."""
 
-    draw: Annotated[int, Field(ge=0)] = 0
+    draw: Seed = 0
     """Which of a seed's independent draws, from 0."""
 
 

@@ -7,7 +7,7 @@ source keeps its share at every size.
 import numpy as np
 from numpy.typing import NDArray
 
-from winnow.recipe import Frozen
+from winnow.recipe import Frozen, Truth
 from winnow.selection.shares import frequencies, interleave
 from winnow.selection.views import IntArray
 
@@ -15,7 +15,7 @@ from winnow.selection.views import IntArray
 class ScoreOptions(Frozen):
     """Options that selectors by score share."""
 
-    inside_sources: bool = True
+    inside_sources: Truth = True
     """Rank inside each source, so that every source keeps its share of the pool; else over the whole pool."""
 
 

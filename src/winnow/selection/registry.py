@@ -22,7 +22,7 @@ from typing import Any, Literal, Protocol, TypeVar
 import numpy as np
 from pydantic import ValidationError
 
-from winnow.errors import RecipeError, nearest
+from winnow.errors import RecipeError, nearest, refused
 from winnow.recipe import Frozen
 from winnow.records import Traits, needs_of
 from winnow.selection.views import Chosen, IntArray, PoolView, Seen
@@ -199,12 +199,12 @@ def options_of(name: str) -> type[Frozen]:
 
 
 def check(name: str, options: Mapping[str, Any]) -> Frozen:
-    """The checked options of a selector or control. Raises RecipeError in one line."""
+    """The checked options of a selector or control. Raises RecipeError with a line for each mistake."""
     model = options_of(name)
     try:
         return model.model_validate(dict(options))
     except ValidationError as error:
-        raise RecipeError(_explain(name, model, error.errors()[0])) from error
+        raise refused([_explain(name, model, problem) for problem in error.errors()]) from error
 
 
 def data_files(name: str, options: Mapping[str, Any]) -> tuple[Path, ...]:

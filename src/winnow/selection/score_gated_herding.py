@@ -6,12 +6,13 @@ on the size, so selections stay nested; where more rows are asked for than pass 
 nearest to the gate first.
 """
 
-from typing import Annotated, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
+from winnow.recipe import Share
 from winnow.selection import herding
 from winnow.selection.band import DECIMALS
 from winnow.selection.ranks import ScoreOptions, quantiles, ranked, source_numbers
@@ -22,9 +23,9 @@ from winnow.selection.views import IntArray, PoolView, Seen, TargetSample
 class GateOptions(ScoreOptions):
     """Options of `score_gated_herding`."""
 
-    low: Annotated[float, Field(ge=0, le=1)] = 0.0
+    low: Share = 0.0
     """Lowest quantile of the score that passes."""
-    high: Annotated[float, Field(ge=0, le=1)] = 0.8
+    high: Share = 0.8
     """Highest quantile of the score that passes."""
 
     @model_validator(mode="after")

@@ -8,13 +8,10 @@ threshold. Of copies the lowest id has the low score and the others come last. I
 what the method is defined on. Time grows with the square of the largest cluster, which a pool of copies makes large.
 """
 
-from typing import Annotated
-
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
-from winnow.recipe import Frozen
+from winnow.recipe import Frozen, Seed, Size
 from winnow.selection.clusters import KMeans, default_clusters, kmeans, kmeans_flops
 from winnow.selection.features import unit_rows
 from winnow.selection.registry import selector
@@ -27,9 +24,9 @@ DECIMALS = 9
 class SemanticDeduplicationOptions(Frozen):
     """Options of `semantic_deduplication`."""
 
-    clusters: Annotated[int, Field(ge=1)] | None = None
+    clusters: Size | None = None
     """Number of clusters; null for the square root of the pool's size. Copies in two clusters are not seen."""
-    seed: int = 0
+    seed: Seed = 0
     """Of the centres' start."""
 
 

@@ -1,11 +1,8 @@
 """Random rows at the pool's shares over strata of source and score: random, with less chance in what it holds."""
 
-from typing import Annotated
-
 import numpy as np
-from pydantic import Field
 
-from winnow.recipe import Frozen
+from winnow.recipe import Frozen, Size
 from winnow.selection.ranks import quantiles, source_numbers
 from winnow.selection.registry import selector
 from winnow.selection.shares import frequencies, random_at_shares
@@ -15,7 +12,7 @@ from winnow.selection.views import IntArray, PoolView, Seen
 class StratifiedOptions(Frozen):
     """Options of `stratified`."""
 
-    bins: Annotated[int, Field(ge=1)] = 10
+    bins: Size = 10
     """Strata of each source, cut at quantiles of the score inside it; rows of equal score share one."""
 
 

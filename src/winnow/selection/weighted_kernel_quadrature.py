@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from winnow.recipe import Number
 from winnow.selection.features import mean_row
 from winnow.selection.herding import HerdingOptions, herd, looked_at, shuffle_by_id
 from winnow.selection.herding import flops as herding_flops
@@ -33,10 +34,10 @@ STEP_MARGIN = 1.2
 class WeightedKernelQuadratureOptions(HerdingOptions):
     """Options of `weighted_kernel_quadrature`: those of herding, and of the weights."""
 
-    ridge: Annotated[float, Field(ge=0)] = 0.1
+    ridge: Annotated[Number, Field(ge=0.0, le=1e6)] = 0.1
     """What unequal weights cost, over the mean |z|^2: larger keeps them closer to 1. At 0 they fit the errors of the
     random features: in fresh ones their mean was farther off than the plain one (10 % of 5,000 synthetic rows)."""
-    min_weight: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    min_weight: Annotated[Number, Field(gt=0.0, lt=1.0)] = 0.05
     """No row weighs less, over the mean weight."""
 
 
