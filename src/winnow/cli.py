@@ -6,7 +6,7 @@ and exit code 1 (2 for usage); `--debug` shows the traceback. Heavy imports stan
 """
 
 import dataclasses
-import errno
+import io
 import json
 import os
 import signal
@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from winnow import stopping
-from winnow.errors import RecipeError, WinnowError, visible
+from winnow.errors import RecipeError, WinnowError, one_line, visible
+from winnow.system_errors import told
 
 if TYPE_CHECKING:
     from winnow.compare_api.compare import Compared
@@ -54,8 +55,10 @@ def plan(
 ) -> None:
     """Print what a study would cost, arm by arm, without training."""
     asked = _load(recipe, overrides)
+    from winnow import pipeline
     from winnow.planning import plan as make_plan
 
+    pipeline.store_beside(asked, out, store)  # looks at both places, in the words of the options
     made = make_plan(asked, out=out, store=store)
     if as_json:
         _print_json(dataclasses.asdict(made))
@@ -336,9 +339,17 @@ def publish(
 
 
 def _load(recipe: Path, overrides: list[str] | None) -> "Recipe":
+    """The recipe; where it is refused, with all that can be told of the rest of it."""
     from winnow.recipe_file import load_recipe
 
-    return load_recipe(recipe, overrides or [])
+    try:
+        return load_recipe(recipe, overrides or [])
+    except RecipeError as error:
+        if error.rest is None:
+            raise
+        from winnow.mistakes import with_later
+
+        raise with_later(error, f"recipe {recipe}") from error
 
 
 def _advance(
@@ -536,24 +547,40 @@ def main() -> None:
     from winnow.quiet import quiet_libraries
 
     quiet_libraries()
+    _let_terminals_print_all()
     try:
-        app(arguments, standalone_mode=True)
+        try:
+            app(arguments, standalone_mode=True)
+        finally:
+            _flush()
     except WinnowError as error:
-        _leave(str(error), error.exit_code, debug)
+        _leave(error.lines, error.exit_code, debug)
     except Interrupted:
-        _leave("stopped; run the same command again to go on from the last checkpoint", 1, debug)
+        _leave(("stopped; run the same command again to go on from the last checkpoint",), 1, debug)
     except stopping.Stopped:
-        _leave("asked to stop; run the same command again to go on from here", stopping.EXIT_CODE, debug)
+        _leave(("asked to stop; run the same command again to go on from here",), stopping.EXIT_CODE, debug)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
-            raise
-        where = f" while writing {error.filename}" if error.filename else ""
-        _leave(f"{error.strerror}{where}; make room (or choose another --out) and run the same command again", 1, debug)
+        _leave((one_line(told(error)),), 1, debug)
 
 
-def _leave(message: str, code: int, debug: bool) -> None:
+def _let_terminals_print_all() -> None:
+    """Characters that a terminal's encoding lacks are spelled out, not a reason to fail after all is done."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _flush() -> None:
+    """Print what is left, quietly where nobody reads on (`winnow ... | head`)."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _leave(lines: tuple[str, ...], code: int, debug: bool) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if debug:
         raise  # noqa: PLE0704  called while an exception is being handled
-    print(f"winnow: {' '.join(message.split())}", file=sys.stderr)
+    print("\n".join(["winnow: " + lines[0], *lines[1:]]), file=sys.stderr)
     sys.exit(code)
