@@ -14,12 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from winnow.errors import refused
 from winnow.findings import SelectionFindings
 from winnow.ledger import charged_stages, metered, total
 from winnow.looking.plane import plane
 from winnow.looking.reading import Look, Pool, Spent, num_bytes, read_ids, read_pool, read_summary
 from winnow.looking.specimens import EACH
 from winnow.looking.tables import comparison_tables
+from winnow.mistakes import data_mistakes
 from winnow.parts import SelectPart
 from winnow.pipeline import selector_traits, store_beside, study_folder, with_measured_speed
 from winnow.planning import training_flops
@@ -82,6 +84,8 @@ def _expanded(
     from winnow.selection.registry import check
 
     traits = selector_traits()
+    if found := data_mistakes(recipe):
+        raise refused(found, f"the recipe of {recipe.name}")
     asked = with_measured_speed(compared(recipe, selectors, fractions, traits), folder)
     graph = expand(asked, traits)
     for arm in graph.arms:

@@ -56,7 +56,7 @@ def generate(
     Raises WinnowError; where a limit or a teacher ends it, the answers so far are kept for the next attempt.
     """
     recipe = as_recipe(recipe)
-    sources, graph = synthetic_sources(recipe), expand(checked(recipe), selector_traits())
+    sources, graph = synthetic_sources(recipe), expand(checked(recipe, must_exist=False), selector_traits())
     shelf = store_beside(recipe, out, store)
     walk = walk_stages(graph, recipe, shelf, stages_of(graph, sources), watch or Watch())
     folder = study_folder(recipe, out) / FOLDER
@@ -76,7 +76,7 @@ def synthetic_sources(recipe: Recipe) -> list[SourceRecipe]:
 
 def missing_of(recipe: Recipe, out: Path | None, store: Path | None) -> list[str]:
     """Names of the stages that `generate` would make, as far as can be told without making their inputs."""
-    graph = expand(checked(recipe), selector_traits())
+    graph = expand(checked(recipe, must_exist=False), selector_traits())
     kept = set(stages_of(graph, synthetic_sources(recipe)))
     return [name for name in missing(graph, store_beside(recipe, out, store)) if name in kept]
 

@@ -8,8 +8,8 @@ Every stage leaves an artifact in the store; one that is there already is not ma
 the same study side by side (`walk.py`): each takes the stages that no other one holds.
 """
 
+import os
 from collections.abc import Callable, Mapping, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,13 @@ from filelock import FileLock
 from winnow.arguments import AnyPath, FolderPath, Seed, Text, checks_arguments
 from winnow.credentials import MASK
 from winnow.data_warnings import data_warnings
-from winnow.errors import RecipeError, nearest
+from winnow.errors import RecipeError, refused
 from winnow.findings import Findings
+from winnow.mistakes import lacking_here, missing_keys, mistakes
 from winnow.recipe import Recipe
 from winnow.recipe_file import AnyRecipe, as_recipe, load_recipe
 from winnow.records import Stored
 from winnow.store import Store, read_json
-from winnow.study.arms import build_arms
 from winnow.study.folder import announce, write_folder
 from winnow.study.graph import Graph, expand
 from winnow.study.identity import check_contents, check_identity, known_study
@@ -32,7 +32,7 @@ from winnow.study_files import STUDY
 from winnow.trackers.interface import check_installed
 from winnow.trackers.interface import wanted as wanted_trackers
 from winnow.tracking import send_study
-from winnow.walk import Walk, Watch, Watching, missing, walk_stages, wanted
+from winnow.walk import KINDS, Walk, Watch, Watching, missing, walk_stages, wanted
 
 
 @checks_arguments(RecipeError)
@@ -52,10 +52,11 @@ def run(
     """
     recipe = as_recipe(recipe)
     folder, shelf = study_folder(recipe, out), store_beside(recipe, out, store)
-    recipe = with_measured_speed(able(checked(recipe)), folder)
+    recipe = with_measured_speed(checked(recipe, is_trained=True), folder)
     graph = expand(recipe, selector_traits())
     check_identity(recipe, folder)
     names = wanted(graph, arm=arm, seed=seed)
+    _check_keys(recipe, graph, shelf)
     announce(folder, recipe)
     watch, before = watch or Watch(), models_checked(recipe)
     data = set(wanted(graph, until=("pool", "tests"))).intersection(names)
@@ -79,14 +80,14 @@ def advance(
 ) -> Walk:
     """Make the stages of one kind and all that they rest on, without a report."""
     folder = study_folder(recipe, out)
-    recipe = able(checked(recipe)) if until in ("train", "evaluate") else checked(recipe)
-    recipe = with_measured_speed(recipe, folder)
+    recipe = with_measured_speed(checked(recipe, is_trained=until in ("train", "evaluate")), folder)
     graph = expand(recipe, selector_traits())
     check_identity(recipe, folder)
     kinds = ("evaluate", "benchmark") if until == "evaluate" else (until,)
-    names = wanted(graph, until=kinds, arm=arm, seed=seed)
+    names, shelf = wanted(graph, until=kinds, arm=arm, seed=seed), store_beside(recipe, out, store)
+    _check_keys(recipe, graph, shelf)
     watch = watch or Watch()
-    walk = walk_stages(graph, recipe, store_beside(recipe, out, store), names, watch, models_checked(recipe))
+    walk = walk_stages(graph, recipe, shelf, names, watch, models_checked(recipe))
     if until == "pool":
         watch.warned(look_over(recipe, walk.done))
     return walk
@@ -122,13 +123,32 @@ def look_over(recipe: Recipe, done: Mapping[str, Stored]) -> tuple[str, ...]:
 
 
 def study_folder(recipe: Recipe, out: str | Path | None) -> Path:
-    """Where the study stands: `out`, or runs/<name>."""
-    return Path(out) if out is not None else Path("runs") / recipe.name
+    """Where the study stands: `out`, or runs/<name>. Raises RecipeError where a file stands there."""
+    folder = Path(out) if out is not None else Path("runs") / recipe.name
+    _check_place(folder, "--out")
+    return folder
 
 
 def store_beside(recipe: Recipe, out: str | Path | None, store: str | Path | None) -> Store:
-    """The store that studies share: `store`, or `.store` beside the study folder."""
-    return Store(store if store is not None else study_folder(recipe, out).parent / ".store")
+    """The store that studies share: `store`, or `.store` beside the study folder.
+
+    Raises RecipeError where a file stands in its place, or in that of one of its folders.
+    """
+    folder = study_folder(recipe, out)
+    root = Path(store) if store is not None else folder.parent / ".store"
+    for place in (root, *(root / kind for kind in KINDS)):
+        _check_place(place, "--store")
+    return Store(root)
+
+
+def _check_place(folder: Path, option: str) -> None:
+    """Raises RecipeError where no folder can be made: a file or a link to nothing stands there or above."""
+    for place in (folder, *folder.parents):
+        if place.is_dir():
+            return
+        if os.path.lexists(place):
+            what = "a link to nothing" if place.is_symlink() and not place.exists() else "a file"
+            raise RecipeError(f"{place} is {what}, not a folder; move it away, or give another {option}")
 
 
 def publish(folder: Path, recipe: Recipe, graph: Graph, walk: Walk) -> Findings:
@@ -194,34 +214,23 @@ def track(folder: str | Path, overrides: Sequence[str] = ()) -> int:
     return send_study(Path(folder), findings, stages, recipe.trackers, must=True)
 
 
-def checked(recipe: Recipe) -> Recipe:
-    """The recipe, its selectors' own options and its primary comparison checked. Raises RecipeError."""
-    from winnow.selection.registry import check
+def checked(recipe: Recipe, *, must_exist: bool = True, is_trained: bool = False) -> Recipe:
+    """The recipe, as far as it and the first rows of its data tell without a mistake.
 
-    arms = build_arms(recipe, selector_traits())
-    for arm in arms:
-        check(arm.selector, dict(arm.options))
-    known, primary = [arm.name for arm in arms], recipe.study.primary
-    for key, name in (("arm", primary.arm), ("baseline", primary.baseline)):
-        if name is not None and name not in known:
-            raise RecipeError(
-                f"study.primary.{key} is {name!r}{nearest(name, known)}; this study has {', '.join(known)}"
-            )
+    `must_exist`: its files have to be here; `is_trained`: this machine has to be able to train so. Raises RecipeError
+    with all mistakes.
+    """
+    found = mistakes(recipe, must_exist=must_exist) + (lacking_here(recipe) if is_trained else [])
+    if found:
+        raise refused(found, f"the recipe of {recipe.name}")
     return recipe
 
 
 def able(recipe: Recipe) -> Recipe:
-    """The recipe, its training possible here. Raises RecipeError naming the first thing that is missing."""
-    from winnow.training.requirements import missing_here
-
-    check_installed(recipe.trackers)
-    pretraining = [recipe.base.pretrain.training] if recipe.base.pretrain is not None else []
-    for training in (*pretraining, *(stage.training for stage in recipe.stages), recipe.training):
-        lacking = missing_here(training)
-        if lacking is not None:
-            raise RecipeError(lacking)
-    if recipe.evaluation.benchmarks is not None and find_spec("lm_eval") is None:
-        raise RecipeError("evaluation.benchmarks needs lm-eval: pip install 'winnow-lm[benchmarks]', or remove it")
+    """The recipe, its training possible here. Raises RecipeError naming all that is missing."""
+    found = lacking_here(recipe)
+    if found:
+        raise refused(found, f"the recipe of {recipe.name}")
     return recipe
 
 
@@ -263,5 +272,18 @@ def with_measured_speed(recipe: Recipe, folder: Path) -> Recipe:
 
 def dry_run(recipe: Recipe, out: str | Path | None, store: str | Path | None) -> list[str]:
     """Names of the stages that `run` would make, as far as can be told without making their inputs."""
-    graph = expand(with_measured_speed(checked(recipe), study_folder(recipe, out)), selector_traits())
-    return missing(graph, store_beside(recipe, out, store))
+    recipe = checked(recipe, is_trained=True)
+    graph = expand(with_measured_speed(recipe, study_folder(recipe, out)), selector_traits())
+    shelf = store_beside(recipe, out, store)
+    _check_keys(recipe, graph, shelf)
+    lacking = missing(graph, shelf)
+    if lacking:
+        models_checked(recipe)()
+    return lacking
+
+
+def _check_keys(recipe: Recipe, graph: Graph, store: Store) -> None:
+    """Raises RecipeError where a teacher that has to be asked needs a key which is not here."""
+    found = missing_keys(recipe, graph, store)
+    if found:
+        raise refused(found, f"the recipe of {recipe.name}")

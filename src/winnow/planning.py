@@ -18,6 +18,7 @@ from winnow.arguments import FolderPath, checks_arguments
 from winnow.budget import CHARGES_SELECTION, Allowance, allowance, flops_6n, selected_size, steps_for
 from winnow.errors import BudgetError, RecipeError
 from winnow.ledger import dollars
+from winnow.mistakes import doubts, lacking_here
 from winnow.models import loading
 from winnow.models.batch_sizes import start_tokens
 from winnow.models.checking import check_models
@@ -106,7 +107,8 @@ class _Pool:
 @checks_arguments(RecipeError)
 def plan(recipe: AnyRecipe, *, out: FolderPath | None = None, store: FolderPath | None = None) -> Plan:
     """The plan of a recipe. Raises WinnowError in one line where data or model are out of reach and not declared."""
-    recipe = checked(as_recipe(recipe))
+    recipe = as_recipe(recipe)
+    recipe = checked(recipe, must_exist=not _is_declared(recipe))
     check_models(recipe)
     model = _skeleton(recipe, recipe.training)
     costs = flop_model(model)
@@ -114,10 +116,16 @@ def plan(recipe: AnyRecipe, *, out: FolderPath | None = None, store: FolderPath 
     machine = _machine(recipe, out, int(pool.lengths.mean()))
     built = build_arms(recipe, selector_traits())
     arms = [_planned(arm, _size(arm, built, pool), recipe, costs, pool, machine) for arm in built]
+    if not any(arm.visits or arm.note for arm in arms):
+        raise BudgetError(f"budget.{recipe.budget.unit} of {recipe.budget.amount:g} is less than one example; raise it")
     swept = {arm.name for arm in swept_arms(recipe, built)}
     arms = [_with_trials(arm, recipe, machine) if arm.name in swept else arm for arm in arms]
     peak, room = _peak(recipe, recipe.training, pool), device_bytes(recipe.machine)
-    told = [missing_here(recipe.training), _memory_warning(recipe, pool, peak, room)]
+    told = [
+        *lacking_here(recipe),
+        *doubts(recipe, longest=0 if pool.is_declared else int(pool.lengths.max())),
+        _memory_warning(recipe, pool, peak, room),
+    ]
     return Plan(
         parameters=costs.parameters,
         trainable_parameters=costs.trainable_parameters,
@@ -151,11 +159,15 @@ def _batch(recipe: Recipe) -> int:
     return global_batch_size(recipe, training.per_device_batch_size, training.gradient_accumulation_steps)
 
 
+def _is_declared(recipe: Recipe) -> bool:
+    """Whether the recipe tells the size of the pool itself, so that no data are read."""
+    return all(source.examples is not None and source.tokens is not None for source in recipe.pool.sources)
+
+
 def _pool(recipe: Recipe, out: str | Path | None, store: str | Path | None) -> _Pool:
-    sources = recipe.pool.sources
-    declared = [s for s in sources if s.examples is not None and s.tokens is not None]
-    if len(declared) == len(sources):
-        return _Pool(np.concatenate([_declared_lengths(s.examples or 0, s.tokens or 0) for s in declared]), True)
+    if _is_declared(recipe):
+        sizes = [(source.examples or 0, source.tokens or 0) for source in recipe.pool.sources]
+        return _Pool(np.concatenate([_declared_lengths(*each) for each in sizes]), True)
     graph, shelf = expand(recipe, selector_traits()), store_beside(recipe, out, store)
     _check_generated(recipe, graph, shelf)
     walk = walk_stages(graph, recipe, shelf, wanted(graph, until=("pool", "tests")), Watch())

@@ -36,6 +36,8 @@ TEXTS = "output", "extracted", "answer", "prompt"
 """Columns of item records that hold what a licence may forbid to copy."""
 ITEM_RECORDS = "evaluation.*.parquet", "prompts.parquet", "selection.*.parquet"
 WEIGHTS = "adapter_model.safetensors", "model.safetensors", "model.safetensors.index.json"
+LONGEST_REPOSITORY = 80
+"""Letters, so that the repository of the selections, whose name is longer, has a name as hubs allow it."""
 TEXT_FILES = (".md", ".json", ".yaml", ".csv", ".html", ".txt")
 
 

@@ -41,10 +41,7 @@ def build_arms(recipe: Recipe, traits: Mapping[str, Traits]) -> list[Arm]:
     Raises RecipeError for an unknown selector, a control of nothing, a target that the pool does not set aside,
     two arms of one name, or no arm at all.
     """
-    selection = recipe.selection
-    asked = [_aimed(ArmRecipe(selector=arm) if isinstance(arm, str) else arm, traits) for arm in selection.arms]
-    added = _missing_controls(asked, traits) if selection.controls else []
-    entries = [(arm, False) for arm in asked] + [(arm, True) for arm in added]
+    entries = _entries(recipe, traits)
     for arm, _ in entries:
         _check(arm, recipe, traits)
     entries.sort(key=lambda entry: traits[entry[0].selector].is_control)
@@ -53,6 +50,29 @@ def build_arms(recipe: Recipe, traits: Mapping[str, Traits]) -> list[Arm]:
     if not arms:
         raise RecipeError("selection.arms is empty and selection.controls is off; name an arm, such as full")
     return arms
+
+
+def arm_mistakes(recipe: Recipe, traits: Mapping[str, Traits]) -> list[str]:
+    """What `build_arms` would refuse: of the recipe's own arms all, else the first thing."""
+    found = dict[str, None]()
+    for arm, is_added in _entries(recipe, traits):
+        try:
+            _check(arm, recipe, traits)
+        except RecipeError as error:
+            found |= {} if is_added and found else {str(error): None}
+    if not found:
+        try:
+            build_arms(recipe, traits)
+        except RecipeError as error:
+            return [str(error)]
+    return list(found)
+
+
+def _entries(recipe: Recipe, traits: Mapping[str, Traits]) -> list[tuple[ArmRecipe, bool]]:
+    """The recipe's arms, then those that are added."""
+    asked = [_aimed(ArmRecipe(selector=a) if isinstance(a, str) else a, traits) for a in recipe.selection.arms]
+    added = _missing_controls(asked, traits) if recipe.selection.controls else []
+    return [(arm, False) for arm in asked] + [(arm, True) for arm in added]
 
 
 def _aimed(arm: ArmRecipe, traits: Mapping[str, Traits]) -> ArmRecipe:

@@ -4,6 +4,7 @@ give the same text on any day: `timeless(template)`."""
 import re
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from winnow.errors import RecipeError
 
@@ -41,6 +42,39 @@ def read_template(given: str | None) -> str | None:
 def left_template(folder: Path) -> str | None:
     """The template in an artifact's folder; None where the tokenizer's own is used."""
     return (folder / TEMPLATE).read_text(encoding="utf-8") if (folder / TEMPLATE).is_file() else None
+
+
+def check_template(template: str) -> None:
+    """Raises RecipeError where a template is none, or a plain conversation cannot be laid out by it.
+
+    A template may ask for what only some conversations have; what it says with `raise_exception` of this one is no
+    mistake of the template.
+    """
+    from jinja2 import TemplateError
+    from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
+
+    class RefusedError(Exception):
+        pass
+
+    def refuse(message: Any) -> None:
+        raise RefusedError(message)
+
+    environment = ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
+    )
+    environment.globals |= {"raise_exception": refuse, "strftime_now": lambda form: "today"}
+    text = re.sub(r"\{%-?\s*(end)?generation\s*-?%\}", "", template)  # transformers' own tags
+    try:
+        environment.from_string(text).render(
+            messages=[{"role": "user", "content": "2 + 3?"}, {"role": "assistant", "content": "5"}],
+            bos_token="<s>", eos_token="</s>", pad_token="</s>", add_generation_prompt=False,
+        )  # fmt: skip
+    except RefusedError:
+        return
+    except (TemplateError, SecurityError, TypeError, ValueError, LookupError, ArithmeticError, RecursionError) as error:
+        raise RecipeError(
+            f"pool.chat_template cannot lay out a conversation: {error}; mend it, or give null for the tokenizer's own"
+        ) from error
 
 
 @lru_cache
