@@ -97,9 +97,10 @@ def models_checked(recipe: Recipe) -> Callable[[], None]:
     """What raises RecipeError, before anything is made, for models and adapters that cannot be used."""
 
     def check() -> None:
-        from winnow.models.checking import check_models
+        from winnow.models.checking import check_answers, check_models
 
         check_models(recipe)
+        check_answers(recipe)
 
     return check
 

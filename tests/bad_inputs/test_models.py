@@ -465,10 +465,11 @@ def test_an_adapter_that_cannot_be_is_told_before_anything_is_made(name, whole, 
     assert list(tmp_path.rglob("record.json")) == []
 
 
-def test_answers_without_room_for_a_prompt_are_told_by_the_plan(whole, tmp_path, command, recipe):
+def test_answers_without_room_for_a_prompt_are_told_before_anything_is_made(whole, tmp_path, command, recipe):
     path = recipe(whole, **{"max_new_tokens: 8": "max_new_tokens: 64"})
-    code, _, err = command("plan", path, "--out", tmp_path / "out")
+    code, _, err = command("run", path, "--out", tmp_path / "out")
     assert_one_line(code, err, "evaluation.max_new_tokens is 64; the model takes 64", folder=tmp_path)
+    assert list(tmp_path.rglob("record.json")) == []
 
 
 GPT2 = {"model_type": "gpt2", "n_layer": 1, "n_embd": 32, "n_head": 2, "n_positions": 64}

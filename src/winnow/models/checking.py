@@ -46,17 +46,22 @@ def check_tokenizer(name: str, revision: str | None, model: Any, *, is_encoder: 
 
 
 def check_adapters(recipe: Recipe) -> None:
-    """Raises RecipeError where an adapter does not fit the base, or answers leave no room for a prompt."""
+    """Raises RecipeError where an adapter of the recipe does not fit the base."""
     architecture = loading.architecture_for(recipe.base)
-    model = loading.skeleton(architecture)
-    if recipe.evaluation.max_new_tokens >= context_of(model):
-        raise RecipeError(
-            f"evaluation.max_new_tokens is {recipe.evaluation.max_new_tokens}; the model takes {context_of(model)} "
-            "tokens, prompt and answer together; lower it"
-        )
+    loading.skeleton(architecture)
     for training in _trainings(recipe):
         if training.method == "lora":
             loading.adapt(loading.skeleton(architecture), training.adapter, seed=0)
+
+
+def check_answers(recipe: Recipe) -> None:
+    """Raises RecipeError where the answers that evaluation asks for leave no room for a prompt."""
+    context = context_of(loading.skeleton(loading.architecture_for(recipe.base)))
+    if recipe.evaluation.max_new_tokens >= context:
+        raise RecipeError(
+            f"evaluation.max_new_tokens is {recipe.evaluation.max_new_tokens}; the model takes {context} tokens, "
+            "prompt and answer together; lower it"
+        )
 
 
 def _trainings(recipe: Recipe) -> Iterator[TrainingRecipe]:
