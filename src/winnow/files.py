@@ -1,16 +1,45 @@
-"""What winnow does to the disk, in one place: write, append, sync, rename, remove.
+"""What winnow does to the disk, in one place: write, append, sync, rename, remove; and what it reads at all.
 
 Whatever has to survive a kill is written through these functions, so that a test can fail, tear or lose the n-th of
 them. Nothing here is atomic by itself: `store.write_atomic` and `store.write_folder` are made of them.
 """
 
+import errno
 import os
 import shutil
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 PROBE_BYTES = 1 << 20
+KINDS = (
+    (stat.S_ISDIR, "is a folder, where a file is needed"),
+    (stat.S_ISFIFO, "is a named pipe, where a file is needed"),
+    (stat.S_ISSOCK, "is a socket, where a file is needed"),
+    (stat.S_ISCHR, "is a device, where a file is needed"),
+    (stat.S_ISBLK, "is a device, where a file is needed"),
+)
+"""What stands under a path and is no file -> how messages say so."""
+
+
+def check_regular(path: Path) -> os.stat_result:
+    """What the system knows of a regular file, looked at before anything opens it: a pipe would wait for ever.
+
+    Raises OSError whose `strerror` follows the path in a sentence, for whatever else stands there, or nothing does.
+    """
+    try:
+        found = path.stat()
+    except ValueError as error:  # a NUL, or half of a character
+        raise OSError(errno.EINVAL, "is no name that a file can have", str(path)) from error
+    except OSError as error:
+        is_dangling = error.errno == errno.ENOENT and path.is_symlink()
+        reason = "is a link to nothing" if is_dangling else f"cannot be read: {error.strerror}"
+        raise OSError(error.errno, reason, str(path)) from error
+    for is_kind, reason in KINDS:
+        if is_kind(found.st_mode):
+            raise OSError(errno.EINVAL, reason, str(path))
+    return found
 
 
 def write(path: Path, content: bytes | Callable[[Path], object]) -> None:
