@@ -11,8 +11,8 @@ from winnow.data_warnings import NO_ROOM, SPECIAL_TOKEN, TOO_LONG
 from winnow.errors import DataError
 from winnow.recipe import PoolRecipe
 from winnow.text.chat import ChatTemplate, ChatTokens, RowTokens
-from winnow.text.examples import IS_TARGET, POOL_SCHEMA, TOKEN_FIELDS, Example, to_table
-from winnow.text.tokenizers import encode_examples
+from winnow.text.examples import ASSISTANT, IS_TARGET, POOL_SCHEMA, TOKEN_FIELDS, Example, Message, to_table
+from winnow.text.tokenizers import clip, encode_examples
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -73,7 +73,18 @@ def _encode(
 def _encode_chat(example: Example, template: ChatTemplate, max_tokens: int) -> ChatTokens | None:
     if template.spelled_out(example.messages):
         return None
-    return template.encode(example.messages, name=example.id).cut(max_tokens)
+    clipped = clip_chat(example.messages, max_tokens)
+    found = template.encode(clipped, name=example.id)
+    if clipped != example.messages and len(found.ids) <= max_tokens:
+        found = template.encode(example.messages, name=example.id)
+    return found.cut(max_tokens)
+
+
+def clip_chat(messages: tuple[Message, ...], max_tokens: int) -> tuple[Message, ...]:
+    """As much of a conversation as could give more tokens than these, up to the end of an answer."""
+    first = [(role, clip(text, max_tokens)) for role, text in messages[: 2 * max_tokens + 2]]
+    last = max((at for at, (role, _) in enumerate(first) if role == ASSISTANT), default=None)
+    return messages if last is None else tuple(first[: last + 1])
 
 
 def pool_table(examples: Sequence[Example], tokens: Mapping[str, RowTokens]) -> pa.Table:

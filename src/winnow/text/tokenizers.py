@@ -27,6 +27,8 @@ MODEL_REFERENCE = "model.json"
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model")
 BATCH = 1000
 """Texts per call of the fast tokenizer."""
+TOKEN_CHARACTERS = 256
+"""No token spells more. Tokenizers that do not split at spaces take minutes for a text of ten million characters."""
 
 
 class Encoded(NamedTuple):
@@ -171,7 +173,8 @@ def encode_examples(
     Where the prompt alone reaches `max_tokens`, the completion is empty: such a row is of no use.
     """
     end = eos_id(tokenizer)
-    pairs = zip(encode_prompts(tokenizer, prompts), encode_completions(tokenizer, completions), strict=True)
+    firsts = encode_prompts(tokenizer, prompts, max_tokens=max_tokens)
+    pairs = zip(firsts, encode_completions(tokenizer, completions, max_tokens=max_tokens), strict=True)
     return [cut(prompt_ids, [*completion_ids, end], max_tokens) for prompt_ids, completion_ids in pairs]
 
 
@@ -181,27 +184,49 @@ def cut(prompt_ids: list[int], completion_ids: list[int], max_tokens: int) -> En
     return Encoded(prompt_ids, completion_ids[:room], len(completion_ids) > room)
 
 
-def encode_prompts(tokenizer: "PreTrainedTokenizerBase", prompts: Sequence[str]) -> list[list[int]]:
+def encode_prompts(
+    tokenizer: "PreTrainedTokenizerBase", prompts: Sequence[str], *, max_tokens: int | None = None
+) -> list[list[int]]:
     """The tokens of each prompt, as the model is given them: with a first token where the tokenizer adds one."""
     begin = tokenizer("x")["input_ids"][0]
     first = [begin] if begin == tokenizer.bos_token_id else []
-    return [[*first, *ids] for ids in encode_texts(tokenizer, prompts)]
+    return [[*first, *ids] for ids in encode_texts(tokenizer, prompts, max_tokens=max_tokens)]
 
 
-def encode_completions(tokenizer: "PreTrainedTokenizerBase", completions: Sequence[str]) -> list[list[int]]:
+def encode_completions(
+    tokenizer: "PreTrainedTokenizerBase", completions: Sequence[str], *, max_tokens: int | None = None
+) -> list[list[int]]:
     """The tokens of each completion, without an end.
 
     Tokenizers in the style of SentencePiece put a space before every text; there the completion's own is left out.
     """
     start = tokenizer.convert_ids_to_tokens(tokenizer("x", add_special_tokens=False)["input_ids"])[0]
     has_own_space = start.startswith("▁")
-    return encode_texts(tokenizer, [text.removeprefix(" ") if has_own_space else text for text in completions])
+    said = [text.removeprefix(" ") if has_own_space else text for text in completions]
+    return encode_texts(tokenizer, said, max_tokens=max_tokens)
 
 
-def encode_texts(tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str]) -> list[list[int]]:
-    """The tokens of each text and nothing around them; a special token spelled out in a text is plain text."""
+def encode_texts(
+    tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str], *, max_tokens: int | None = None
+) -> list[list[int]]:
+    """The tokens of each text and nothing around them; a special token spelled out in a text is plain text.
+
+    With `max_tokens` the end of a text that is certainly longer is left out: more tokens than these come back.
+    """
     found: list[list[int]] = []
     for start in range(0, len(texts), BATCH):
         batch = list(texts[start : start + BATCH])
-        found += tokenizer(batch, add_special_tokens=False, split_special_tokens=True, verbose=False)["input_ids"]
+        clipped = [clip(text, max_tokens) for text in batch]
+        ids = tokenizer(clipped, add_special_tokens=False, split_special_tokens=True, verbose=False)["input_ids"]
+        for place, (text, short) in enumerate(zip(batch, clipped, strict=True)):
+            if len(short) < len(text) and len(ids[place]) <= (max_tokens or 0):  # such as spaces, which some pass over
+                ids[place] = tokenizer(text, add_special_tokens=False, split_special_tokens=True, verbose=False)[
+                    "input_ids"
+                ]
+        found += ids
     return found
+
+
+def clip(text: str, max_tokens: int | None) -> str:
+    """As much of a text as could give more tokens than these."""
+    return text if max_tokens is None else text[: TOKEN_CHARACTERS * (max_tokens + 1)]
