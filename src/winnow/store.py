@@ -221,5 +221,5 @@ def read_json(path: Path) -> Any:
     """The value in a JSON file. Raises ArtifactError naming the file."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ArtifactError(f"{path} is missing or damaged; run the study again to restore it") from error

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from winnow import stopping
 from winnow.arguments import Must
-from winnow.errors import NotAffordableError, RecipeError, UnavailableError, nearest
+from winnow.errors import DataError, NotAffordableError, RecipeError, UnavailableError, nearest
 from winnow.fingerprints import fingerprint_of
 from winnow.recipe import EvaluationRecipe, Recipe
 from winnow.records import Artifact, Context, Listener, Outcome, Probe, Progress, Silent, Stage, Stored, nobody
@@ -171,6 +171,10 @@ def _make(
         except UnavailableError as error:
             walk.unavailable[stage.name] = str(error)
             return None
+    if fingerprint_of(stage, inputs, KINDS[stage.kind][2]) != fingerprint:
+        raise DataError(
+            f"files that {stage.name} reads changed while it was made; run again when nothing writes to them"
+        )
     return store.commit(stage.kind, fingerprint, _artifact(stage, inputs, fingerprint, folder, outcome))
 
 
