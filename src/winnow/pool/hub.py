@@ -31,13 +31,15 @@ def load_hub(source: SourceRecipe, path: str) -> Any:
     except ImportError as error:
         raise DataError(f"source {source.name!r} is on a hub; pip install 'winnow-lm[hub]' to read it") from error
     name = path.removeprefix(HUB)
+    if not name.strip():
+        raise DataError(f"source {source.name!r} has the path {path!r}, which names no data set; write hf://owner/name")
     if is_local(name) and not Path(name).is_dir():
         raise DataError(f"source {source.name!r} finds no folder at {Path(name).absolute()}; mend its path")
     try:
         loaded = datasets.load_dataset(
             name, source.subset, split=source.split, revision=source.revision, trust_remote_code=False
         )
-    except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
+    except (OSError, ValueError, TypeError, LookupError, RuntimeError, datasets.exceptions.DatasetsError) as error:
         raise DataError(
             f"source {source.name!r} cannot be had from {path} (subset {source.subset}, split {source.split}): "
             f"{first_line(error)}; check name and connection, or download it and give its files as `path`"

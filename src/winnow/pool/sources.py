@@ -6,13 +6,16 @@
 Types of files are in `file_types.py`, hub data sets in `hub.py`.
 """
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from winnow.errors import DataError, nearest
-from winnow.pool.file_types import READERS, read_file
+from winnow.files import check_regular
+from winnow.pool.file_types import read_file, reader_of
 from winnow.pool.hub import HUB, hub_files, read_hub
+from winnow.pool.opening import faults_of
 from winnow.recipe import SourceRecipe
 from winnow.store import hash_file
 
@@ -50,14 +53,18 @@ def locate(source: SourceRecipe) -> list[Path]:
 
 def source_digests(source: SourceRecipe) -> dict[str, str]:
     """Path as written in the recipe or below it -> sha256 of the file; for a hub data set its revision."""
-    digests = {file.as_posix(): hash_file(file) for file in locate(source)}
-    for path in paths_of(source):
-        if path.startswith(HUB):
-            files = hub_files(path)
-            digests |= {file.as_posix(): hash_file(file) for file in files}
-            if not files:
-                digests[path] = source.revision or "main"
-    return digests
+    hubs = [path for path in paths_of(source) if path.startswith(HUB)]
+    files = [*locate(source), *(file for path in hubs for file in hub_files(path))]
+    revision = source.revision or "main"
+    return {file.as_posix(): digest_of(file) for file in files} | {
+        path: revision for path in hubs if not hub_files(path)
+    }
+
+
+def digest_of(file: Path) -> str:
+    """sha256 of a file. Raises DataError where it cannot be read."""
+    with faults_of(file):
+        return hash_file(file)
 
 
 def paths_of(source: SourceRecipe) -> tuple[str, ...]:
@@ -68,19 +75,40 @@ def paths_of(source: SourceRecipe) -> tuple[str, ...]:
 
 
 def matching_files(source: SourceRecipe, path: str) -> list[Path]:
-    """The files that a glob matches, sorted; the glob is read from the current folder."""
-    pattern = Path(path).expanduser()
-    if pattern.is_file():
-        return [pattern]
-    root = Path(pattern.anchor)
-    files = sorted(file for file in root.glob(str(pattern.relative_to(root))) if file.is_file())
+    """The files that a glob matches, sorted; the glob is read from the current folder.
+
+    Raises DataError where there are none, and where one is no file, or of no known type: nothing is passed over but
+    the folders that a glob matches.
+    """
+    try:
+        pattern = Path(path).expanduser()
+        files = [pattern] if os.path.lexists(pattern) else sorted(glob(pattern))
+        for file in files:
+            check_regular(file)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise DataError(f"source {source.name!r} has the path {path!r}, but {why_not(error)}; {NAMING}") from error
     if not files:
         place = pattern.absolute()
         raise DataError(f"source {source.name!r} finds no file at {place}; mend its path, or run from another folder")
-    unknown = [file for file in files if not any(file.name.lower().endswith(ending) for ending in READERS)]
-    if unknown:
-        raise DataError(f"{unknown[0].absolute()} is of no known type; allowed are {', '.join(READERS)}")
+    for file in files:
+        reader_of(file)
     return files
+
+
+NAMING = "name a file, or files as in folder/*.jsonl"
+
+
+def glob(pattern: Path) -> Iterator[Path]:
+    """What a pattern matches, but for folders."""
+    root = Path(pattern.anchor)
+    return (file for file in root.glob(str(pattern.relative_to(root))) if not file.is_dir())
+
+
+def why_not(error: Exception) -> str:
+    """Why a path gives no files, in a clause."""
+    if isinstance(error, OSError):
+        return f"{Path(error.filename or '').absolute()} {error.strerror}"
+    return f"that is no path ({str(error).rstrip('.')})"
 
 
 def column(row: Row, name: str, source: SourceRecipe) -> Any:
