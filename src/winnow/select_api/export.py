@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from winnow.errors import DataError
 from winnow.files import sync
+from winnow.pool.hub import first_line
 from winnow.select_api.card import Facts, card
 from winnow.store import write_atomic
 
@@ -104,7 +105,13 @@ def _write_shards(rows: pa.Table, folder: Path, format: str) -> None:
 
 
 def _write_parquet(rows: pa.Table, path: Path) -> None:
-    pq.write_table(rows, path, compression="zstd")
+    try:
+        pq.write_table(rows, path, compression="zstd")
+        pq.read_schema(path)  # what is nested too deeply is written, and cannot be read
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise DataError(f"Parquet cannot hold these rows ({first_line(error)}); export as jsonl") from error
 
 
 def _write_json_lines(rows: pa.Table, path: Path) -> None:
@@ -112,5 +119,5 @@ def _write_json_lines(rows: pa.Table, path: Path) -> None:
         with path.open("w", encoding="utf-8") as file:
             for batch in rows.to_batches(max_chunksize=4096):
                 file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in batch.to_pylist())
-    except TypeError as error:
+    except (TypeError, UnicodeError, OverflowError, pa.ArrowException) as error:
         raise DataError(f"JSON cannot hold a value of these rows ({error}); export as parquet") from error

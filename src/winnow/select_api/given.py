@@ -5,8 +5,11 @@ for table in rows.batches(["prompt", "completion"]): ...
 chosen = rows.take(indices)
 """
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,10 +19,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from winnow.errors import DataError
-from winnow.pool.file_types import read_file
-from winnow.pool.hub import HUB, load_hub
+from winnow.files import check_regular
+from winnow.pool.file_types import check_distinct, read_file
+from winnow.pool.hub import HUB, first_line, load_hub
+from winnow.pool.json_rows import NESTED, check_characters, check_depth
+from winnow.pool.opening import check_same, faults_of
 from winnow.pool.sources import locate
 from winnow.recipe import SourceRecipe
+from winnow.select_api.columns import array_of, conform, shared_schema, without_views
 from winnow.selection.views import IntArray
 
 BATCH = 16_384
@@ -47,11 +54,18 @@ class GivenRows(Protocol):
 
 
 class TableRows:
-    """Rows of an Arrow table."""
+    """Rows of an Arrow table. Raises DataError where two columns have one name, or rows cannot be taken of one."""
 
-    def __init__(self, table: pa.Table) -> None:
-        self.table = table
+    def __init__(self, table: pa.Table, what: str) -> None:
         self.columns = list(table.column_names)
+        check_distinct(self.columns, what)
+        try:
+            self.table, self.what = conform(table, without_views(table.schema)), what
+            self.take(np.zeros(0, dtype=np.int64))
+        except pa.ArrowException as error:
+            raise DataError(
+                f"{what} has a column of a type of which rows cannot be taken ({first_line(error)}); convert it"
+            ) from error
 
     def __len__(self) -> int:
         return len(self.table)
@@ -59,7 +73,7 @@ class TableRows:
     def batches(self, columns: Sequence[str]) -> Iterator[pa.Table]:
         """As GivenRows."""
         chosen = self.table.select(list(columns))
-        yield from (chosen.slice(start, BATCH) for start in range(0, len(chosen), BATCH))
+        yield from (_sound(chosen.slice(start, BATCH), self.what) for start in range(0, len(chosen), BATCH))
 
     def take(self, rows: IntArray) -> pa.Table:
         """As GivenRows."""
@@ -79,7 +93,7 @@ class DatasetRows:
     def batches(self, columns: Sequence[str]) -> Iterator[pa.Table]:
         """As GivenRows."""
         view = self.dataset.select_columns(list(columns)).with_format("arrow")
-        yield from (view[start : start + BATCH] for start in range(0, len(view), BATCH))
+        yield from (_sound(view[start : start + BATCH], "the data set") for start in range(0, len(view), BATCH))
 
     def take(self, rows: IntArray) -> pa.Table:
         """As GivenRows."""
@@ -87,36 +101,104 @@ class DatasetRows:
 
 
 class ParquetRows:
-    """Rows of Parquet files, which stay on disk."""
+    """Rows of Parquet files, which stay on disk; with the columns of all of them, null where a file lacks one.
 
-    def __init__(self, files: Sequence[Path]) -> None:
-        self.files = list(files)
-        try:
-            self.columns = list(pq.read_schema(self.files[0]).names)
-            self.size = sum(pq.read_metadata(file).num_rows for file in self.files)
-        except pa.ArrowException as error:
-            raise DataError(f"{self.files[0]} is not a Parquet file: {str(error).splitlines()[0]}") from error
+    Raises DataError, before any row is read, for what is no Parquet file and for columns whose types do not go
+    together; and, whenever rows are read, where a file is no longer the one that it was.
+    """
+
+    def __init__(self, files: Sequence[Path], what: str) -> None:
+        self.files = {file: _looked_at(file) for file in files}
+        self.schema = shared_schema({file: found.schema for file, found in self.files.items()}, what)
+        self.columns = list(self.schema.names)
+        self.what = what
+        self._try_promoting()
 
     def __len__(self) -> int:
-        return self.size
+        return sum(file.rows for file in self.files.values())
 
     def batches(self, columns: Sequence[str]) -> Iterator[pa.Table]:
         """As GivenRows."""
-        for path in self.files:
-            with pq.ParquetFile(path) as file:
-                for batch in file.iter_batches(batch_size=BATCH, columns=list(columns)):
-                    yield pa.Table.from_batches([batch])
+        yield from (_sound(table, self.what) for table in self._read(columns))
 
     def take(self, rows: IntArray) -> pa.Table:
         """As GivenRows; reads the files once and keeps the chosen rows alone."""
         is_chosen = np.zeros(len(self), dtype=bool)
         is_chosen[rows] = True
         kept, start = [], 0
-        for table in self.batches(self.columns):
+        for table in self._read(self.columns):
             kept.append(table.filter(pa.array(is_chosen[start : start + len(table)])))
             start += len(table)
         place = np.cumsum(is_chosen) - 1
         return pa.concat_tables(kept).take(place[rows])
+
+    def _try_promoting(self) -> None:
+        """Bring to the shared types once what is of another: a whole number may not fit among fractions."""
+        for path, found in self.files.items():
+            others = [field.name for field in found.schema if field.type != self.schema.field(field.name).type]
+            schema = pa.schema([self.schema.field(name) for name in others])
+            with _parquet_faults(path):
+                for table in _tables(path, others) if others else ():
+                    _conformed(table, schema, path)
+
+    def _read(self, columns: Sequence[str]) -> Iterator[pa.Table]:
+        schema = pa.schema([self.schema.field(name) for name in columns], metadata=self.schema.metadata)
+        for path, found in self.files.items():
+            with _parquet_faults(path):
+                check_same(path, found.status)
+                yield from (_conformed(table, schema, path) for table in _tables(path, schema.names))
+
+
+@dataclass(frozen=True)
+class _LookedAt:
+    """What is known of a Parquet file from its end."""
+
+    status: os.stat_result
+    schema: pa.Schema
+    rows: int
+
+
+def _looked_at(path: Path) -> _LookedAt:
+    with _parquet_faults(path):
+        status, metadata = check_regular(path), pq.read_metadata(path)
+        return _LookedAt(status, metadata.schema.to_arrow_schema(), metadata.num_rows)
+
+
+@contextmanager
+def _parquet_faults(path: Path) -> Iterator[None]:
+    try:
+        with faults_of(path):
+            yield
+    except pa.ArrowException as error:
+        raise DataError(f"{path.absolute()} is not a Parquet file, or damaged: {first_line(error)}") from error
+
+
+def _tables(path: Path, columns: Sequence[str]) -> Iterator[pa.Table]:
+    """Those of the columns that a Parquet file has, some rows at a time."""
+    with pq.ParquetFile(path) as file:
+        names = [name for name in columns if name in file.schema_arrow.names]
+        for batch in file.iter_batches(batch_size=BATCH, columns=names):
+            yield pa.Table.from_batches([batch])
+
+
+def _conformed(table: pa.Table, schema: pa.Schema, path: Path) -> pa.Table:
+    try:
+        return conform(table, schema)
+    except pa.ArrowException as error:
+        types = ", ".join(f"{field.name!r} as {field.type}" for field in schema)
+        raise DataError(
+            f"{path.absolute()} has values that do not fit the other files' types ({first_line(error)}); "
+            f"they would be read as {types}: make them one type"
+        ) from error
+
+
+def _sound(table: pa.Table, what: str) -> pa.Table:
+    """The table. Raises DataError where its text is not UTF-8, which Arrow does not look at by itself."""
+    try:
+        table.validate(full=True)
+    except pa.ArrowException as error:
+        raise DataError(f"{what} has damaged values: {first_line(error)}; mend or convert them") from error
+    return table
 
 
 def open_rows(data: Any, what: str, *, split: str = "train") -> GivenRows:
@@ -140,11 +222,11 @@ def _open(data: Any, what: str, split: str) -> GivenRows:
     if is_dataset(data):
         return DatasetRows(data)
     if isinstance(data, pa.Table):
-        return TableRows(data)
+        return TableRows(data, what)
     if isinstance(data, str | Path):
         return _open_path(str(data), what, split)
     if isinstance(data, list | tuple) and all(isinstance(row, dict) for row in data):
-        return TableRows(table_of(iter(data), what))
+        return TableRows(table_of(iter(data), what), what)
     raise DataError(f"{what} is a {type(data).__name__}; allowed are {ALLOWED}")
 
 
@@ -157,27 +239,43 @@ def _open_path(path: str, what: str, split: str) -> GivenRows:
     except DataError as error:
         raise DataError(str(error).replace("source 'given'", what, 1)) from error
     if all(file.name.lower().endswith(".parquet") for file in files):
-        return ParquetRows(files)
-    return TableRows(table_of((row for file in files for row in read_file(file)), what))
+        return ParquetRows(files, what)
+    return TableRows(table_of((row for file in files for row in read_file(file)), what), what)
 
 
 def table_of(rows: Iterator[dict[str, Any]], what: str) -> pa.Table:
-    """Dicts as a table with the columns of all of them; what a row lacks is null. Raises DataError for mixed types."""
+    """Dicts as a table with the columns of all of them; what a row lacks is null.
+
+    Raises DataError for mixed types, and for what cannot stand in a table, with the number of its row.
+    """
     tables: list[pa.Table] = []
+    start = 0
     while chunk := list(islice(rows, BATCH)):
         names = dict.fromkeys(name for row in chunk for name in row)
-        tables.append(pa.table({name: _column(name, chunk, what) for name in names}))
+        tables.append(pa.table({name: _column(name, chunk, start, what) for name in names}))
+        start += len(chunk)
+    schema = shared_schema(dict(enumerate(table.schema for table in tables)), what)
     try:
-        return pa.concat_tables(tables, promote_options="permissive") if tables else pa.table({})
+        return pa.concat_tables([conform(table, schema) for table in tables]) if tables else pa.table({})
     except pa.ArrowException as error:
-        raise DataError(
-            f"{what} has a column of mixed types ({str(error).splitlines()[0]}); make it one type"
-        ) from error
+        raise DataError(f"{what} has a column of mixed types ({first_line(error)}); make it one type") from error
 
 
-def _column(name: str, rows: list[dict[str, Any]], what: str) -> pa.Array:
+def _column(name: Any, rows: list[dict[str, Any]], start: int, what: str) -> pa.Array:
+    if not isinstance(name, str):
+        raise DataError(f"{what} has a column named {name!r}, a {type(name).__name__}; names are text")
+    for number, row in enumerate(rows, start=start + 1):
+        if isinstance(row.get(name), NESTED):
+            check_depth({name: row[name]}, f"row {number} of {what}")
     try:
-        return pa.array([row.get(name) for row in rows])
-    except (pa.ArrowException, OverflowError) as error:
-        reason = str(error).splitlines()[0]
-        raise DataError(f"{what} has mixed types in column {name!r} ({reason}); make it one type") from error
+        name.encode()
+        return array_of([row.get(name) for row in rows])
+    except UnicodeEncodeError as error:
+        for number, row in enumerate(rows, start=start + 1):
+            check_characters({name: row.get(name)}, f"row {number} of {what}")
+        raise DataError(f"{what} has half of a character in column {name!r}; mend it") from error
+    except (pa.ArrowException, OverflowError, ValueError, TypeError) as error:
+        reason = first_line(error)
+        raise DataError(
+            f"{what} has mixed types, or one that no table holds, in column {name!r} ({reason}); make it one type"
+        ) from error

@@ -24,6 +24,7 @@ from winnow.pool.sources import Row
 from winnow.recipe import Recipe, SourceRecipe
 from winnow.records import Cost, Stored
 from winnow.select_api.card import Facts
+from winnow.select_api.columns import array_of
 from winnow.select_api.export import Chosen, check_export, write_dataset
 from winnow.selection.stages import SELECTION, SELECTION_SUMMARY
 from winnow.store import read_json
@@ -107,7 +108,7 @@ def table_of_rows(rows: Sequence[Row]) -> tuple[pa.Table, tuple[str, ...]]:
     for name in names:
         values = [row.get(name) for row in rows]
         try:
-            columns[name] = pa.array(values)
+            columns[name] = array_of(values)
         except (pa.ArrowException, OverflowError):
             columns[name] = pa.array([_text(value) for value in values], pa.string())
             as_text.append(name)
