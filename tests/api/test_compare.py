@@ -156,13 +156,13 @@ def test_tables_of_others_have_marks_empty_cells_and_odd_lines(tmp_path):
     found = winnow.compare(frame, baseline="full")
     assert found["herding"] == expected and "cost_to_quality" not in found.tables
     (tmp_path / "odd.jsonl").write_text("[1, 2]\n")
-    with pytest.raises(DataError, match="row 1 is of type list"):
+    with pytest.raises(DataError, match="line 1, is a list, not an object"):
         winnow.compare(tmp_path / "odd.jsonl", baseline="full")
 
 
 def test_a_damaged_file_is_named(tmp_path):
     (tmp_path / "a.jsonl").write_text('{"arm": "full"\n')
-    with pytest.raises(DataError, match=r"a.jsonl cannot be read"):
+    with pytest.raises(DataError, match=r"a.jsonl, line 1, is not JSON"):
         winnow.compare(tmp_path / "a.jsonl", baseline="full")
 
 

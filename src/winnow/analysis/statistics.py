@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from scipy.special import gammaincinv, nctdtr, ndtr, stdtrit
 
+from winnow.errors import DataError
 from winnow.findings import Estimate
 
 POWER = 0.8
@@ -30,20 +31,41 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95, *, num_comp
     """
     if not values:
         return None
-    mean = math.fsum(values) / len(values)
+    mean = mean_of(values)
     if len(values) == 1:
         return Estimate(mean, None, None, 1)
     half = student_quantile(1 - (1 - confidence) / (2 * num_comparisons), len(values) - 1) * deviation(values)
     half /= math.sqrt(len(values))
+    check_finite(mean - half, mean + half)
     return Estimate(mean, mean - half, mean + half, len(values))
 
 
+def mean_of(values: Sequence[float]) -> float:
+    """The mean; values must not be empty. Raises DataError where it is no finite number."""
+    try:
+        mean = math.fsum(values) / len(values)
+    except (OverflowError, ValueError):  # intermediate overflow; infinities of both signs
+        mean = math.nan
+    check_finite(mean)
+    return mean
+
+
+def check_finite(*found: float) -> None:
+    """Raises DataError where a number is none: it would compare with nothing."""
+    if not all(map(math.isfinite, found)):
+        raise DataError("values are no finite numbers, or too large for a mean and its interval; mend or rescale them")
+
+
 def deviation(values: Sequence[float]) -> float:
-    """Sample standard deviation (n - 1); 0 with fewer than two values."""
+    """Sample standard deviation (n - 1); 0 with fewer than two values. Raises DataError as `mean_of`."""
     if len(values) < 2:
         return 0.0
-    mean = math.fsum(values) / len(values)
-    return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
+    mean = mean_of(values)
+    offsets = [value - mean for value in values]
+    check_finite(*offsets)
+    exponent = math.frexp(max(map(abs, offsets)))[1]  # a power of two changes no digit, and no square is out of range
+    scaled = math.fsum(math.ldexp(each, -exponent) ** 2 for each in offsets)
+    return math.ldexp(math.sqrt(scaled / (len(values) - 1)), exponent)
 
 
 def paired_differences(first: Mapping[int, float], second: Mapping[int, float]) -> list[float]:
@@ -83,8 +105,10 @@ def needed_seeds(differences: Sequence[float], confidence: float = 0.95, *, num_
     A guide for planning: a spread from few seeds is itself uncertain. None with fewer than two differences, for a
     mean of 0, or beyond 1000 seeds.
     """
-    mean, spread = abs(math.fsum(differences)) / max(1, len(differences)), deviation(differences)
-    if len(differences) < 2 or mean == 0:
+    if len(differences) < 2:
+        return None
+    mean, spread = abs(mean_of(differences)), deviation(differences)
+    if mean == 0:
         return None
     effect = mean / spread if spread else math.inf
     tried = range(2, MOST_SEEDS + 1)
