@@ -26,7 +26,7 @@ MEASURED = {
     "value in bytes": ({"value": b"1"}, "the value b'1'"),
     "value in a list": ({"value": [1.0]}, "the value [1.0]"),
     "value a truth": ({"value": True}, "the value True"),
-    "value complex": ({"value": 1j}, "the value 1j"),
+    "value complex": ({"value": 1j}, "the value of type complex"),
     "seed a fraction": ({"seed": 1.5}, "the seed 1.5", "whole number"),
     "seed as text": ({"seed": "first"}, "the seed 'first'"),
     "seed NaN": ({"seed": float("nan")}, "the seed nan"),

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from winnow.analysis.given_runs import GivenRun, Point
-from winnow.errors import DataError, nearest
+from winnow.errors import DataError, nearest, shown
 from winnow.pool.file_types import READERS, check_distinct, read_file, values_of
 
 Rows = Iterable[Mapping[str, Any]]
@@ -133,7 +133,7 @@ def _name(value: Any, column: str, row: int) -> str:
     name = str(value) if isinstance(value, str | np.generic) or _is_short(value) else ""
     if not name.strip() or name != name.strip() or len(name) > LONGEST_NAME or not name.isprintable():
         raise DataError(
-            f"row {row} has the {column} {_shown(value)}; a name is one line of 1 to {LONGEST_NAME} visible "
+            f"row {row} has the {column} {shown(value)}; a name is one line of 1 to {LONGEST_NAME} visible "
             "characters, without spaces around it"
         )
     return name
@@ -152,7 +152,7 @@ def _number(value: Any, column: str, row: int) -> float:
         number = math.nan
     if not abs(number) <= LARGEST:
         raise DataError(
-            f"row {row} has the {column} {_shown(value)}; it must be a finite number, at most {LARGEST:g} in size: "
+            f"row {row} has the {column} {shown(value)}; it must be a finite number, at most {LARGEST:g} in size: "
             "leave out what failed"
         )
     return number
@@ -168,17 +168,8 @@ def _seed(value: Any, row: int) -> int:
     if seed is None and number == int(number) and abs(number) < 2**53:
         seed = int(number)
     if seed is None or abs(seed) >= LARGEST_SEED:
-        raise DataError(f"row {row} has the seed {_shown(value)}; it must be a whole number")
+        raise DataError(f"row {row} has the seed {shown(value)}; it must be a whole number")
     return seed
-
-
-def _shown(value: Any) -> str:
-    """A value as messages show it, however long."""
-    try:
-        text = repr(value)
-    except ValueError:  # more digits than Python prints
-        return f"of type {type(value).__name__}"
-    return text if len(text) <= LONGEST_NAME else f"{text[:LONGEST_NAME]}..."
 
 
 def _cost(value: Any, column: str, row: int) -> float | None:
