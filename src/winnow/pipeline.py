@@ -87,20 +87,25 @@ def advance(
     names, shelf = wanted(graph, until=kinds, arm=arm, seed=seed), store_beside(recipe, out, store)
     _check_keys(recipe, graph, shelf)
     watch = watch or Watch()
-    walk = walk_stages(graph, recipe, shelf, names, watch, models_checked(recipe))
+    before = models_checked(recipe, answers=until in ("train", "evaluate"))
+    walk = walk_stages(graph, recipe, shelf, names, watch, before)
     if until == "pool":
         watch.warned(look_over(recipe, walk.done))
     return walk
 
 
-def models_checked(recipe: Recipe) -> Callable[[], None]:
-    """What raises RecipeError, before anything is made, for models and adapters that cannot be used."""
+def models_checked(recipe: Recipe, *, answers: bool = True) -> Callable[[], None]:
+    """What raises RecipeError, before anything is made, for models and adapters that cannot be used.
+
+    Where models are asked for `answers`, also if these have no room in their context.
+    """
 
     def check() -> None:
         from winnow.models.checking import check_answers, check_models
 
         check_models(recipe)
-        check_answers(recipe)
+        if answers:
+            check_answers(recipe)
 
     return check
 
