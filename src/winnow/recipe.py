@@ -906,7 +906,7 @@ class ColumnRecipe(Frozen):
 
     kind: Literal["column"] = "column"
     """Names this score."""
-    column: Text
+    column: str
     """Its name in `scores:`."""
 
 

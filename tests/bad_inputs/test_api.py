@@ -22,6 +22,7 @@ RUNS = [
 WHOLE, IN_UNIT = "a whole number, 1 or more", "it must lie in (0, 1]"
 SEED, THREADS = "from 0 to 2**63 - 1", "from 1 to 1024"
 FOLDER, PATH = "it must be the path of a folder", "it must be a path"
+KEYS = as_recipe(SMALLEST).model_dump(mode="json")
 PARTS = "part -> column, such as {'prompt': 'question'}"
 TEXT = "it must be text, and not empty"
 
@@ -212,7 +213,7 @@ CALLS = {
     "run of no file": (lambda: winnow.run("nowhere.yaml"), "recipe nowhere.yaml is not a file"),
     "run of a folder": (lambda: winnow.run(Path()), "recipe . is not a file"),
     "run of an empty path": (lambda: winnow.run(""), "path is ''", PATH),
-    "run of other keys": (lambda: winnow.run({"nme": "x"}), "nme", "did you mean 'name'"),
+    "run of other keys": (lambda: winnow.run(KEYS | {"nme": "x"}), "nme", "did you mean 'name'"),
     "run of an unknown arm": (lambda: winnow.run(SMALLEST, arm="herdng_0.25"), "herdng_0.25 is no arm"),
     "run of an arm that is a number": (lambda: winnow.run(SMALLEST, arm=5), "arm is 5", TEXT),
     "run of a seed that is text": (lambda: winnow.run(SMALLEST, seed="0"), "seed is '0'", SEED),
