@@ -443,7 +443,7 @@ ASKED = {
     "one_module_of_another_model": ("lora: {target_modules: [q_proj, c_fc]}", "not c_fc"),
     "modules_that_hold_no_matrix": ("lora: {target_modules: [norm]}", "training.lora.target_modules is ['norm']"),
     "modules_empty": ("lora: {target_modules: []}", "target_modules"),
-    "no_expression": ("lora: {target_modules: '['}", "training.lora.target_modules is ["),
+    "no_expression": ("lora: {target_modules: '['}", "'[' is no regular expression"),
     "expression_that_finds_nothing": ("lora: {target_modules: 'h[.].*'}", "training.lora.target_modules is h[.].*"),
     "peft_of_nothing": ("peft: {}", "peft_type is None"),
     "peft_unknown": ("peft: {peft_type: LORAX}", "peft_type is 'LORAX'"),

@@ -140,7 +140,7 @@ def test_seconds_need_a_speed_and_keep_it(tmp_path, monkeypatch):
         "machine={dollars_per_hour: 1}",
         "selection.arms=[random]",
         "selection.controls=false",
-        "study.primary={arm: random_0.25, baseline: random_0.25}",
+        "study.primary={baseline: random_0.25}",
     ]
     calls = []
     monkeypatch.setattr("winnow.training.calibration.measure", lambda recipe: calls.append(1) or 1e10)

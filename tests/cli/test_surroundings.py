@@ -26,7 +26,7 @@ def made(folder, surroundings):
     return {each["name"]: (each["fingerprint"], each["digest"]) for each in records}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_other_surroundings_make_the_same_artifacts(tmp_path):
     first, second = (made(tmp_path / str(place), each) for place, each in enumerate(SURROUNDINGS))
     assert {"tests", "corpus", "tokenizer", "base", "pool"} < first.keys()

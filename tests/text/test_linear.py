@@ -58,7 +58,7 @@ REPEATED = [
 AROUND = [("", ""), ("the answer is 5", "x}"), ("#### ", "x\nbelow"), ("\\boxed{", "x}")]
 
 
-@pytest.mark.parametrize("characters", [5_000, pytest.param(100_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("characters", [5_000, pytest.param(100_000, marks=pytest.mark.long)])
 @pytest.mark.parametrize("reader", READERS)
 def test_time_grows_with_the_text_alone(reader, characters):
     read, slow = READERS[reader], {}

@@ -46,7 +46,9 @@ def test_warmup_rises_along_a_line_to_the_peak(schedule):
 @pytest.mark.parametrize("schedule", ["constant", "linear", "cosine", "inverse_sqrt", "warmup_stable_decay"])
 @pytest.mark.parametrize("warmup", [0.0, 0.5, 1.0])
 def test_a_single_step_has_a_rate(schedule, warmup):
-    recipe = TrainingRecipe(learning_rate=2.0, schedule=schedule, warmup_fraction=warmup)
+    recipe = TrainingRecipe(
+        learning_rate=2.0, schedule=schedule, warmup_fraction=warmup, decay_fraction=min(0.2, 1 - warmup)
+    )
     assert 0 < learning_rate_at(0, 1, recipe) <= 2.0
 
 
