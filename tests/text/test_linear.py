@@ -4,6 +4,7 @@ Measured at 100,000 characters: at most about 0.1 s each. The bound here allows 
 takes minutes.
 """
 
+import math
 import time
 from collections import deque
 
@@ -65,8 +66,18 @@ def test_time_grows_with_the_text_alone(reader, characters):
     for repeated in REPEATED:
         for before, after in AROUND:
             text = before + repeated * (characters // len(repeated)) + after
-            started = time.process_time()
-            read(text)
-            if (taken := time.process_time() - started) > SECONDS:
+            if (taken := seconds_of(read, text)) > SECONDS:
                 slow[before, repeated[:20], after] = round(taken, 2)
     assert slow == {}
+
+
+def seconds_of(read, text):
+    """CPU time of reading a text: the best of three where the first is slow, since a busy core is slow for a while."""
+    best = math.inf
+    for _ in range(3):
+        started = time.process_time()
+        read(text)
+        best = min(best, time.process_time() - started)
+        if best <= SECONDS:
+            break
+    return best
