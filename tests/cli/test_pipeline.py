@@ -136,7 +136,7 @@ def test_every_number_of_the_ledger_comes_from_the_stages(finished_study):
 
 def test_seconds_need_a_speed_and_keep_it(tmp_path, monkeypatch):
     overrides = [
-        "budget.seconds=2",
+        "budget.seconds=0.5",
         "machine={dollars_per_hour: 1}",
         "selection.arms=[random]",
         "selection.controls=false",

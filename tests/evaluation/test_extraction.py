@@ -43,6 +43,7 @@ def test_real_worked_answers_are_judged_as_lm_eval_judges_them(name):
     assert [pair for pair, a, b in zip(pairs, ours, theirs, strict=True) if a != b] == []
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.skipif(not (GSM8K.is_file() and SMALL.is_dir()), reason=f"{GSM8K} or {SMALL} is not there")
 def test_outputs_of_a_model_are_read_as_lm_eval_reads_them(outputs):

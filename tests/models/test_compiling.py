@@ -27,7 +27,7 @@ def test_what_cannot_be_compiled_is_said_in_one_line(monkeypatch):
 @pytest.mark.parametrize(
     "backend",
     [
-        "aot_eager",  # traced forward and backward, run without a C++ compiler
+        pytest.param("aot_eager", marks=pytest.mark.long),  # traced forward and backward, run without a C++ compiler
         pytest.param("inductor", marks=[
             pytest.mark.long,
             pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler"),

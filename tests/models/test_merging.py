@@ -111,7 +111,10 @@ def base_of(tmp_path):
 
 
 @pytest.mark.parametrize("name", ADAPTERS)
-@pytest.mark.parametrize(("kind", "tied"), SHAPES, ids=[f"{k}-{'tied' if t else 'untied'}" for k, t in SHAPES])
+@pytest.mark.parametrize(("kind", "tied"), [
+    pytest.param(kind, tied, id=f"{kind}-{'tied' if tied else 'untied'}", marks=() if tied else pytest.mark.long)
+    for kind, tied in SHAPES
+])  # fmt: skip
 def test_what_is_evaluated_is_what_was_trained(name, kind, tied, base_of, tmp_path):
     try:
         model, expected = trained(kind, tied, ADAPTERS[name](*NAMES[kind]))

@@ -26,7 +26,7 @@ print(json.dumps([named, json.loads((folder / "contents.json").read_text())]))
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_hub_model_is_pinned_to_its_commit(tmp_path):
     cache = tmp_path / "hub" / "models--owner--name"
     first, second = "1" * 40, "2" * 40

@@ -211,7 +211,7 @@ class Seen(list):
         self.append((done, total))
 
 
-@pytest.mark.parametrize("sharding", ["none", "full"])
+@pytest.mark.parametrize("sharding", [pytest.param("none", marks=pytest.mark.long), "full"])
 @pytest.mark.slow
 def test_two_devices_leave_what_one_leaves(tmp_path, inputs, sharding):
     """Two processes in their own right, with the probe of a real run on the way."""
