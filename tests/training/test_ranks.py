@@ -172,7 +172,7 @@ def test_cut_layers_train_what_whole_ones_train(make_job, alone, in_ranks, optio
     assert counts(tallies) == counts(tally)
 
 
-@pytest.mark.parametrize("sharded", [False, True], ids=["whole", "cut"])
+@pytest.mark.parametrize("sharded", [False, pytest.param(True, marks=pytest.mark.long)], ids=["whole", "cut"])
 @pytest.mark.slow
 def test_a_killed_rank_ends_the_attempt_and_the_next_one_ends_in_the_same_bits(
     make_job, in_ranks, tmp_path, sharded
@@ -296,7 +296,7 @@ def abort_at_exit(ranks, told):
     return ranks.size
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_rank_that_is_done_leaves_without_taking_python_apart(monkeypatch):
     monkeypatch.setattr(launching, "START_METHOD", "spawn")  # a forked process never does
     assert together(abort_at_exit, 1, progress=Silent()) == 1

@@ -83,7 +83,7 @@ def twins(make_job):
 
 
 @pytest.mark.parametrize("trainer", [by_transformers, by_trl])
-@pytest.mark.parametrize("micro", [8, 2])
+@pytest.mark.parametrize("micro", [pytest.param(8, marks=pytest.mark.long), 2])
 @pytest.mark.parametrize(("kind", "method"), [("gpt2", "full"), ("gpt2", "lora"), ("llama", "full")])
 def test_losses_are_those_of_the_usual_trainers(twins, run_job, tmp_path, kind, method, micro, trainer):
     job, start = twins(kind=kind, method=method, micro=micro, weight_decay=0.1, learning_rate=3e-3)
