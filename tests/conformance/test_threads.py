@@ -9,7 +9,7 @@ import pytest
 
 from tests_support import ROOT
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 CODE = """
 import json, sys
