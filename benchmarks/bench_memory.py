@@ -28,9 +28,9 @@ from winnow.models import loading  # noqa: E402
 from winnow.models.batch_sizes import start_tokens  # noqa: E402
 from winnow.models.flops import flop_model  # noqa: E402
 from winnow.models.rows import rows_of  # noqa: E402
-from winnow.printing import memory  # noqa: E402
 from winnow.recipe import TrainingRecipe  # noqa: E402
 from winnow.records import Silent  # noqa: E402
+from winnow.text.printing import memory  # noqa: E402
 from winnow.training import launching  # noqa: E402
 from winnow.training.batches import EpochBatches  # noqa: E402
 from winnow.training.fitting import cut_shares, largest_micro_batch, per_device  # noqa: E402

@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from winnow import cli
+from winnow.cli import main as cli
 from winnow.errors import WinnowError
 
 

@@ -32,7 +32,7 @@ def command(monkeypatch, capsys):
 def finished_study(tmp_path_factory, worker_id):
     """The study folder of recipes/smallest.yaml, run once by whichever worker comes first; do not change it."""
     from winnow.pipeline import run
-    from winnow.recipe_file import load_recipe
+    from winnow.recipe.file import load_recipe
 
     alone = worker_id == "master"
     root = tmp_path_factory.mktemp("studies") if alone else tmp_path_factory.getbasetemp().parent / "studies"

@@ -8,7 +8,7 @@ import pytest
 
 import winnow
 from tests_support import ROOT
-from winnow.recipe_file import load_recipe
+from winnow.recipe.file import load_recipe
 
 
 def load_tool(name):
@@ -56,7 +56,7 @@ def test_public_names_load():
 
 
 def test_all_commands_of_the_readme_exist():
-    from winnow.cli import app
+    from winnow.cli.main import app
 
     known = {command.name or command.callback.__name__ for command in app.registered_commands}
 

@@ -1,13 +1,13 @@
 import pytest
 import torch
 
-from winnow import planning
+from winnow.cli.tables import plan_lines, selection_lines
 from winnow.errors import RecipeError
 from winnow.pipeline import able
-from winnow.plan_table import plan_lines, selection_lines
-from winnow.planning import plan
-from winnow.printing import memory
-from winnow.recipe_file import parse_recipe
+from winnow.recipe.file import parse_recipe
+from winnow.text.printing import memory
+from winnow.verbs import plan as planning
+from winnow.verbs.plan import plan
 
 ARCHITECTURE = {"model_type": "gpt2", "n_layer": 2, "n_embd": 32, "n_head": 2}
 PASSAGES = {"name": "text", "licence": "MIT", "passages": {"documents": 30}}

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from winnow import pipeline
 from winnow.pool.loading import load_examples
 from winnow.recipe import Recipe
-from winnow.recipe_file import load_recipe
+from winnow.recipe.file import load_recipe
 from winnow.store import read_json
 from winnow.text.questions import question_key
 

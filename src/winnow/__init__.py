@@ -12,10 +12,10 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Recipe": "winnow.recipe",
-    "load_recipe": "winnow.recipe_file",
-    "plan": "winnow.planning",
+    "load_recipe": "winnow.recipe.file",
+    "plan": "winnow.verbs.plan",
     "run": "winnow.pipeline",
-    "generate": "winnow.generating",
+    "generate": "winnow.verbs.generate",
     "report": "winnow.pipeline",
     "select": "winnow.select_api.select",
     "Selection": "winnow.select_api.selection",

@@ -1,5 +1,5 @@
 """`python -m winnow`."""
 
-from winnow.cli import main
+from winnow.cli.main import main
 
 main()

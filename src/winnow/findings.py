@@ -1,6 +1,6 @@
 """What analysis found in a study folder, as plain data: the report and the command line print it.
 
-Shares lie in [0, 1], losses are nats per target token; `winnow.printing` knows how numbers look.
+Shares lie in [0, 1], losses are nats per target token; `winnow.text.printing` knows how numbers look.
 """
 
 from collections.abc import Mapping

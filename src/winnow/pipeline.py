@@ -15,23 +15,23 @@ from typing import Any
 
 from filelock import FileLock
 
-from winnow.arguments import AnyPath, FolderPath, Seed, Text, checks_arguments
 from winnow.credentials import MASK
-from winnow.data_warnings import data_warnings
 from winnow.errors import RecipeError, refused
 from winnow.findings import Findings
 from winnow.mistakes import lacking_here, missing_keys, mistakes
 from winnow.recipe import Recipe
-from winnow.recipe_file import AnyRecipe, as_recipe, load_recipe
+from winnow.recipe.arguments import AnyPath, FolderPath, Seed, Text, checks_arguments
+from winnow.recipe.file import AnyRecipe, as_recipe, load_recipe
 from winnow.records import Stored
 from winnow.store import Store, read_json
 from winnow.study.folder import announce, write_folder
 from winnow.study.graph import Graph, expand
 from winnow.study.identity import check_contents, check_identity, known_study
 from winnow.study_files import STUDY
+from winnow.text.data_warnings import data_warnings
 from winnow.trackers.interface import check_installed
 from winnow.trackers.interface import wanted as wanted_trackers
-from winnow.tracking import send_study
+from winnow.verbs.track import send_study
 from winnow.walk import KINDS, Walk, Watch, Watching, missing, walk_stages, wanted
 
 

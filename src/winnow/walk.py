@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from winnow import stopping
-from winnow.arguments import Must
 from winnow.errors import DataError, NotAffordableError, RecipeError, UnavailableError, nearest
 from winnow.fingerprints import fingerprint_of
 from winnow.recipe import EvaluationRecipe, Recipe
+from winnow.recipe.arguments import Must
 from winnow.records import Artifact, Context, Listener, Outcome, Probe, Progress, Silent, Stage, Stored, nobody
 from winnow.store import Store, hash_json, hash_tree
 from winnow.study.graph import Graph

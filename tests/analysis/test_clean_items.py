@@ -15,7 +15,7 @@ from winnow.analysis.find import find
 from winnow.analysis.study_folder import load
 from winnow.errors import ArtifactError
 from winnow.pipeline import run
-from winnow.recipe_file import load_recipe
+from winnow.recipe.file import load_recipe
 from winnow.report.card import model_card
 from winnow.report.page import StudyPage, html_page
 

@@ -69,7 +69,7 @@ def test_folders_are_read_by_their_names(checkpoints, tmp_path):
 
 
 def test_the_command_prints_verdict_and_page(tmp_path, capsys):
-    from winnow.cli import app
+    from winnow.cli.main import app
 
     rows = [{"arm": arm, "seed": seed, "metric": "loss", "value": value + 0.01 * seed**2}
             for arm, value in (("full", 2.0), ("mine", 1.5)) for seed in range(3)]  # fmt: skip

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import winnow
-from winnow import cli
+from winnow.cli import main as cli
 from winnow.errors import DataError
 from winnow.recipe import (
     BaseRecipe,

@@ -178,7 +178,7 @@ def test_a_target_draws_the_selection(rows, model_folder):
 @pytest.mark.slow
 def test_it_chooses_what_a_study_chooses(tmp_path):
     from winnow.pipeline import advance
-    from winnow.recipe_file import load_recipe
+    from winnow.recipe.file import load_recipe
 
     walk = advance(load_recipe(SMALLEST, ["pool.target=null"]), "select", out=tmp_path / "study", arm="herding_0.25")
     pool = pq.read_table(walk.done["pool"].folder / "train.parquet").select(["id", "source", "prompt", "completion"])

@@ -11,7 +11,7 @@ import pytest
 import winnow
 from bad_inputs_support import assert_refuses
 from tests_support import SMALLEST
-from winnow.recipe_file import as_recipe
+from winnow.recipe.file import as_recipe
 
 ROWS = [{"prompt": f"What is {n}?", "completion": f" {n}", "site": "ab"[n % 2], "quality": n} for n in range(20)]
 RUNS = [

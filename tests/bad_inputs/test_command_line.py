@@ -11,11 +11,12 @@ import pytest
 
 from bad_inputs_support import assert_mistakes, assert_one_line
 from tests_support import SMALLEST
-from winnow import cli
+from winnow.cli import main as cli
+from winnow.cli import studies
+from winnow.cli.system_errors import told
 from winnow.errors import RecipeError
 from winnow.pipeline import store_beside, study_folder
-from winnow.recipe_file import load_recipe
-from winnow.system_errors import told
+from winnow.recipe.file import load_recipe
 
 LETTERS = "a" * 300
 
@@ -223,21 +224,21 @@ ERRORS = {
 @pytest.mark.parametrize("case", ERRORS.values(), ids=ERRORS)
 def test_an_error_of_the_system_is_one_line(case, command, monkeypatch):
     error, *said = case
-    monkeypatch.setattr(cli, "_load", lambda *given: _raise(error))
+    monkeypatch.setattr(studies, "load", lambda *given: _raise(error))
     code, _, err = command("plan", "recipe.yaml")
     assert_one_line(code, err, *said, "; ")
     assert told(error)
 
 
 def test_a_full_disk_while_the_study_is_copied_is_one_line(place, command, monkeypatch):
-    monkeypatch.setattr(cli, "_load", lambda *given: shutil.copytree("store", "copy", copy_function=_full))
+    monkeypatch.setattr(studies, "load", lambda *given: shutil.copytree("store", "copy", copy_function=_full))
     code, _, err = command("plan", "recipe.yaml")
     assert_one_line(code, err, "No space left on device: copy/train; make room")
 
 
 def test_the_traceback_is_shown_to_who_asks(monkeypatch, capsys):
     error = OSError(errno.ENOSPC, "", "/data/x")
-    monkeypatch.setattr(cli, "_load", lambda *given: _raise(error))
+    monkeypatch.setattr(studies, "load", lambda *given: _raise(error))
     monkeypatch.setattr(sys, "argv", ["winnow", "plan", "x.yaml", "--debug"])
     with pytest.raises(OSError, match="/data/x"):
         cli.main()

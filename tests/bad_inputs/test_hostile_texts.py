@@ -17,14 +17,13 @@ from test_publishing import publishable
 
 import winnow
 from bad_inputs_support import assert_one_line
-from winnow import cli, publishing
 from winnow.analysis.find import find
+from winnow.cli import shared
+from winnow.cli.bars import Bars
+from winnow.cli.tables import pool_lines
 from winnow.errors import DataError, one_line, visible
 from winnow.findings import Table
 from winnow.generation.card import card as generation_card
-from winnow.markup import code, escaped, fenced, front_matter, literal, yaml_text
-from winnow.plan_table import pool_lines
-from winnow.progress_bars import Bars
 from winnow.report.card import model_card
 from winnow.report.compared_figures import curves_figure
 from winnow.report.items import read_items
@@ -32,6 +31,8 @@ from winnow.report.page import StudyPage, html_page
 from winnow.report.tables import markdown_file
 from winnow.report.terminal import render_terminal
 from winnow.store import read_json, write_json
+from winnow.text.markup import code, escaped, fenced, front_matter, literal, yaml_text
+from winnow.verbs import publish as publishing
 
 LETTERS = "<script>alert(1)</script>|`x` [a](javascript:alert(1)) **b** _c_ ~~d~~ <img src=x> &lt; :x: [/red]"
 HOSTILE = f"{LETTERS}\n# e\r\n\n- f\x1b[31m\x9b\u202e\u2028\x00{'`' * 3}"
@@ -88,8 +89,8 @@ def test_front_matter_is_read_back(name):
 @pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
 def test_text_stays_text_on_a_terminal(name, capsys):
     assert visible(name).isprintable() and str(DataError(f"row {name}")).isprintable()
-    cli._print_lines([name])
-    cli._print_json({name: [name]})
+    shared.print_lines([name])
+    shared.print_json({name: [name]})
     out = capsys.readouterr().out
     assert out.replace("\n", "").isprintable() and len(out.splitlines()) == 6
     assert json.loads(out.split("\n", 1)[1]) == {name: [name]}

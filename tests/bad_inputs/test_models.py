@@ -27,7 +27,7 @@ from winnow.models import loading
 from winnow.models.checking import check_model, check_models
 from winnow.parts import ModelPart
 from winnow.recipe import LoraRecipe, TokenizerRecipe
-from winnow.recipe_file import load_recipe
+from winnow.recipe.file import load_recipe
 from winnow.records import Context, Stage
 from winnow.text.tokenizers import train_tokenizer
 from winnow.training.pointing import point_at_model

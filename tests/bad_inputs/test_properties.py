@@ -13,7 +13,7 @@ from winnow.compare_api.rows import rows_of, runs_of
 from winnow.errors import ArtifactError, DataError, RecipeError, WinnowError
 from winnow.pool.file_types import read_file
 from winnow.recipe import Recipe
-from winnow.recipe_file import load_recipe
+from winnow.recipe.file import load_recipe
 from winnow.records import Artifact
 from winnow.store import RECORD, read_json, read_record
 

@@ -17,10 +17,10 @@ from tests_support import SMALLEST
 from winnow.errors import RecipeError
 from winnow.mistakes import mistakes
 from winnow.pipeline import able, checked
-from winnow.planning import plan
 from winnow.recipe import Frozen, Recipe
-from winnow.recipe_file import load_recipe, parse_recipe, parse_yaml
+from winnow.recipe.file import load_recipe, parse_recipe, parse_yaml
 from winnow.selection import registry
+from winnow.verbs.plan import plan
 
 LETTERS = "a" * 300
 TREE = YAML(typ="safe").load(SMALLEST.read_text())

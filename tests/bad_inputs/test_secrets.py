@@ -11,18 +11,18 @@ from ruamel.yaml import YAML
 
 from bad_inputs_support import assert_one_line, assert_refuses
 from tests_support import SMALLEST
-from winnow import publishing
 from winnow.credentials import holds_secret, masked, masked_tree
 from winnow.errors import DataError, PublishError
-from winnow.markup import escaped
 from winnow.pipeline import track
 from winnow.recipe import TrackersRecipe
-from winnow.recipe_file import load_recipe
+from winnow.recipe.file import load_recipe
 from winnow.study.folder import announce
 from winnow.study.identity import identity
+from winnow.text.markup import escaped
 from winnow.trackers.courier import Courier
 from winnow.trackers.rows import flat
-from winnow.watching import _handler, _Server
+from winnow.verbs import publish as publishing
+from winnow.verbs.watch import _handler, _Server
 
 LONG = "aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0fX9kLm"
 SECRETS = {

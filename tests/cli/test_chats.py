@@ -8,7 +8,7 @@ from transformers import AutoTokenizer
 
 from tests_support import SMALLEST
 from winnow.pipeline import run
-from winnow.recipe_file import load_recipe
+from winnow.recipe.file import load_recipe
 
 pytestmark = pytest.mark.slow
 

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tests_support import SMALLEST
-from winnow.cli import app
+from winnow.cli.main import app
 
 
 @pytest.fixture
@@ -25,8 +25,8 @@ COMPARED = [word for name in ("full", "random", "herding", "herding:target", "so
 @pytest.fixture(scope="module")
 def compared(tmp_path_factory):
     """A study folder with a comparison at two fractions, and what was found."""
-    from winnow.comparing import compare
-    from winnow.recipe_file import load_recipe
+    from winnow.recipe.file import load_recipe
+    from winnow.verbs.compare_selections import compare
 
     folder = tmp_path_factory.mktemp("compared") / "s"
     recipe = load_recipe(SMALLEST, ["pool.sources.1.problems.off_topic=0.2", "base.pretrain.budget.tokens=4000"])

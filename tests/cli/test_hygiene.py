@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests_support import SMALLEST
-from winnow import cli
+from winnow.cli import main as cli
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from tests_support import ROOT, SMALLEST
 from winnow.errors import ArtifactError, BudgetError, RecipeError
 from winnow.pipeline import advance, dry_run, report, run
-from winnow.recipe_file import load_recipe
+from winnow.recipe.file import load_recipe
 from winnow.walk import Watch
 
 pytestmark = pytest.mark.slow

@@ -7,7 +7,7 @@ import pytest
 from tests_support import SMALLEST
 from winnow.errors import ArtifactError
 from winnow.pipeline import run
-from winnow.recipe_file import load_recipe
+from winnow.recipe.file import load_recipe
 from winnow.walk import Watch
 
 pytestmark = pytest.mark.slow

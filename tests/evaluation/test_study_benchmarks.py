@@ -7,7 +7,7 @@ from tests_support import SMALLEST
 from winnow.analysis.find import find
 from winnow.analysis.study_folder import load
 from winnow.pipeline import run
-from winnow.recipe_file import load_recipe
+from winnow.recipe.file import load_recipe
 
 pytest.importorskip("lm_eval")
 

@@ -9,13 +9,16 @@ from ruamel.yaml import YAML
 
 from generation_support import FakeEndpoint, endpoint_recipe
 from tests_support import ROOT, SMALLEST
-from winnow import cli, generating, pipeline, planning
+from winnow import pipeline
+from winnow.cli import main as cli
 from winnow.errors import BudgetError, RecipeError
 from winnow.generation.card import percent_words
-from winnow.recipe_file import load_recipe, parse_recipe
+from winnow.recipe.file import load_recipe, parse_recipe
 from winnow.store import hash_file
 from winnow.study.graph import expand
 from winnow.study.identity import identity
+from winnow.verbs import generate as generating
+from winnow.verbs import plan as planning
 
 
 def tree_of(synthetic, **source):

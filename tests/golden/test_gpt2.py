@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from winnow.cli import app
+from winnow.cli.main import app
 from winnow.ledger import round_half_up
 from winnow.models import loading
 from winnow.models.flops import flop_model

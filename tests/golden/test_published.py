@@ -10,8 +10,8 @@ from winnow.analysis.savings import Point, saved
 from winnow.analysis.study_folder import Best, Evaluation, Run, Score
 from winnow.budget import VisitPlan, epochs_at_equal_visits, flops_6n, tokens_from_flops
 from winnow.ledger import dollars, round_half_up
-from winnow.printing import clock, fixed, percent
 from winnow.records import Cost
+from winnow.text.printing import clock, fixed, percent
 
 PRICE = 3.56
 SELECTION = "00:29:00"

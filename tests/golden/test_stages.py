@@ -8,7 +8,7 @@ from pathlib import Path
 
 from winnow.parts import asked
 from winnow.pipeline import selector_traits
-from winnow.recipe_file import load_recipe
+from winnow.recipe.file import load_recipe
 from winnow.store import hash_json
 from winnow.study.graph import expand
 

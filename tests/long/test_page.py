@@ -11,10 +11,10 @@ from study_factory import EFFECTS, HIDDEN, write_items, write_study
 
 from tests_support import ROOT
 from winnow.pipeline import report, report_together
-from winnow.printing import BOUNDS, heading
 from winnow.report.tables import INPUTS
 from winnow.store import read_json
-from winnow.watching import serving
+from winnow.text.printing import BOUNDS, heading
+from winnow.verbs.watch import serving
 
 pytestmark = pytest.mark.long
 CHROMIUM = shutil.which("chromium")

@@ -9,7 +9,7 @@ import pytest
 
 from tests_support import ROOT, SMALLEST
 from winnow.pipeline import run
-from winnow.recipe_file import load_recipe
+from winnow.recipe.file import load_recipe
 
 pytestmark = pytest.mark.long
 

@@ -6,7 +6,7 @@ import pytest
 from winnow.errors import DataError, RecipeError
 from winnow.pool.planting import plant, swap_last_mention
 from winnow.recipe import PlantRecipe
-from winnow.recipe_file import parse_recipe
+from winnow.recipe.file import parse_recipe
 from winnow.text.examples import build_example, number_repeats, read_examples
 
 THINGS = ("eggs", "nuts", "cups", "pens", "hats")

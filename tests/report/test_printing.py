@@ -1,6 +1,6 @@
 import pytest
 
-from winnow.printing import cell, clock, exaflops, fixed, heading, percent, printed
+from winnow.text.printing import cell, clock, exaflops, fixed, heading, percent, printed
 
 
 def test_fixed_formats():

@@ -12,10 +12,10 @@ from safetensors.numpy import save_file
 from study_factory import HIDDEN, SETS, write_items, write_study
 from typer.testing import CliRunner
 
-from winnow import publishing
 from winnow.analysis.study_folder import load
-from winnow.cli import app
+from winnow.cli.main import app
 from winnow.errors import ArtifactError, PublishError
+from winnow.verbs import publish as publishing
 
 pytestmark = pytest.mark.slow
 

@@ -12,8 +12,8 @@ from study_factory import EFFECTS, HIDDEN, write_items, write_study
 from winnow.analysis.find import find
 from winnow.analysis.savings import Point, saved
 from winnow.analysis.study_folder import load
-from winnow.licences import may_redistribute
 from winnow.pipeline import report, report_together
+from winnow.recipe.licences import may_redistribute
 from winnow.report.figures import dark, drawn_figures, svg
 from winnow.report.items import read_items
 from winnow.report.page import StudyPage, html_page

@@ -9,7 +9,7 @@ from winnow.analysis.find import find
 from winnow.errors import ArtifactError
 from winnow.store import read_json, write_json
 from winnow.study.folder import RUNNING
-from winnow.watching import curve_of, live_page, look, serving, with_running
+from winnow.verbs.watch import curve_of, live_page, look, serving, with_running
 
 RUN = "train.herding_0.25.s0"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from winnow.cli import app
+from winnow.cli.main import app
 from winnow.errors import SandboxError
 from winnow.sandbox.confinement import LAYERS, REQUIRED, Limits
 from winnow.sandbox.programs import Keeper, Submission, examine, of_humaneval, require, run_tests

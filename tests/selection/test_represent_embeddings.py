@@ -12,7 +12,7 @@ from winnow.models import loading
 from winnow.models.flops import flop_model
 from winnow.parts import ModelPart
 from winnow.recipe import ArmRecipe, EmbeddingsRecipe, HiddenStatesRecipe
-from winnow.recipe_file import load_recipe
+from winnow.recipe.file import load_recipe
 from winnow.records import Context
 from winnow.selection.embeddings import text_rows
 from winnow.selection.proxy import Proxy

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import pytest
 
 from bad_inputs_support import assert_refuses
-from winnow.data_warnings import NO_ROOM, data_warnings
 from winnow.pipeline import look_over
+from winnow.text.data_warnings import NO_ROOM, data_warnings
 
 
 def source(name, examples, **others):

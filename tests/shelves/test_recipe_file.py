@@ -6,7 +6,7 @@ from ruamel.yaml import YAML
 
 from winnow.errors import RecipeError
 from winnow.recipe import Recipe
-from winnow.recipe_file import load_recipe, parse_recipe
+from winnow.recipe.file import load_recipe, parse_recipe
 
 RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.yaml"))
 
@@ -163,7 +163,7 @@ def test_a_missing_file_is_named(tmp_path):
     (b"- a\n", "holds a list, not keys and values"),
     (b"", "holds nothing, not keys and values"),
     (b"\xff\xfe", "cannot be read as UTF-8 text"),
-    (b"extends: [a]\n", "extends ['a']; give the path of one YAML file"),
+    (b"extends: [a]\n", "extends ['a']; give the path of a YAML file"),
 ])  # fmt: skip
 def test_an_unreadable_file_is_named(tmp_path, content, message):
     path = tmp_path / "broken.yaml"

@@ -1,7 +1,7 @@
 import pytest
 
 from winnow.pipeline import selector_traits
-from winnow.recipe_file import parse_recipe
+from winnow.recipe.file import parse_recipe
 from winnow.study.graph import expand
 
 PROBLEMS = {"licence": "MIT", "problems": {"examples": 50}}

@@ -2,7 +2,7 @@ import pytest
 
 from tests_support import SMALLEST
 from winnow.errors import RecipeError
-from winnow.recipe_file import load_recipe
+from winnow.recipe.file import load_recipe
 from winnow.study.arms import build_arms
 from winnow.study.compared import compared
 

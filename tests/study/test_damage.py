@@ -8,10 +8,10 @@ from damage import WAYS, damaged
 from tests_support import SMALLEST
 from winnow.errors import ArtifactError
 from winnow.pipeline import report, run
-from winnow.recipe_file import load_recipe
+from winnow.recipe.file import load_recipe
 from winnow.store import Store, check_files, hash_tree, read_json, write_json
 from winnow.study_files import STUDY, WEIGHTS, check_records, check_weights, read_settings
-from winnow.watching import look
+from winnow.verbs.watch import look
 
 pytestmark = pytest.mark.slow
 

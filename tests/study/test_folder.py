@@ -4,7 +4,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from winnow.recipe_file import load_recipe
+from winnow.recipe.file import load_recipe
 from winnow.records import Artifact, Cost, Stored, from_json
 from winnow.store import hash_tree, read_json, write_atomic, write_json
 from winnow.study.folder import run_name, write_folder

@@ -8,7 +8,7 @@ import pytest
 from tests_support import SMALLEST
 from winnow.errors import RecipeError
 from winnow.pipeline import advance, report, track
-from winnow.recipe_file import load_recipe
+from winnow.recipe.file import load_recipe
 from winnow.store import Store
 from winnow.trackers.interface import RunName
 from winnow.walk import Watch

@@ -21,8 +21,8 @@ from winnow.analysis.statistics import mean_interval
 from winnow.analysis.study_folder import ZERO_SHOT, Study
 from winnow.analysis.tables import with_bounds
 from winnow.findings import ArmFacts, Estimate, Table
-from winnow.printing import fixed
 from winnow.store import read_json
+from winnow.text.printing import fixed
 
 Row = dict[str, Any]
 

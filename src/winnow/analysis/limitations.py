@@ -8,10 +8,10 @@ from winnow.analysis.study_folder import Study
 from winnow.analysis.sweeps import trials
 from winnow.analysis.tables import averaged_score
 from winnow.budget import CHARGES_SELECTION
-from winnow.data_warnings import sentences as data_sentences
 from winnow.findings import ArmFacts, DelayedGain
-from winnow.licences import is_noncommercial
-from winnow.printing import fixed, percent
+from winnow.recipe.licences import is_noncommercial
+from winnow.text.data_warnings import sentences as data_sentences
+from winnow.text.printing import fixed, percent
 
 OVER_REPRESENTED = 1.25
 """Selected share over pool share from which a source is named."""

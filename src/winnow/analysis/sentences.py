@@ -2,7 +2,7 @@
 
 from winnow.findings import Comparison, Estimate, Saving
 from winnow.ledger import round_half_up
-from winnow.printing import fixed, percent
+from winnow.text.printing import fixed, percent
 
 AXIS_WORDS = {"flops": "FLOPs", "seconds": "time", "dollars": "dollars", "tokens": "tokens"}
 

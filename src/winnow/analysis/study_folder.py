@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic import ValidationError
 
-from winnow.arguments import AnyPath, checks_arguments
 from winnow.budget import VisitPlan
 from winnow.errors import ArtifactError, RecipeError
 from winnow.ledger import charged_stages
 from winnow.recipe import Recipe
-from winnow.recipe_file import parse_recipe, parse_yaml
+from winnow.recipe.arguments import AnyPath, checks_arguments
+from winnow.recipe.file import parse_recipe, parse_yaml
 from winnow.records import Artifact, Cost, from_json
 from winnow.store import read_json
 from winnow.study_files import STUDY, check_records, read_settings

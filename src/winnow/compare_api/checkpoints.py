@@ -14,14 +14,14 @@ from pathlib import Path
 from winnow.analysis.given_runs import GivenRun, Items, Point, Question, judge_given
 from winnow.analysis.item_records import read_items
 from winnow.analysis.items import ItemScores
-from winnow.arguments import AnyPath, FolderPath, Text, checks_arguments
 from winnow.compare_api.compare import Compared
 from winnow.compare_api.rows import check_names
 from winnow.errors import DataError, RecipeError
 from winnow.parts import EvaluatePart, ModelPart
 from winnow.pipeline import selector_traits, store_beside
 from winnow.recipe import Recipe
-from winnow.recipe_file import AnyRecipe, as_recipe
+from winnow.recipe.arguments import AnyPath, FolderPath, Text, checks_arguments
+from winnow.recipe.file import AnyRecipe, as_recipe
 from winnow.records import Stage, Stored
 from winnow.store import read_json
 from winnow.study.graph import Graph, expand

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from winnow import markup
 from winnow.credentials import masked
 from winnow.generation.teachers.meter import MILLION
-from winnow.markup import code, escaped, fenced, yaml_text
+from winnow.text import markup
+from winnow.text.markup import code, escaped, fenced, yaml_text
 
 SIZES = ((1e3, "n<1K"), (1e4, "1K<n<10K"), (1e5, "10K<n<100K"), (1e6, "100K<n<1M"), (1e7, "1M<n<10M"))
 KINDS = {

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from winnow.data_warnings import NO_ROOM, SPECIAL_TOKEN, TOO_LONG
 from winnow.errors import DataError
 from winnow.recipe import PoolRecipe
 from winnow.text.chat import ChatTemplate, ChatTokens, RowTokens
+from winnow.text.data_warnings import NO_ROOM, SPECIAL_TOKEN, TOO_LONG
 from winnow.text.examples import ASSISTANT, IS_TARGET, POOL_SCHEMA, TOKEN_FIELDS, Example, Message, to_table
 from winnow.text.tokenizers import clip, encode_examples
 

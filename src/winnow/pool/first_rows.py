@@ -14,7 +14,7 @@ from winnow.pool.hub import HUB, is_local
 from winnow.pool.loading import parts_of, scores_of
 from winnow.pool.sources import Row, column, matches, matching_files, missing_column, paths_of
 from winnow.recipe import SourceRecipe
-from winnow.row_templates import columns_of
+from winnow.recipe.row_templates import columns_of
 
 ROWS, FILES = 20, 200
 """So many rows of so many files of a source are looked at."""

@@ -16,7 +16,7 @@ from winnow.pool.conversations import conversation, is_turns, turns_in
 from winnow.pool.row_parts import Parts, letter_of, options_in, place_of, text_in
 from winnow.pool.sources import Row, column
 from winnow.recipe import SourceRecipe
-from winnow.row_templates import columns_of, parse_template
+from winnow.recipe.row_templates import columns_of, parse_template
 from winnow.text.answers import MARKER
 from winnow.text.cells import CHAT_KEYS, SHAREGPT_KEYS, Unreadable, cell_text, turns_of_cell
 from winnow.text.examples import ASSISTANT, USER

@@ -14,8 +14,8 @@ from winnow.pool.formats import TEXT, Format, Parts, document_of, reader_of, tel
 from winnow.pool.hygiene.reservoir import sample_to_budget
 from winnow.pool.sources import Row, column, paths_of, read_rows
 from winnow.recipe import SourceRecipe
+from winnow.recipe.row_templates import columns_of
 from winnow.records import Stored
-from winnow.row_templates import columns_of
 from winnow.text.answers import MAX_OPTIONS, normalise_answer, written_answer
 from winnow.text.cells import Unreadable
 from winnow.text.examples import CompletionKind, Example, build_example, digest, number_repeats

@@ -7,10 +7,10 @@ from itertools import combinations
 from math import fsum
 from typing import Any
 
-from winnow.data_warnings import TOLD_FROM
 from winnow.pool.loading import Loaded
 from winnow.recipe import SourceRecipe
 from winnow.text.chat import RowTokens
+from winnow.text.data_warnings import TOLD_FROM
 from winnow.text.examples import Example
 from winnow.text.open_answers import is_open_text
 

@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from typing import Any
 
-from winnow import markup
 from winnow.findings import Findings
 from winnow.recipe import TrainingRecipe
 from winnow.report.templating import context_of, environment
+from winnow.text import markup
 
 
 def model_card(findings: Findings, figures: Iterable[str]) -> str:

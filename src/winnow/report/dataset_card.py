@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from winnow import markup
 from winnow.credentials import masked_tree
 from winnow.findings import Findings, Table
-from winnow.markup import yaml_text
-from winnow.printing import clock, exaflops, fixed
 from winnow.report.tables import markdown
 from winnow.report.templating import environment, where
+from winnow.text import markup
+from winnow.text.markup import yaml_text
+from winnow.text.printing import clock, exaflops, fixed
 
 SIZES = ((1e3, "n<1K"), (1e4, "1K<n<10K"), (1e5, "10K<n<100K"), (1e6, "100K<n<1M"), (1e7, "1M<n<10M"))
 

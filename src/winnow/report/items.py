@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from winnow.findings import Findings
-from winnow.licences import may_redistribute, text_hash
+from winnow.recipe.licences import may_redistribute, text_hash
 
 PROMPTS = "prompts.parquet"
 ZERO_SHOT = "zero_shot"

@@ -13,12 +13,12 @@ from typing import Any
 from markupsafe import Markup
 
 from winnow.findings import Findings, Table
-from winnow.printing import clock, fixed
 from winnow.report.across import across
 from winnow.report.figures import dark
 from winnow.report.page_data import page_data
 from winnow.report.tables import cells_of
 from winnow.report.templating import asset, context_of, environment
+from winnow.text.printing import clock, fixed
 
 SCRIPTS = "page.js", "curves.js", "items.js"
 KNOWN_TABLES = (

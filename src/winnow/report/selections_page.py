@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from winnow.findings import SelectionFindings, Table
-from winnow.printing import percent
 from winnow.report.selection_figures import draw_selection_figures
 from winnow.report.tables import csv_text, for_people, markdown_file
 from winnow.report.templating import environment, where
 from winnow.store import write_atomic
+from winnow.text.printing import percent
 
 EXPLAINED = {
     "first": "First chosen. Best first where the selector gives an order, else any of the set.",

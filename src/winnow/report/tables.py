@@ -5,10 +5,10 @@ import io
 from dataclasses import dataclass
 from typing import Any
 
-from winnow import markup
 from winnow.findings import Table
-from winnow.markup import Markdown, escaped
-from winnow.printing import BOUNDS, printed
+from winnow.text import markup
+from winnow.text.markup import Markdown, escaped
+from winnow.text.printing import BOUNDS, printed
 
 INPUTS = {
     "savings": ("baseline", "net_dollars_saved", "loss", "baseline_loss", "exact_match", "baseline_exact_match",

@@ -9,8 +9,8 @@ from markupsafe import Markup
 
 from winnow.credentials import masked_tree
 from winnow.findings import Findings, Table
-from winnow.markup import code, escaped_value, fenced, literal, yaml_text
 from winnow.report.tables import for_people, markdown
+from winnow.text.markup import code, escaped_value, fenced, literal, yaml_text
 
 FIGURES = {
     "loss_curves": "Loss over the steps. Thin: each seed; thick: their mean. The steep start is cut off.",

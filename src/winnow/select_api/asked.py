@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from winnow.errors import RecipeError, nearest
 from winnow.recipe import DEFAULT_REPRESENTATIONS, ColumnRecipe, Recipe, RepresentationRecipe, SourceRecipe
-from winnow.recipe_file import parse_recipe
+from winnow.recipe.file import parse_recipe
 from winnow.records import Traits, inner_of
 from winnow.selection import registry
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from winnow.markup import Markdown, code, escaped, front_matter, literal, table
 from winnow.records import Cost
+from winnow.text.markup import Markdown, code, escaped, front_matter, literal, table
 
 HUB_LICENCES = (
     "afl-3.0", "apache-2.0", "bsd-3-clause", "cc-by-2.0", "cc-by-3.0", "cc-by-4.0", "cc-by-nc-4.0", "cc-by-nc-sa-4.0",

@@ -19,7 +19,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from winnow.arguments import (
+from winnow.errors import RecipeError
+from winnow.ledger import SELECTION_METERS, metered, total
+from winnow.parts import RowsPart
+from winnow.pool.rows import TARGET, TRAIN
+from winnow.recipe.arguments import (
     Count,
     FolderPath,
     Fraction,
@@ -31,10 +35,6 @@ from winnow.arguments import (
     Threads,
     checks_arguments,
 )
-from winnow.errors import RecipeError
-from winnow.ledger import SELECTION_METERS, metered, total
-from winnow.parts import RowsPart
-from winnow.pool.rows import TARGET, TRAIN
 from winnow.records import Stage, Stored
 from winnow.select_api.asked import Asked, Given, SizedBy, check, recipe_of
 from winnow.select_api.candidates import Candidates, columns_of, question_keys, write_candidates

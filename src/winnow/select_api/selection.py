@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from winnow.arguments import FolderPath, Must, Text, checks_arguments
 from winnow.errors import DataError, nearest, shown
+from winnow.recipe.arguments import FolderPath, Must, Text, checks_arguments
 from winnow.records import Cost
 from winnow.select_api.card import Facts
 from winnow.select_api.export import Chosen, write_dataset

@@ -27,7 +27,7 @@ from winnow.pool.formats import reader_of
 from winnow.pool.loading import ReadRow, example_of, parts_of
 from winnow.pool.row_parts import place_of
 from winnow.recipe import SourceRecipe
-from winnow.row_templates import columns_of
+from winnow.recipe.row_templates import columns_of
 from winnow.text.answers import MARKER, written_answer
 from winnow.text.cells import CHAT_KEYS, SHAREGPT_KEYS, Unreadable, cell_text, turns_of_cell
 from winnow.text.chat_templates import timeless

@@ -13,9 +13,9 @@ from ruamel.yaml import YAML
 
 from winnow.credentials import masked_tree
 from winnow.errors import ArtifactError
-from winnow.licences import may_redistribute, text_hash
 from winnow.parts import BenchmarkPart, EvaluatePart
 from winnow.recipe import Recipe
+from winnow.recipe.licences import may_redistribute, text_hash
 from winnow.records import Stage, Stored, to_json
 from winnow.store import read_json, sealed, unsealed, write_atomic
 from winnow.study.arms import Arm

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from winnow.budget import visit_order
 from winnow.models import loading
-from winnow.printing import memory
 from winnow.recipe import LoraRecipe, MachineRecipe, TrainingRecipe
+from winnow.text.printing import memory
 from winnow.training.batches import micro_cuts
 from winnow.training.lines import line_lengths
 from winnow.training.peak_memory import MicroBatch, PeakMemory

@@ -200,6 +200,6 @@ def test_noncommercial_sources_are_refused_where_the_policy_says_so(source):
      ("MIT", False), ("CC-BY-SA-4.0", False), ("NCSA", False), ("unknown", False)],
 )  # fmt: skip
 def test_licences_are_read_by_their_names(licence, expected):
-    from winnow.licences import is_noncommercial
+    from winnow.recipe.licences import is_noncommercial
 
     assert is_noncommercial(licence) == expected

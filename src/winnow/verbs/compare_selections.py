@@ -24,13 +24,13 @@ from winnow.looking.tables import comparison_tables
 from winnow.mistakes import data_mistakes
 from winnow.parts import SelectPart
 from winnow.pipeline import selector_traits, store_beside, study_folder, with_measured_speed
-from winnow.planning import training_flops
 from winnow.recipe import Recipe
 from winnow.records import Cost, Stage, Stored, Traits
 from winnow.study.arms import representation_of
 from winnow.study.compared import compared
 from winnow.study.graph import Graph, audit_of, expand, represent_stage, selection_stage
 from winnow.study.identity import check_identity
+from winnow.verbs.plan import training_flops
 from winnow.walk import Walk, Watch, missing, walk_stages, wanted
 
 FOLDER = "selections"

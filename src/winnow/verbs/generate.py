@@ -17,14 +17,14 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from winnow.arguments import FolderPath, checks_arguments
 from winnow.credentials import masked_tree
 from winnow.errors import RecipeError
 from winnow.generation.card import card
 from winnow.generation.synthetic import ANSWERS, COUNTS, ROWS
 from winnow.pipeline import checked, selector_traits, store_beside, study_folder
 from winnow.recipe import Recipe, SourceRecipe
-from winnow.recipe_file import AnyRecipe, as_recipe
+from winnow.recipe.arguments import FolderPath, checks_arguments
+from winnow.recipe.file import AnyRecipe, as_recipe
 from winnow.records import Stored
 from winnow.store import read_json, write_folder, write_json
 from winnow.study.graph import Graph, expand

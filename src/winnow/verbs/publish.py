@@ -20,12 +20,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from winnow.analysis.study_folder import Study, load
-from winnow.arguments import AnyPath, FolderPath, checks_arguments
 from winnow.credentials import holds_secret
 from winnow.errors import ArtifactError, PublishError, shown
 from winnow.findings import Findings
-from winnow.licences import may_redistribute
 from winnow.pipeline import report
+from winnow.recipe.arguments import AnyPath, FolderPath, checks_arguments
+from winnow.recipe.licences import may_redistribute
 from winnow.report.dataset_card import SelectionFiles, dataset_card
 from winnow.store import write_atomic, write_folder
 from winnow.study_files import check_weights

@@ -14,7 +14,6 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from winnow.arguments import FolderPath, checks_arguments
 from winnow.budget import CHARGES_SELECTION, Allowance, allowance, flops_6n, selected_size, steps_for
 from winnow.errors import BudgetError, RecipeError
 from winnow.ledger import dollars
@@ -24,14 +23,15 @@ from winnow.models.batch_sizes import start_tokens
 from winnow.models.checking import check_models
 from winnow.models.flops import FlopModel, flop_model
 from winnow.pipeline import checked, look_over, own_size, selection_flops, selector_traits, store_beside, study_folder
-from winnow.printing import memory
 from winnow.recipe import GIVES, GradientsRecipe, MachineRecipe, Recipe, RepresentationRecipe, TrainingRecipe
-from winnow.recipe_file import AnyRecipe, as_recipe
+from winnow.recipe.arguments import FolderPath, checks_arguments
+from winnow.recipe.file import AnyRecipe, as_recipe
 from winnow.store import Store
 from winnow.study.arms import Arm, build_arms, global_batch_size, representation_of
 from winnow.study.graph import Graph, expand
 from winnow.study.identity import known_study
 from winnow.study.sweeps import swept_arms
+from winnow.text.printing import memory
 from winnow.training.calibration import measure
 from winnow.training.fitting import cut_shares, device_bytes, largest_micro_batch, per_device, ways_to_fit
 from winnow.training.peak_memory import PeakMemory, predict

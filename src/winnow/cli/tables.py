@@ -11,10 +11,10 @@ from rich.table import Table
 
 from winnow.errors import visible
 from winnow.findings import SelectionFindings
-from winnow.licences import is_noncommercial
-from winnow.planning import Plan, PlannedArm
-from winnow.printing import NONE, clock, memory
 from winnow.recipe import Recipe
+from winnow.recipe.licences import is_noncommercial
+from winnow.text.printing import NONE, clock, memory
+from winnow.verbs.plan import Plan, PlannedArm
 
 WIDTH = 140
 CONTAMINATION_RULES = "equal_question", "covered_8", "shared_13", "shared_8"

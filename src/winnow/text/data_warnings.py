@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from winnow.printing import percent
+from winnow.text.printing import percent
 
 TOLD_FROM = 0.02
 """Share of a source's rows from which it is said that they were dropped or cut."""

@@ -46,7 +46,7 @@ def helpers(
         command = [
             sys.executable,
             "-m",
-            "winnow.workers",
+            "winnow.verbs.workers",
             str(file),
             place,
             arm or "",

@@ -24,9 +24,8 @@ from winnow.errors import ArtifactError, WinnowError
 from winnow.findings import ArmFacts, Curve, Findings
 from winnow.ledger import dollars, total
 from winnow.pipeline import checked, selector_traits, store_beside
-from winnow.printing import clock, fixed
 from winnow.recipe import Recipe
-from winnow.recipe_file import parse_recipe, parse_yaml
+from winnow.recipe.file import parse_recipe, parse_yaml
 from winnow.records import Cost, Stored
 from winnow.report.page import Live, html_page
 from winnow.report.write import study_page
@@ -36,6 +35,7 @@ from winnow.study.folder import RUNNING, write_folder
 from winnow.study.graph import Graph, expand
 from winnow.study.identity import known_study
 from winnow.study_files import read_sealed_text
+from winnow.text.printing import clock, fixed
 from winnow.training.so_far import spent_so_far, tally_so_far
 from winnow.training.tally import Tally
 from winnow.walk import OF_ARMS, Present, present

@@ -1,0 +1,81 @@
+"""Section `evaluation`: what is measured, and when."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from winnow.errors import nearest
+from winnow.recipe.sources import SourceRecipe
+from winnow.recipe.values import ADDED, Count, Frozen, Name, Size, Whole, once
+
+BENCHMARKS = {
+    "hellaswag": 0, "arc_easy": 0, "arc_challenge": 0, "piqa": 0, "winogrande": 0, "truthfulqa_mc1": 0,
+    "truthfulqa_mc2": 0, "mmlu": 5, "commonsense_qa": 0, "boolq": 0, "lambada_openai": 0, "gsm8k": 5,
+    "minerva_math500": 4, "ifeval": 0,
+}  # fmt: skip
+"""Benchmark, by lm-eval's name -> solved examples in its prompts where the recipe gives no other number."""
+PROMPTS_AS_THEY_ARE = "truthfulqa_mc1", "truthfulqa_mc2", "lambada_openai", "ifeval"
+"""Benchmarks whose prompts take no examples."""
+
+
+class BenchmarksRecipe(Frozen):
+    """Benchmarks of the field, with the tasks, prompts and metrics of lm-eval (extra `benchmarks`)."""
+
+    tasks: Annotated[tuple[Name, ...], Field(min_length=1)]
+    """Which ones, by lm-eval's names: hellaswag, arc_easy, arc_challenge, piqa, winogrande, truthfulqa_mc1,
+    truthfulqa_mc2, mmlu, commonsense_qa, boolq, lambada_openai, gsm8k, minerva_math500, ifeval."""
+    data_dir: str | None = None
+    """Folder of local files that stand in for the hub's data; docs/benchmarks.md says where each task looks."""
+    limit: Count | None = None
+    """Ask the first so many items of each task (of mmlu: of each subject); null for all."""
+    num_fewshot: dict[Name, Annotated[Whole, Field(ge=0, le=1000)]] = {}
+    """Solved examples in the prompts of the named tasks, where not the usual number."""
+    forgetting: Annotated[tuple[Name, ...], AfterValidator(once)] = ("hellaswag", "arc_challenge", "winogrande")
+    """Tasks whose average tells how much of its earlier abilities a tuned model has lost; those of `tasks` count."""
+
+    @model_validator(mode="after")
+    def _known_tasks(self) -> Self:
+        for name in (*self.tasks, *self.num_fewshot, *self.forgetting):
+            if name not in BENCHMARKS:
+                raise ValueError(
+                    f"evaluation.benchmarks names {name!r}{nearest(name, BENCHMARKS)}; known: {', '.join(BENCHMARKS)}"
+                )
+        if len(set(self.tasks)) < len(self.tasks):
+            raise ValueError("evaluation.benchmarks.tasks names a task twice")
+        fixed = [name for name in self.num_fewshot if name in PROMPTS_AS_THEY_ARE]
+        if fixed:
+            raise ValueError(f"evaluation.benchmarks.num_fewshot names {fixed[0]}, whose prompts take no examples")
+        return self
+
+
+OWN_ROWS = "micro", "macro", "validation"
+"""What tables call the averages over sets, and the part of the pool that is held out; no set has such a name."""
+
+
+class EvaluationRecipe(Frozen):
+    """What is measured, and when."""
+
+    sets: Annotated[tuple[SourceRecipe, ...], Field(min_length=1)]
+    """Evaluation sets."""
+    every_steps: Count = 200
+    """Steps between two evaluations on the way."""
+    sample: Count = 100
+    """Items of each set that are evaluated on the way; at the end the whole sets are."""
+    max_new_tokens: Size = 64
+    """Length of a generated answer."""
+    batch_size: Size = 256
+    """Items generated at once: part of the recipe, since the last bits depend on it."""
+    best_by: Literal["validation", "test"] = "validation"
+    """How the best checkpoint is chosen. `test` is the published rule of some references; it leaks, and the
+    report says so."""
+    benchmarks: Annotated[BenchmarksRecipe | None, ADDED] = None
+    """Benchmarks of the base model and of every run's checkpoint; null for none."""
+
+    @model_validator(mode="after")
+    def _free_set_names(self) -> Self:
+        taken = next((source.name for source in self.sets if source.name in OWN_ROWS), None)
+        if taken is not None:
+            raise ValueError(
+                f"evaluation.sets has one named {taken!r}, as rows of the tables are: {', '.join(OWN_ROWS)}; rename it"
+            )
+        return self

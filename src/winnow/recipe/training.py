@@ -1,0 +1,226 @@
+"""Sections `training`, `base` and `stages`: where training starts, and how it goes on."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from winnow.recipe.sources import SourceRecipe
+from winnow.recipe.spending import BudgetRecipe
+from winnow.recipe.values import (
+    ADDED,
+    Architecture,
+    Beta,
+    Count,
+    Fraction,
+    Frozen,
+    Name,
+    Names,
+    Number,
+    Pattern,
+    Positive,
+    Rate,
+    Seed,
+    Share,
+    Size,
+    Text,
+    Texts,
+    Truth,
+    Whole,
+    once,
+)
+
+
+class LoraRecipe(Frozen):
+    """A low-rank adapter, in PEFT's words."""
+
+    r: Annotated[Whole, Field(ge=1, le=8192)] = 8
+    """Rank."""
+    lora_alpha: Size = 16
+    """Scale is lora_alpha / r."""
+    lora_dropout: Annotated[Number, Field(ge=0.0, lt=1.0)] = 0.05
+    """Dropout before the adapter."""
+    target_modules: Texts | Pattern = ("c_attn", "c_proj")
+    """Names of the adapted modules, or `all-linear`."""
+    use_rslora: Annotated[Truth, ADDED] = False
+    """Scale is lora_alpha / sqrt(r): rank-stabilised LoRA (Kalajdzievski 2023)."""
+    use_dora: Annotated[Truth, ADDED] = False
+    """Train each weight's magnitude beside its direction: DoRA (Liu et al. 2024); takes more compute."""
+
+
+class TrainingRecipe(Frozen):
+    """How a run trains."""
+
+    method: Literal["lora", "full"] = "lora"
+    """Train an adapter or all weights."""
+    lora: LoraRecipe = LoraRecipe()
+    """The adapter, for method `lora`."""
+    peft: Annotated[dict[str, Any] | None, ADDED] = None
+    """For method `lora`, in place of `lora`: any adapter of PEFT, by its `peft_type` and that type's own options."""
+    quantise: Annotated[Literal["4bit", "8bit"] | None, ADDED] = None
+    """Hold the frozen base in 4 bits (NF4, as in QLoRA, Dettmers et al. 2023) or 8; needs a GPU and the extra `gpu`."""
+    start: Name = "base"
+    """Stage whose checkpoint the runs start from: `base` or one of `stages`."""
+    freeze: tuple[Pattern, ...] = ()
+    """Weights whose name matches one of these regular expressions are not trained (method `full`)."""
+    optimizer: Literal["adamw", "sgd", "adafactor", "lion", "muon", "adamw_8bit"] = "adamw"
+    """`muon` takes the matrices inside the layers, AdamW the rest; `lion` needs the extra `optimizers`, `adamw_8bit`
+    (its state in 8 bits) a GPU and the extra `gpu`."""
+    learning_rate: Rate = 2e-4
+    """Peak learning rate."""
+    schedule: Literal["constant", "linear", "cosine", "inverse_sqrt", "warmup_stable_decay"] = "linear"
+    """Learning rate over the steps."""
+    warmup_fraction: Share = 0.0
+    """Share of the steps with linear warm-up."""
+    decay_fraction: Share = 0.2
+    """Share of the steps in the decay of `warmup_stable_decay`."""
+    final_learning_rate_fraction: Share = 0.0
+    """Learning rate at the end over the peak (linear, cosine, warmup_stable_decay)."""
+    weight_decay: Annotated[Number, Field(ge=0.0, le=1000.0)] = 0.0
+    """Decoupled weight decay of matrices."""
+    betas: tuple[Beta, Beta] = (0.9, 0.999)
+    """Averaging of AdamW and Lion; the first is SGD's momentum."""
+    max_grad_norm: Positive | None = 1.0
+    """Gradients are clipped to this norm; null for none."""
+    per_device_batch_size: Size = 40
+    """Examples in one micro-batch on one device; on a CPU up to so many, fewer where that spares padding."""
+    gradient_accumulation_steps: Size = 1
+    """Micro-batches per step; the global batch is per_device_batch_size x this x machine.devices."""
+    loss_on: Literal["completion", "all"] = "completion"
+    """Tokens that are trained on."""
+    sharding: Annotated[Literal["none", "full"], ADDED] = "none"
+    """On several devices: `full` cuts each layer's weights, gradients and optimizer state over them (FSDP2)."""
+    precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto"
+    """`auto` is bfloat16 where the device has it, float32 elsewhere."""
+    packing: Annotated[Truth, ADDED] = False
+    """Examples stand end to end in lines hardly longer than the step's longest one, each seeing only itself: less
+    padding, most of all where micro-batches are large."""
+    gradient_checkpointing: Annotated[Truth, ADDED] = False
+    """Keep the inputs of layers alone and compute the rest again in the backward pass: less memory, more time."""
+    compile: Annotated[Truth, ADDED] = False
+    """Train through torch.compile: minutes at the start, faster steps after; pays on a GPU."""
+    threads: Annotated[Whole, Field(ge=1, le=1024)] = 1
+    """CPU threads of one run; part of what makes the bits, so it stands here and not in the environment."""
+    checkpoint_every_seconds: Annotated[Number, Field(ge=0.0, le=1e9)] = 60.0
+    """How much work a kill may cost."""
+
+    @property
+    def adapter(self) -> LoraRecipe | dict[str, Any]:
+        """What method `lora` trains: `peft` where it is given, else `lora`."""
+        return self.lora if self.peft is None else self.peft
+
+    @model_validator(mode="after")
+    def _one_adapter(self) -> Self:
+        if self.method == "full" and (self.peft is not None or self.quantise is not None):
+            given = "peft" if self.peft is not None else "quantise"
+            raise ValueError(f"training.{given} goes with training.method lora; this one is full")
+        if self.peft is not None and self.lora != LoraRecipe():
+            raise ValueError("training has both lora and peft; give one of them")
+        if self.quantise is not None and self.precision == "float64":
+            raise ValueError("training.quantise cannot go with training.precision float64; use auto or bfloat16")
+        return self
+
+    @model_validator(mode="after")
+    def _phases_fit(self) -> Self:
+        if self.schedule == "warmup_stable_decay" and self.warmup_fraction + self.decay_fraction > 1:
+            raise ValueError("training.warmup_fraction and decay_fraction exceed 1 together; lower one")
+        return self
+
+
+class TokenizerRecipe(Frozen):
+    """A byte-level BPE tokenizer for a base model that the recipe pretrains."""
+
+    vocab_size: Annotated[Whole, Field(ge=260, le=10**7)] = 1024
+    """Pieces, the 256 bytes and the end-of-text token among them."""
+    split_digits: Truth = True
+    """Every digit is a token of its own."""
+
+
+def _over(defaults: TrainingRecipe) -> BeforeValidator:
+    """A section that is written in part keeps the other defaults of its place, such as method `full`."""
+    return BeforeValidator(lambda given: defaults.model_dump() | given if isinstance(given, dict) else given)
+
+
+PRETRAINING = TrainingRecipe(method="full", loss_on="all", schedule="cosine", learning_rate=1e-3)
+FULL_TRAINING = TrainingRecipe(method="full")
+
+
+class PretrainRecipe(Frozen):
+    """A base model made from scratch by the recipe itself."""
+
+    architecture: Architecture
+    """`model_type` and sizes, as in transformers; vocab_size comes from the tokenizer."""
+    tokenizer: TokenizerRecipe = TokenizerRecipe()
+    """Its tokenizer, trained on the same text."""
+    sources: Annotated[tuple[SourceRecipe, ...], Field(min_length=1)]
+    """Text to train on: format `text`, `passages`, or problems (question and answer as text)."""
+    context_tokens: Annotated[Whole, Field(ge=8, le=10**7)] = 256
+    """Length of the packed sequences."""
+    budget: BudgetRecipe
+    """What pretraining may spend."""
+    training: Annotated[TrainingRecipe, _over(PRETRAINING)] = PRETRAINING
+    """How it trains."""
+    seed: Seed = 0
+    """Seed of the weights and of the order of the data."""
+
+
+class BaseRecipe(Frozen):
+    """The model that every arm starts from: a folder, a hub name, or one that the recipe pretrains."""
+
+    model: Text | None = None
+    """Folder or hub name."""
+    revision: str | None = None
+    """Revision of a hub model."""
+    architecture: Architecture | None = None
+    """Declared architecture, used by `winnow plan` alone where the hub is out of reach."""
+    pretrain: PretrainRecipe | None = None
+    """Or: pretrain it."""
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Self:
+        if (self.model is None) == (self.pretrain is None):
+            raise ValueError("base needs exactly one of model and pretrain")
+        return self
+
+
+class StageRecipe(Frozen):
+    """A training stage of its own, such as a first fine-tuning that all arms start from, or a branch of another one."""
+
+    name: Name
+    """Name, for `start`."""
+    start: Name = "base"
+    """Stage whose checkpoint it starts from."""
+    sources: Names | None = None
+    """Sources of the pool it trains on; null for all."""
+    training: Annotated[TrainingRecipe, _over(FULL_TRAINING)] = FULL_TRAINING
+    """How it trains."""
+    budget: BudgetRecipe
+    """What it may spend; a branch, together with the part of the other stage that it goes on from."""
+    seed: Seed = 0
+    """Its seed."""
+    keep_every_steps: Annotated[Count | None, ADDED] = None
+    """Keep the whole state every so many steps, for branches; each is as large as a checkpoint."""
+    keep_at: Annotated[tuple[Fraction, ...], AfterValidator(once), ADDED] = ()
+    """Keep the whole state at these shares of its steps, for branches."""
+    cooldown_of: Annotated[Name | None, ADDED] = None
+    """Branch: go on from the last state that this stage keeps before the cooldown; data, order, optimizer, learning
+    rate, seed and start are that stage's, until in the last steps the learning rate falls to zero."""
+    cooldown_fraction: Annotated[Fraction, ADDED] = 0.2
+    """Share of a branch's steps, those of the other stage before it counted, in which the learning rate falls."""
+
+    @model_validator(mode="after")
+    def _leaves_a_whole_model(self) -> Self:
+        if self.training.quantise is not None:
+            raise ValueError(f"stage {self.name!r} leaves a whole model; training.quantise is for the arms' adapters")
+        return self
+
+    @model_validator(mode="after")
+    def _branch_trains_as_its_trunk(self) -> Self:
+        own = {"start": "base", "sources": None, "training": FULL_TRAINING, "seed": 0}
+        given = [key for key, default in own.items() if getattr(self, key) != default]
+        kept = [key for key in ("keep_every_steps", "keep_at") if getattr(self, key)]
+        if self.cooldown_of is not None and given + kept:
+            raise ValueError(
+                f"stage {self.name!r} cools down {self.cooldown_of!r} and trains as that does; "
+                f"remove {', '.join(given + kept)}"
+            )
+        return self
