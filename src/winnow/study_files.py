@@ -25,6 +25,10 @@ from winnow.errors import ArtifactError
 from winnow.store import SEAL, check_files, hash_file, json_text, sealed, unsealed, write_atomic, write_folder
 
 STUDY, FILES = "study.json", "files"
+STAGES = "records/stages.json"
+CHECKPOINTS = "best", "last"
+ZERO_SHOT = "zero_shot"
+"""Name of the untrained model among runs."""
 WEIGHTS = "adapters/", "base/"
 """Folders that hold checkpoints; whoever sends them elsewhere checks them, findings do not rest on them."""
 WRITTEN = "records", "adapters", "tables", "figures"
@@ -85,6 +89,12 @@ class StudyFiles:
     def finish(self, settings: Mapping[str, Any]) -> None:
         """Write study.json, which says what the study is and what belongs to it."""
         write_atomic(self.folder / STUDY, json_text(sealed({**settings, FILES: dict(sorted(self.digests.items()))})))
+
+
+def run_name(arm: str, seed: int | None, first_seed: int, checkpoint: str | None = None) -> str:
+    """Name of a run, or of a checkpoint of it, in file names: the first seed's carries no seed."""
+    of_seed = "" if seed in (None, first_seed) else f"_s{seed}"
+    return f"{arm}{of_seed}_{checkpoint}" if checkpoint and arm != ZERO_SHOT else f"{arm}{of_seed}"
 
 
 def _is(path: Path, digest: str) -> bool:

@@ -7,9 +7,10 @@ import pytest
 from winnow.recipe.file import load_recipe
 from winnow.records import Artifact, Cost, Stored, from_json
 from winnow.store import hash_tree, read_json, write_atomic, write_json
-from winnow.study.folder import run_name, write_folder
+from winnow.study.folder import write_folder
 from winnow.study.graph import expand
 from winnow.study.identity import check_identity, known_study
+from winnow.study_files import run_name
 
 SELECTION = {"arms": ["full", "random"], "controls": False}
 FILES = {

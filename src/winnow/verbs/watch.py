@@ -22,6 +22,7 @@ from winnow.analysis.arms import BORING_SELECTORS
 from winnow.analysis.find import find
 from winnow.errors import ArtifactError, WinnowError
 from winnow.findings import ArmFacts, Curve, Findings
+from winnow.kinds import KINDS
 from winnow.ledger import dollars, total
 from winnow.pipeline import checked, selector_traits, store_beside
 from winnow.recipe import Recipe
@@ -38,7 +39,7 @@ from winnow.study_files import read_sealed_text
 from winnow.text.printing import clock, fixed
 from winnow.training.so_far import spent_so_far, tally_so_far
 from winnow.training.tally import Tally
-from winnow.walk import OF_ARMS, Present, present
+from winnow.walk import Present, present
 
 LOOPBACK = "127.0.0.1"
 EVERY_SECONDS = 2.0
@@ -103,7 +104,7 @@ def look(folder: str | Path, store: str | Path | None = None, before: Look | Non
     refused, unavailable = known.get("not_affordable", {}), known.get("unavailable", {})
     wanted = [
         each for each in graph.stages.values()
-        if each.name not in unavailable and not (each.arm in refused and each.kind in OF_ARMS)
+        if each.name not in unavailable and not (each.arm in refused and KINDS[each.kind].is_of_arm)
     ]  # fmt: skip
     found = {name: tally_so_far(place) for name, place in there.drafts.items() if graph.stages[name].kind == "train"}
     artifacts = [each.artifact for each in there.done.values()]
