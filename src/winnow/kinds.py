@@ -43,8 +43,8 @@ class Kind:
     """What an arm that rests on it pays it as; null where it pays nothing for it."""
     copied: tuple[Copied, ...] = ()
     """What the study folder has of an arm's stages, or of the study's one where the path names no run."""
-    weights: str | None = None
-    """Where the study folder has the checkpoints of an arm's run."""
+    weights: str = ""
+    """Where the study folder has the checkpoints of an arm's run; empty where it has none."""
     looks_at: Literal["validation", "tests"] | None = None
     """What an arm's run is evaluated on while it trains; `tests` also on the validation split."""
     told_as: str | None = None

@@ -22,13 +22,12 @@ from typing import Any
 
 from winnow import files
 from winnow.errors import ArtifactError
+from winnow.records import ZERO_SHOT
 from winnow.store import SEAL, check_files, hash_file, json_text, sealed, unsealed, write_atomic, write_folder
 
 STUDY, FILES = "study.json", "files"
 STAGES = "records/stages.json"
 CHECKPOINTS = "best", "last"
-ZERO_SHOT = "zero_shot"
-"""Name of the untrained model among runs."""
 WEIGHTS = "adapters/", "base/"
 """Folders that hold checkpoints; whoever sends them elsewhere checks them, findings do not rest on them."""
 WRITTEN = "records", "adapters", "tables", "figures"

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from winnow.analysis.study_folder import Study
-from winnow.analysis.sweeps import trials
 from winnow.analysis.tables import averaged_score
 from winnow.budget import CHARGES_SELECTION
 from winnow.findings import ArmFacts, DelayedGain
@@ -82,7 +81,7 @@ def _learning_rate(study: Study) -> Iterator[str]:
         "The trials are charged in the ledger, and to no arm's budget or saving."
     )
     ends = min(sweep.learning_rate), max(sweep.learning_rate)
-    chosen = [trial for trial in trials(study) if trial.is_chosen and trial.learning_rate in ends]
+    chosen = [trial for trial in study.trials if trial.is_chosen and trial.learning_rate in ends]
     if chosen:
         named = ", ".join(f"{trial.arm} ({trial.learning_rate:g})" for trial in chosen)
         yield f"The chosen rate is an end of the grid for {named}: a wider grid may hold a better one."

@@ -6,8 +6,12 @@ from statistics import fmean
 from typing import Any
 
 from winnow.analysis.statistics import mean_interval
-from winnow.analysis.study_folder import CHECKPOINTS, ZERO_SHOT, Final, FinalScore, Study
+from winnow.analysis.study_folder import Study
+from winnow.analysis.study_records import Final, FinalScore
 from winnow.findings import ArmFacts, Comparison, DelayedGain, Estimate, Table
+from winnow.kinds import KINDS
+from winnow.records import ZERO_SHOT
+from winnow.study_files import CHECKPOINTS
 
 Row = dict[str, Any]
 
@@ -40,7 +44,8 @@ def adapters(study: Study, arms: Sequence[ArmFacts]) -> Table:
                     continue
                 row = {
                     "arm": arm.name, "seed": str(seed), "fraction": arm.fraction, "checkpoint": checkpoint,
-                    "path": f"adapters/{arm.name}{study.suffix(seed)}_{checkpoint}", "step": run.step_of(checkpoint),
+                    "path": KINDS["train"].weights.format(run=study.name_of(arm.name, seed), checkpoint=checkpoint),
+                    "step": run.step_of(checkpoint),
                     "loss": final.micro.loss, "exact_match": final.micro.exact_match,
                     "bytes": run.checkpoint_bytes, "trainable_parameters": run.parameters["trainable"],
                 }  # fmt: skip

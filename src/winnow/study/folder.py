@@ -24,7 +24,7 @@ from winnow.store import read_json, sealed, unsealed, write_atomic
 from winnow.study.arms import Arm
 from winnow.study.graph import Graph
 from winnow.study.identity import identity, known_study
-from winnow.study_files import CHECKPOINTS, REMEDY, STAGES, ZERO_SHOT, StudyFiles, run_name, sealed_text
+from winnow.study_files import CHECKPOINTS, REMEDY, STAGES, StudyFiles, run_name, sealed_text
 
 BASE = "base"
 """Where the study folder has the base model, if adapters need it."""
@@ -147,7 +147,7 @@ def _remove_outdated(
     for name, stored in done.items():
         stage = graph.stages[name]
         old = listed.get(name, {}).get("fingerprint", stored.artifact.fingerprint)
-        if KINDS[stage.kind].weights is None or old == stored.artifact.fingerprint:
+        if not KINDS[stage.kind].weights or old == stored.artifact.fingerprint:
             continue
         for checkpoint in CHECKPOINTS:
             files.remove(_weights(stage, checkpoint, first_seed) or BASE)
@@ -190,7 +190,6 @@ class _Owner:
 
 def _owners(stage: Stage, seeds: tuple[int, ...]) -> Iterator[_Owner]:
     """Whose the files of a stage are: of one seed or, where it serves all seeds of its arm, of each."""
-    arm = stage.arm or (ZERO_SHOT if "run" in stage.inputs else None)
     checkpoints: tuple[str | None, ...] = (None,)
     if isinstance(stage.part, EvaluatePart):
         checkpoints = stage.part.checkpoints
@@ -198,7 +197,7 @@ def _owners(stage: Stage, seeds: tuple[int, ...]) -> Iterator[_Owner]:
         checkpoints = (stage.part.checkpoint,)
     for seed in seeds if stage.arm is not None and stage.seed is None else (stage.seed,):
         for checkpoint in checkpoints:
-            yield _Owner(arm, seed, checkpoint)
+            yield _Owner(stage.owner, seed, checkpoint)
 
 
 def _copy_results(files: StudyFiles, stage: Stage, stored: Stored, first_seed: int, seeds: tuple[int, ...]) -> None:
@@ -227,7 +226,7 @@ def _copy_checkpoints(files: StudyFiles, stage: Stage, stored: Stored, first_see
 def _weights(stage: Stage, checkpoint: str, first_seed: int) -> str | None:
     """Where the study folder has this checkpoint of an arm's run; null for all other stages."""
     place = KINDS[stage.kind].weights
-    if place is None or stage.arm is None:
+    if not place or stage.arm is None:
         return None
     return place.format(run=run_name(stage.arm, stage.seed, first_seed), checkpoint=checkpoint)
 

@@ -23,6 +23,7 @@ from winnow.analysis.study_folder import Study, load
 from winnow.credentials import holds_secret
 from winnow.errors import ArtifactError, PublishError, shown
 from winnow.findings import Findings
+from winnow.kinds import KINDS
 from winnow.pipeline import report
 from winnow.recipe.arguments import AnyPath, FolderPath, checks_arguments
 from winnow.recipe.licences import may_redistribute
@@ -119,7 +120,7 @@ def _fill_selections(place: Path, study: Study, findings: Findings) -> list[Sele
     found: dict[str, dict[str, str]] = {}
     rows: dict[str, int] = {}
     for arm, seed in study.selections:
-        source = study.folder / "records" / "items" / f"selection.{arm}{study.suffix(seed)}.parquet"
+        source = study.path_of(KINDS["select"].items, arm, seed)
         if not source.is_file():
             raise ArtifactError(f"{source} is missing; run the study again to restore it")
         split = "train" if seed is None else f"seed_{seed}"
@@ -253,7 +254,7 @@ def push(built: Built, repository: str, *, private: bool = False, endpoint: str 
                 commit_message=f"{built.findings.recipe.name}, made by winnow",
             )  # fmt: skip
         except (HfHubHTTPError, HFValidationError, OSError) as error:
-            first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            first = next(iter(str(error).strip().splitlines()), type(error).__name__)
             raise PublishError(
                 f"{name} was not pushed: {first}; log in with `hf auth login`, or check the name USER/NAME"
             ) from error

@@ -9,7 +9,8 @@ import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from winnow.analysis.study_folder import Final, Score, Study, load
+from winnow.analysis.study_folder import Study, load
+from winnow.analysis.study_records import Final, Score
 from winnow.errors import TrackerError
 from winnow.findings import Estimate, Findings, Verdict
 from winnow.recipe import TrackersRecipe
