@@ -25,6 +25,8 @@ WAIT_SECONDS = 0.5
 class Walk:
     """How far a walk over a graph has come."""
 
+    stages: Mapping[str, Stage] = field(default_factory=dict)
+    """Of the whole graph."""
     done: dict[str, Stored] = field(default_factory=dict)
     not_affordable: dict[str, str] = field(default_factory=dict)
     """Arm -> why."""
@@ -32,6 +34,11 @@ class Walk:
     """Stage that cannot be made here -> why; nothing rests on such stages."""
     before: Callable[[], None] | None = None
     """What has still to be done before the first stage is made."""
+
+    def made(self, kind: str) -> dict[str, Stored]:
+        """The artifacts of this kind that are of an arm, or of the untrained model, by whose they are."""
+        stages = [self.stages[name] for name in self.done if self.stages[name].kind == kind]
+        return {stage.whose: self.done[stage.name] for stage in stages if stage.whose is not None}
 
 
 def wanted(
@@ -88,7 +95,7 @@ def walk_stages(
 
     `before` is called once, before the first stage is made, if any is.
     """
-    walk = Walk(before=before)
+    walk = Walk(graph.stages, before=before)
     while pending := [name for name in names if not _is_settled(graph.stages[name], walk)]:
         for name in pending:
             stopping.heed()  # a stage that trains only notes a request

@@ -7,6 +7,7 @@ listens on this machine alone, and answers only to those who call it by a name o
 """
 
 import json
+import re
 import sys
 import tempfile
 import threading
@@ -42,6 +43,8 @@ from winnow.training.tally import Tally
 from winnow.walk import Present, present
 
 LOOPBACK = "127.0.0.1"
+HERE = re.compile(rf"({re.escape(LOOPBACK)}|localhost):\d*")
+"""How a browser on this machine calls it."""
 EVERY_SECONDS = 2.0
 """Between two looks at the store."""
 IDLE_SECONDS = 20.0
@@ -234,7 +237,7 @@ def _handler(watcher: Watcher) -> type[BaseHTTPRequestHandler]:
 
         def do_GET(self) -> None:
             """The page or the state; nothing to who calls this machine by another name, as a web page could."""
-            if self.headers.get("Host", "").rpartition(":")[0] not in (LOOPBACK, "localhost"):
+            if HERE.fullmatch(self.headers.get("Host", "")) is None:
                 self._answer(403, "text/plain", "this page is for this machine alone")
             elif self.path == "/":
                 self._answer(200, "text/html", watcher.page)
