@@ -1,6 +1,7 @@
 """Walk over a graph of stages: find each artifact or make it, skipping what another process is making."""
 
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from winnow import stopping
-from winnow.errors import DataError, NotAffordableError, RecipeError, UnavailableError, nearest
+from winnow.errors import ArtifactError, DataError, NotAffordableError, RecipeError, UnavailableError, nearest
 from winnow.fingerprints import fingerprint_of
 from winnow.kinds import KINDS
 from winnow.recipe import EvaluationRecipe, Recipe
@@ -120,19 +121,40 @@ def _attempt(stage: Stage, graph: Graph, recipe: Recipe, store: Store, walk: Wal
         return
     inputs = {role: walk.done[name] for role, name in stage.inputs.items()}
     fingerprint = fingerprint_of(stage, inputs)
-    found = store.find(stage.kind, fingerprint)
+    found = _find(stage, fingerprint, store)
     if found is None:
         with store.lease(stage.kind, fingerprint) as is_mine:
             if not is_mine:
                 return
-            found = store.find(stage.kind, fingerprint)
+            found = _find(stage, fingerprint, store)
             if found is None:
+                _discard_changed(stage, fingerprint, store)
                 if walk.before is not None:
                     walk.before()
                     walk.before = None
                 found = _make(stage, inputs, fingerprint, recipe, store, walk, watch)
     if found is not None:
         walk.done[stage.name] = found
+
+
+def _find(stage: Stage, fingerprint: str, store: Store) -> Stored | None:
+    """The artifact, or None where there is none, or it was changed through a link and has to be made again."""
+    try:
+        return store.find(stage.kind, fingerprint)
+    except ArtifactError:
+        if store.changed_through_link(stage.kind, fingerprint) is None:
+            raise
+        return None
+
+
+def _discard_changed(stage: Stage, fingerprint: str, store: Store) -> None:
+    changed = store.changed_through_link(stage.kind, fingerprint)
+    if changed is not None:
+        warnings.warn(
+            f"{changed} was changed, through its other name in a study folder for example; {stage.name} is made again",
+            stacklevel=2,
+        )
+        store.discard(stage.kind, fingerprint)
 
 
 def _make(

@@ -34,7 +34,7 @@ def within_unit(row: Row, column: str) -> Row:
 
 
 def adapters(study: Study, arms: Sequence[ArmFacts]) -> Table:
-    """One row per published checkpoint."""
+    """One row per checkpoint; its path is null where the study folder does not keep it."""
     rows = []
     for arm in arms:
         for seed, run in sorted(study.runs_of(arm.name).items()):
@@ -42,11 +42,11 @@ def adapters(study: Study, arms: Sequence[ArmFacts]) -> Table:
                 final = study.finals_of(arm.name, checkpoint).get(seed)
                 if final is None:
                     continue
+                place = KINDS["train"].weights.format(run=study.name_of(arm.name, seed), checkpoint=checkpoint)
                 row = {
                     "arm": arm.name, "seed": str(seed), "fraction": arm.fraction, "checkpoint": checkpoint,
-                    "path": KINDS["train"].weights.format(run=study.name_of(arm.name, seed), checkpoint=checkpoint),
-                    "step": run.step_of(checkpoint),
-                    "loss": final.micro.loss, "exact_match": final.micro.exact_match,
+                    "path": place if checkpoint in study.recipe.study.kept_checkpoints else None,
+                    "step": run.step_of(checkpoint), "loss": final.micro.loss, "exact_match": final.micro.exact_match,
                     "bytes": run.checkpoint_bytes, "trainable_parameters": run.parameters["trainable"],
                 }  # fmt: skip
                 rows.append(row)

@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from winnow.credentials import masked_tree
 from winnow.findings import Findings, Table
+from winnow.kinds import KINDS
 from winnow.report.tables import for_people, markdown
 from winnow.text.markup import code, escaped_value, fenced, literal, yaml_text
 
@@ -42,6 +43,8 @@ def context_of(findings: Findings) -> dict[str, Any]:
     """What the templates of page and card both print."""
     recipe = findings.recipe
     first = next((arm.name for arm in findings.arms if arm.seeds and arm.name == findings.verdict.primary.arm), None)
+    example = first or next((arm.name for arm in findings.arms if arm.seeds), findings.baseline)
+    kept = recipe.study.kept_checkpoints
     return {
         "findings": findings,
         "recipe": recipe,
@@ -51,7 +54,7 @@ def context_of(findings: Findings) -> dict[str, Any]:
         "markdown": markdown,
         "where": where,
         "captions": FIGURES,
-        "example_arm": first or next((arm.name for arm in findings.arms if arm.seeds), findings.baseline),
+        "example_path": KINDS["train"].weights.format(run=example, checkpoint=kept[0]) if kept else None,
         "base_path": findings.settings.get("base_path", "base"),
         "recipe_yaml": yaml_text(masked_tree(recipe.model_dump(mode="json", exclude_defaults=True))),
         "environment": findings.settings.get("environment", {}),

@@ -50,7 +50,7 @@ def write_folder(
 ) -> None:
     """Bring the study folder up to date with all finished stages; every file appears complete or not at all.
 
-    Without `weights` it has no checkpoints, which is enough for a report.
+    It has the checkpoints that `study.keep` names; without `weights` none, which is enough for a report.
     """
     known = known_study(folder) or {}
     first_seed = known.get("first_seed", graph.seeds[0])
@@ -63,14 +63,14 @@ def write_folder(
     for stage in graph.stages.values():
         if stage.name in done:
             _copy_results(files, stage, done[stage.name], first_seed, graph.seeds)
-            if weights:
-                _copy_checkpoints(files, stage, done[stage.name], first_seed)
+    if weights:
+        _bring_weights(files, recipe, listed, graph, done, first_seed)
     settings = {
         "name": recipe.name,
         "identity": identity(recipe),
         "digests": {name: done[name].artifact.digest for name in ("pool", "base") if name in done},
         "first_seed": first_seed,
-        "base_path": _copy_base(files, recipe, done) if weights else None,
+        "base_path": _bring_base(files, recipe, done) if weights else None,
         "method": recipe.training.method,
         "arms": known.get("arms", {}) | {arm.name: _facts(arm) for arm in graph.arms},
         "added_arms": [arm.name for arm in graph.arms if arm.is_added],
@@ -150,7 +150,7 @@ def _remove_outdated(
         if not KINDS[stage.kind].weights or old == stored.artifact.fingerprint:
             continue
         for checkpoint in CHECKPOINTS:
-            files.remove(_weights(stage, checkpoint, first_seed) or BASE)
+            files.remove(_weights(stage.kind, stage.arm, stage.seed, checkpoint, first_seed) or BASE)
 
 
 def _write_pool(files: StudyFiles, recipe: Recipe, done: Mapping[str, Stored]) -> None:
@@ -216,22 +216,37 @@ def _copy_results(files: StudyFiles, stage: Stage, stored: Stored, first_seed: i
             files.copy(stored.folder / file, path, stored.artifact.files[file])
 
 
-def _copy_checkpoints(files: StudyFiles, stage: Stage, stored: Stored, first_seed: int) -> None:
-    for checkpoint in CHECKPOINTS:
-        name = _weights(stage, checkpoint, first_seed)
+def _bring_weights(
+    files: StudyFiles,
+    recipe: Recipe,
+    listed: Mapping[str, dict[str, Any]],
+    graph: Graph,
+    done: Mapping[str, Stored],
+    first_seed: int,
+) -> None:
+    """The checkpoints that the recipe keeps; the others leave the folder, those of an earlier, wider recipe too."""
+    kept = recipe.study.kept_checkpoints
+    for stage, checkpoint in product((stage for stage in graph.stages.values() if stage.name in done), kept):
+        name = _weights(stage.kind, stage.arm, stage.seed, checkpoint, first_seed)
         if name is not None:
-            _copy_checkpoint(files, stored, checkpoint, name)
+            _bring_checkpoint(files, done[stage.name], checkpoint, name)
+    runs = {(each.kind, each.arm, each.seed) for each in graph.stages.values()}
+    runs |= {(entry["kind"], entry.get("arm"), entry.get("seed")) for entry in listed.values()}
+    for run, checkpoint in product(runs, set(CHECKPOINTS).difference(kept)):
+        name = _weights(*run, checkpoint, first_seed)
+        if name is not None:
+            files.drop(name)
 
 
-def _weights(stage: Stage, checkpoint: str, first_seed: int) -> str | None:
+def _weights(kind: str, arm: str | None, seed: int | None, checkpoint: str, first_seed: int) -> str | None:
     """Where the study folder has this checkpoint of an arm's run; null for all other stages."""
-    place = KINDS[stage.kind].weights
-    if not place or stage.arm is None:
+    place = KINDS[kind].weights
+    if not place or arm is None:
         return None
-    return place.format(run=run_name(stage.arm, stage.seed, first_seed), checkpoint=checkpoint)
+    return place.format(run=run_name(arm, seed, first_seed), checkpoint=checkpoint)
 
 
-def _copy_checkpoint(files: StudyFiles, stored: Stored, checkpoint: str, name: str) -> None:
+def _bring_checkpoint(files: StudyFiles, stored: Stored, checkpoint: str, name: str) -> None:
     """One of an artifact's folders of weights, if it has it."""
     inside = {
         file.removeprefix(f"{checkpoint}/"): digest
@@ -239,18 +254,21 @@ def _copy_checkpoint(files: StudyFiles, stored: Stored, checkpoint: str, name: s
         if file.startswith(f"{checkpoint}/")
     }
     if inside:
-        files.copy_checkpoint(stored.folder / checkpoint, name, inside)
+        files.bring_checkpoint(stored.folder / checkpoint, name, inside)
 
 
-def _copy_base(files: StudyFiles, recipe: Recipe, done: Mapping[str, Stored]) -> str | None:
-    """Where the card's snippet loads the base model from: the hub name, or a copy in the folder."""
+def _bring_base(files: StudyFiles, recipe: Recipe, done: Mapping[str, Stored]) -> str | None:
+    """Where the card's snippet loads the base model from: the hub name, or the folder, unless it keeps no weights."""
     start = done.get(recipe.training.start)
     if start is None:
         return None
     if "model" in start.numbers:
         return str(start.numbers["model"])
+    if not recipe.study.kept_checkpoints:
+        files.drop(BASE)
+        return None
     if recipe.training.method == "lora":
-        _copy_checkpoint(files, start, "last", BASE)
+        _bring_checkpoint(files, start, "last", BASE)
     return BASE
 
 

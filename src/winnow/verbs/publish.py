@@ -88,7 +88,8 @@ def _fill_model(place: Path, study: Study) -> Findings:
     for name in COPIED:
         source = study.folder / name
         if source.is_dir():
-            shutil.copytree(source, place / name, ignore=shutil.ignore_patterns(".*", "*.partial"))
+            ignore = shutil.ignore_patterns(".*", "*.partial")
+            shutil.copytree(source, place / name, ignore=ignore, copy_function=shutil.copyfile)
         elif source.is_file():
             shutil.copy(source, place / name)
     records = [*study.folder.glob("training_records.*.json"), *(study.folder / "records").glob("*.json")]
@@ -164,7 +165,7 @@ def _checkpoint_problems(built: Built) -> Iterator[str]:
 
     folder = built.folders[MODEL]
     rows = built.findings.tables["adapters"].rows
-    for path in dict.fromkeys(row["path"] for row in rows):
+    for path in dict.fromkeys(row["path"] for row in rows if row["path"] is not None):
         weights = next((folder / path / name for name in WEIGHTS if (folder / path / name).is_file()), None)
         if weights is None:
             yield f"{path} has no weights; run the study again to restore them"
@@ -202,6 +203,8 @@ def _secrets(root: Path, files: Sequence[Path]) -> Iterator[str]:
 
 
 def _warnings(built: Built, files: Sequence[Path]) -> Iterator[str]:
+    if not built.findings.recipe.study.kept_checkpoints:
+        yield "the study folder keeps no weights (study.keep: none), so that none are published"
     for source in built.findings.sources:
         if not may_redistribute(source.licence):
             yield (
