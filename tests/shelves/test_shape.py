@@ -3,6 +3,12 @@
 import grimp
 import pytest
 
+from tests_support import ROOT
+
+PACKAGE = ROOT / "src" / "winnow"
+MOST_LINES, MOST_MODULES = 320, 20
+BEING_SPLIT = {"study/graph.py", "verbs/plan.py"}
+
 
 @pytest.fixture(scope="module")
 def imports():
@@ -35,3 +41,16 @@ def test_no_import_circle_lazy_ones_included(imports):
 def test_the_search_finds_a_circle():
     assert circle({"a": ["b", "c"], "b": [], "c": ["d"], "d": ["b", "a"]}) == ["a", "c", "d", "a"]
     assert circle({"a": ["b", "c"], "b": ["c"], "c": []}) == []
+
+
+def test_every_file_can_be_read_in_one_sitting():
+    lines = {
+        path.relative_to(PACKAGE).as_posix(): len(path.read_text(encoding="utf-8").splitlines())
+        for path in PACKAGE.rglob("*.py")
+    }
+    assert {name: count for name, count in lines.items() if count > MOST_LINES and name not in BEING_SPLIT} == {}
+
+
+def test_the_top_level_is_a_short_list():
+    modules = sorted(path.stem for path in PACKAGE.glob("*.py") if not path.stem.startswith("__"))
+    assert len(modules) <= MOST_MODULES, modules

@@ -21,6 +21,7 @@ from winnow.mistakes import doubts, lacking_here
 from winnow.models import loading
 from winnow.models.batch_sizes import start_tokens
 from winnow.models.checking import check_models
+from winnow.models.file_sizes import adapter_bytes
 from winnow.models.flops import FlopModel, flop_model
 from winnow.pipeline import checked, look_over, own_size, selection_flops, selector_traits, store_beside, study_folder
 from winnow.recipe import GIVES, GradientsRecipe, MachineRecipe, Recipe, RepresentationRecipe, TrainingRecipe
@@ -129,7 +130,7 @@ def plan(recipe: AnyRecipe, *, out: FolderPath | None = None, store: FolderPath 
     return Plan(
         parameters=costs.parameters,
         trainable_parameters=costs.trainable_parameters,
-        adapter_bytes=loading.adapter_bytes(model) if recipe.training.method == "lora" else None,
+        adapter_bytes=adapter_bytes(model) if recipe.training.method == "lora" else None,
         pool_examples=len(pool.lengths),
         pool_tokens=int(pool.lengths.sum()),
         is_declared=pool.is_declared,
