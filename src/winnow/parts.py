@@ -179,13 +179,15 @@ class TrialPart(Frozen):
 
 
 class SweepPart(Frozen):
-    """Choose a learning rate. Inputs: `trial.<rate>`."""
+    """Choose a learning rate. Inputs: `trial.<rate>`; those of a trial where rates beyond the grid may be tried."""
 
     of: str
     """Whose sweep it is, for messages."""
     choose: Literal["lowest_loss", "highest_stable"]
     checkpoint: Literal["best", "last"]
     """Which validation loss of a trial counts: that of its best checkpoint, or of its last."""
+    beyond: Annotated[TrialPart | None, ADDED] = None
+    """A trial, of which rates beyond the grid are tried where the best one lies at its end; null to try none."""
 
 
 class RepresentPart(Frozen):
