@@ -186,7 +186,7 @@ class Curve:
         monkeypatch.setattr(sweeps, "run_trial", self.run)
 
     def trial(self, rate):
-        return trial(rate, 3.0, 1.0 + abs(math.log(rate / self.best)))
+        return trial(rate, 3.0, 1.0 + abs(math.log(rate / self.best)) / 20)
 
     def run(self, part, inputs, context):
         rate = part.run.training.learning_rate
