@@ -110,7 +110,10 @@ KINDS: dict[str, Kind] = {
         module="winnow.training.sweeps", function="run_trial", version=2, is_of_arm=True, on_device=True,
         meter="train", charged_as="training", looks_at="validation",
     ),
-    "sweep": Kind(module="winnow.training.sweeps", function="choose_rate", version=1, is_of_arm=True),
+    "sweep": Kind(  # may try rates beyond its grid
+        module="winnow.training.sweeps", function="choose_rate", version=1, is_of_arm=True,
+        meter="train", charged_as="training", looks_at="validation",
+    ),
     "evaluate": Kind(
         module="winnow.evaluation.stages", function="evaluate", version=6, is_of_arm=True, on_device=True,
         meter="evaluate",

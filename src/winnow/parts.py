@@ -163,6 +163,8 @@ class TrainPart(Frozen):
     """Steps between two states that are kept for branches; null for none."""
     keep_at: Annotated[tuple[float, ...], ADDED] = ()
     """Shares of the steps at which a state is kept, too."""
+    keep_for: Annotated[tuple[CooldownPart, ...], ADDED] = ()
+    """Shorter runs that branch from this one: a state is kept where the cooldown of each begins."""
     cooldown: Annotated[CooldownPart | None, ADDED] = None
     """For a branch: all else is the longer run's."""
 
@@ -177,13 +179,15 @@ class TrialPart(Frozen):
 
 
 class SweepPart(Frozen):
-    """Choose a learning rate. Inputs: `trial.<rate>`."""
+    """Choose a learning rate. Inputs: `trial.<rate>`; those of a trial where rates beyond the grid may be tried."""
 
     of: str
     """Whose sweep it is, for messages."""
     choose: Literal["lowest_loss", "highest_stable"]
     checkpoint: Literal["best", "last"]
     """Which validation loss of a trial counts: that of its best checkpoint, or of its last."""
+    beyond: Annotated[TrialPart | None, ADDED] = None
+    """A trial, of which rates beyond the grid are tried where the best one lies at its end; null to try none."""
 
 
 class RepresentPart(Frozen):

@@ -23,7 +23,7 @@ from winnow.ledger import charged_stages, metered
 from winnow.recipe import Recipe
 from winnow.recipe.arguments import AnyPath, checks_arguments
 from winnow.recipe.file import parse_recipe, parse_yaml
-from winnow.records import ZERO_SHOT, Artifact, from_json
+from winnow.records import ZERO_SHOT, Artifact, Cost, from_json
 from winnow.store import read_json
 from winnow.study_files import CHECKPOINTS, STAGES, STUDY, check_records, read_settings, run_name
 
@@ -68,7 +68,8 @@ class Study:
 
     def selection_of(self, arm: str) -> Selection | None:
         """The arm's selection, of its first seed where it depends on the seed."""
-        return next((selection for (name, _), selection in self.selections.items() if name == arm), None)
+        chosen = self.settings.get("arms", {}).get(arm, {}).get("selection", arm)
+        return next((selection for (name, _), selection in self.selections.items() if name == chosen), None)
 
     @cached_property
     def trained(self) -> dict[tuple[str | None, int | None], StageRecord]:
@@ -201,12 +202,16 @@ def _trials(study: Study) -> Iterator[Trial]:
     if asked is None:
         return
     for sweep in (stage for stage in study.stages.values() if stage.artifact.kind == "sweep"):
-        arm = sweep.arm or study.recipe.study.primary.baseline  # one for all arms is of the baseline's data
+        baseline = study.settings.get("baseline", study.recipe.study.primary.baseline)
+        arm = sweep.arm or sweep.artifact.numbers.get("of", baseline)  # one for several arms is of one arm's data
         chosen = sweep.artifact.numbers["learning_rate"]
         for told in sweep.artifact.numbers["trials"]:
             rate = told["learning_rate"]
-            trial = study.stages[sweep.inputs_by_name[f"trial.{rate}"]].artifact
-            steps, cost = trial.numbers["steps"], metered(trial, ("train",))
+            if told.get("is_beyond"):
+                steps, cost = told["steps"], Cost(**told["cost"])
+            else:
+                trial = study.stages[sweep.inputs_by_name[f"trial.{rate}"]].artifact
+                steps, cost = trial.numbers["steps"], metered(trial, ("train",))
             yield Trial(arm, asked.seed, rate, told["loss"], told["is_stable"], rate == chosen, steps, cost)
 
 

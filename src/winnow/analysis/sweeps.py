@@ -19,7 +19,10 @@ def sweep_table(study: Study) -> Table:
         }
         for trial in study.trials
     )  # fmt: skip
-    data = "this arm's data, for all arms" if asked is not None and asked.per == "study" else "its own data"
+    per = asked.per if asked is not None else "arm"
+    data = {"arm": "its own data", "study": "this arm's data, for all arms"}.get(
+        per, f"this arm's data, for all arms of its {per}"
+    )
     note = (
         f"Trials on {data}, judged on validation; evaluation sets are not looked at. Charged to the arm, beside its "
         "budget. Stable: all losses are numbers, and validation never got worse than at the start, overfitting aside."
