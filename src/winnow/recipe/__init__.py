@@ -49,6 +49,7 @@ from winnow.recipe.training import (
 from winnow.recipe.values import (
     ADDED,
     BUDGET_UNITS,
+    ELSEWHERE,
     HOW,
     LARGEST_SIZES,
     Amount,
@@ -80,6 +81,7 @@ __all__ = [
     "BENCHMARKS",
     "BUDGET_UNITS",
     "DEFAULT_REPRESENTATIONS",
+    "ELSEWHERE",
     "FULL_TRAINING",
     "GIVES",
     "HOW",

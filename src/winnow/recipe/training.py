@@ -8,6 +8,8 @@ from winnow.recipe.sources import SourceRecipe
 from winnow.recipe.spending import BudgetRecipe
 from winnow.recipe.values import (
     ADDED,
+    ELSEWHERE,
+    HOW,
     Architecture,
     Beta,
     Count,
@@ -58,7 +60,7 @@ class TrainingRecipe(Frozen):
     """For method `lora`, in place of `lora`: any adapter of PEFT, by its `peft_type` and that type's own options."""
     quantise: Annotated[Literal["4bit", "8bit"] | None, ADDED] = None
     """Hold the frozen base in 4 bits (NF4, as in QLoRA, Dettmers et al. 2023) or 8; needs a GPU and the extra `gpu`."""
-    start: Name = "base"
+    start: Annotated[Name, ELSEWHERE] = "base"
     """Stage whose checkpoint the runs start from: `base` or one of `stages`."""
     freeze: tuple[Pattern, ...] = ()
     """Weights whose name matches one of these regular expressions are not trained (method `full`)."""
@@ -100,7 +102,7 @@ class TrainingRecipe(Frozen):
     """Train through torch.compile: minutes at the start, faster steps after; pays on a GPU."""
     threads: Annotated[Whole, Field(ge=1, le=1024)] = 1
     """CPU threads of one run; part of what makes the bits, so it stands here and not in the environment."""
-    checkpoint_every_seconds: Annotated[Number, Field(ge=0.0, le=1e9)] = 60.0
+    checkpoint_every_seconds: Annotated[Number, Field(ge=0.0, le=1e9), HOW] = 60.0
     """How much work a kill may cost."""
 
     @property
