@@ -137,7 +137,8 @@ class TrainPart(Frozen):
     (the longer run that a branch goes on from).
     """
 
-    objective: Literal["pretraining", "sft"]
+    objective: str
+    """Name of a registered objective."""
     training: TrainingRecipe
     global_batch_size: int
     budget: BudgetRecipe
@@ -156,6 +157,11 @@ class TrainPart(Frozen):
     """Steps between two evaluations; null for none."""
     best_by: Literal["validation", "test"] = "validation"
     seed: int = 0
+    objective_options: Annotated[dict[str, Any], ADDED] = {}
+    """The objective's own options."""
+    leaves: Annotated[Literal["adapter", "model"], ELSEWHERE] = "model"
+    """What a run with an adapter leaves: that alone, or a whole model, into which it is merged, for others to start
+    from. A fingerprint says how it is merged."""
     devices: Annotated[int, ADDED] = 1
     """Processes that train together; the last bits depend on it."""
     keep_every_steps: Annotated[int | None, ADDED] = None

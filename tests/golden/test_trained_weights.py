@@ -37,7 +37,7 @@ SFT = ("data", "tokenizer", "start")
 RUNS = {
     "full": (SFT, FULL, {}),
     "full, an arm with weights": ((*SFT, "selection"), FULL, {"every_steps": 2}),
-    "lora, an arm": ((*SFT, "selection"), LORA, {"every_steps": 2}),
+    "lora, an arm": ((*SFT, "selection"), LORA, {"every_steps": 2, "leaves": "adapter"}),
     "lora, merged": (SFT, LORA, {}),
     "packing": (SFT, FULL | {"packing": True, "loss_on": "all", "schedule": "cosine"}, {}),
     "float64": (SFT, FULL | {"precision": "float64", "gradient_checkpointing": True}, {"budget": {"flops": 2e8}}),

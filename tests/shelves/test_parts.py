@@ -5,11 +5,15 @@ import typing
 import pytest
 
 from winnow import parts
-from winnow.parts import asked
-from winnow.recipe import ELSEWHERE, HOW, Frozen
+from winnow.fingerprints import fingerprint_of
+from winnow.parts import TrainPart, asked
+from winnow.recipe import ELSEWHERE, HOW, Frozen, HiddenStatesRecipe, RepresentationRecipe
+from winnow.records import Stage
 
 TOLD_ELSEWHERE = {
+    "TrainingRecipe.objective": "in the run's part, its options beside it",
     "TrainingRecipe.start": "an input of the run",
+    "TrainPart.leaves": "`merges`, where an adapter is merged",
     "HiddenStatesRecipe.fourier": "in the selection's part",
     "HiddenStatesRecipe.model": "an input of the representation",
 }
@@ -29,6 +33,7 @@ def models(kind, seen):
 
 PARTS = [kind for kind in vars(parts).values() if isinstance(kind, type) and kind.__module__ == parts.__name__]
 MODELS = list(dict.fromkeys(model for part in PARTS for model in models(part, [])))
+OTHER_REPRESENTATIONS = set(typing.get_args(RepresentationRecipe)) - {HiddenStatesRecipe}
 FIELDS = [(model, name) for model in MODELS for name in model.model_fields]
 
 
@@ -49,8 +54,16 @@ def test_parts_that_differ_in_one_field_differ(model, name):
 
 def test_what_a_part_does_not_say_is_named_here():
     found = {f"{model.__name__}.{name}" for model, name in FIELDS if ELSEWHERE in model.model_fields[name].metadata}
-    of_representations = {each for each in found if each.endswith((".model", ".fourier"))}
-    assert found - of_representations | {"HiddenStatesRecipe.fourier", "HiddenStatesRecipe.model"} == set(
-        TOLD_ELSEWHERE
-    )
-    assert all("Recipe." in each for each in of_representations)
+    of_others = {f"{kind.__name__}.{name}" for kind in OTHER_REPRESENTATIONS for name in ("model", "fourier")}
+    assert found - of_others == set(TOLD_ELSEWHERE)
+
+
+def test_what_a_run_leaves_is_told_where_it_matters():
+    """An adapter merged into a whole model is another artifact; without an adapter both are the same model."""
+
+    def both(method):
+        plain = TrainPart(objective="sft", training={"method": method}, global_batch_size=8, budget={"examples": 1})
+        leaving = [plain.model_copy(update={"leaves": leaves}) for leaves in ("model", "adapter")]
+        return {fingerprint_of(Stage("run", "train", part), {}, 1) for part in leaving}
+
+    assert (len(both("lora")), len(both("full"))) == (2, 1)

@@ -53,7 +53,8 @@ def write_selection(stored, ids):
 
 def part_of(training=LORA, *, budget=None, **others):
     budget = BudgetRecipe(**(budget or {"examples": 20}))
-    return TrainPart(**{"objective": "sft", "training": training, "global_batch_size": 8, "budget": budget} | others)
+    usual = {"objective": "sft", "global_batch_size": 8, "leaves": "adapter"}
+    return TrainPart(**usual | {"training": training, "budget": budget} | others)
 
 
 def constant_probe(model):
@@ -100,7 +101,7 @@ def test_an_arm_leaves_adapters_and_records_as_the_contract_says(train):
 
 @pytest.mark.parametrize("training", [FULL, LORA])
 def test_a_stage_leaves_a_whole_model_that_others_can_start_from(train, inputs, training):
-    stored, outcome, records = train(part_of(training), roles=("data", "tokenizer", "start"))
+    stored, outcome, records = train(part_of(training, leaves="model"), roles=("data", "tokenizer", "start"))
     assert (stored.folder / "last" / "config.json").is_file() and outcome.outputs == ("last",)
     assert records["plan"]["examples"] == 12 and records["best"] is None and records["evaluations"] == []
     before, after = loading.load_model(inputs["start"]), loading.load_model(stored)

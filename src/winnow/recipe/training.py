@@ -49,11 +49,30 @@ class LoraRecipe(Frozen):
     """Train each weight's magnitude beside its direction: DoRA (Liu et al. 2024); takes more compute."""
 
 
+def _named(given: Any) -> Any:
+    return {"name": given} if isinstance(given, str) else given
+
+
+class ObjectiveRecipe(Frozen):
+    """What training minimises; a bare name stands for `{name: ...}`."""
+
+    name: Name = "sft"
+    """`sft`, `pretraining`, or an objective of another package."""
+    options: dict[str, Any] = {}
+    """The objective's own options."""
+
+    def of_part(self) -> dict[str, Any]:
+        """How a training part says it."""
+        return {"objective": self.name, "objective_options": self.options}
+
+
 class TrainingRecipe(Frozen):
     """How a run trains."""
 
-    method: Literal["lora", "full"] = "lora"
-    """Train an adapter or all weights."""
+    objective: Annotated[ObjectiveRecipe, BeforeValidator(_named), ADDED, ELSEWHERE] = ObjectiveRecipe()
+    """What is minimised."""
+    method: Literal["lora", "full", "none"] = "lora"
+    """Train an adapter, all weights, or nothing: `none` is a run of no steps, which leaves its start as it is."""
     lora: LoraRecipe = LoraRecipe()
     """The adapter, for method `lora`."""
     peft: Annotated[dict[str, Any] | None, ADDED] = None
@@ -112,9 +131,11 @@ class TrainingRecipe(Frozen):
 
     @model_validator(mode="after")
     def _one_adapter(self) -> Self:
-        if self.method == "full" and (self.peft is not None or self.quantise is not None):
+        if self.method != "lora" and (self.peft is not None or self.quantise is not None):
             given = "peft" if self.peft is not None else "quantise"
-            raise ValueError(f"training.{given} goes with training.method lora; this one is full")
+            raise ValueError(f"training.{given} goes with training.method lora; this one is {self.method}")
+        if self.method == "none" and self.freeze:
+            raise ValueError("training.freeze goes with training.method full; this one is none, which trains nothing")
         if self.peft is not None and self.lora != LoraRecipe():
             raise ValueError("training has both lora and peft; give one of them")
         if self.quantise is not None and self.precision == "float64":
@@ -142,7 +163,9 @@ def _over(defaults: TrainingRecipe) -> BeforeValidator:
     return BeforeValidator(lambda given: defaults.model_dump() | given if isinstance(given, dict) else given)
 
 
-PRETRAINING = TrainingRecipe(method="full", loss_on="all", schedule="cosine", learning_rate=1e-3)
+PRETRAINING = TrainingRecipe(
+    objective=ObjectiveRecipe(name="pretraining"), method="full", loss_on="all", schedule="cosine", learning_rate=1e-3
+)
 FULL_TRAINING = TrainingRecipe(method="full")
 
 
@@ -163,6 +186,15 @@ class PretrainRecipe(Frozen):
     """How it trains."""
     seed: Seed = 0
     """Seed of the weights and of the order of the data."""
+
+    @model_validator(mode="after")
+    def _trains(self) -> Self:
+        if self.training.method != "full":
+            raise ValueError(
+                f"base.pretrain.training.method is {self.training.method}; a model from scratch trains all weights: "
+                "set it to full"
+            )
+        return self
 
 
 class BaseRecipe(Frozen):
@@ -213,6 +245,11 @@ class StageRecipe(Frozen):
     def _leaves_a_whole_model(self) -> Self:
         if self.training.quantise is not None:
             raise ValueError(f"stage {self.name!r} leaves a whole model; training.quantise is for the arms' adapters")
+        if self.training.method == "none":
+            raise ValueError(
+                f"stage {self.name!r} has training.method none, so it is its start; remove it and start from "
+                f"{self.start!r}"
+            )
         return self
 
     @model_validator(mode="after")

@@ -160,8 +160,8 @@ def _base_stages(recipe: Recipe) -> list[Stage]:
 
 def _pretraining(recipe: Recipe, pretrain: PretrainRecipe) -> TrainPart:
     return TrainPart(
-        objective="pretraining",
         training=pretrain.training,
+        **pretrain.training.objective.of_part(),
         global_batch_size=_batch(recipe, pretrain.training),
         architecture=pretrain.architecture,
         context_tokens=pretrain.context_tokens,
@@ -218,7 +218,7 @@ def _own_stages(recipe: Recipe) -> list[Stage]:
             before = f"{nearest(own.start, known)}; before it stand {', '.join(known)}"
             raise RecipeError(f"stage {own.name!r} starts from {own.start!r}{before}")
         part = TrainPart(
-            objective="sft", training=own.training, global_batch_size=_batch(recipe, own.training),
+            training=own.training, **own.training.objective.of_part(), global_batch_size=_batch(recipe, own.training),
             sources=own.sources, seed=own.seed, devices=recipe.machine.devices,
             keep_every_steps=own.keep_every_steps, keep_at=own.keep_at, **_spending(recipe, own.budget),
         )  # fmt: skip
@@ -359,7 +359,8 @@ def selection_stage(recipe: Recipe, arm: Arm, seed: int, traits: Mapping[str, Tr
 
 def _run_stage(recipe: Recipe, arm: Arm, seed: int, traits: Mapping[str, Traits]) -> Stage:
     part = TrainPart(
-        objective="sft", training=recipe.training, global_batch_size=_batch(recipe, recipe.training),
+        training=recipe.training, **recipe.training.objective.of_part(), leaves="adapter",
+        global_batch_size=_batch(recipe, recipe.training),
         every_steps=recipe.evaluation.every_steps, best_by=recipe.evaluation.best_by, seed=seed,
         devices=recipe.machine.devices, **_spending(recipe, recipe.budget),
     )  # fmt: skip
