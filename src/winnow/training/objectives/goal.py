@@ -95,7 +95,7 @@ class Totals:
         return found
 
 
-def means(metrics: tuple[str, ...], numbers: list[float]) -> dict[str, float]:
-    """Metrics of a step from the sums over all its batches, those of other ranks included."""
-    pairs = zip(numbers[1::2], numbers[2::2], strict=True)
+def means(metrics: tuple[str, ...], sums: list[float]) -> dict[str, float]:
+    """Metrics of a step from sum and weight of each, over all its batches, those of other ranks included."""
+    pairs = zip(sums[0::2], sums[1::2], strict=True)
     return {name: total / weight for name, (total, weight) in zip(metrics, pairs, strict=True) if weight}

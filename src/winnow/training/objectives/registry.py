@@ -185,9 +185,7 @@ def _explain(name: str, model: type[Frozen], problem: Any) -> str:
         known = ", ".join(sorted(model.model_fields)) or "none"
         return f"unknown option {key} of objective {name}{nearest(key, model.model_fields)}; known: {known}"
     if problem["type"] == "missing":
-        return (
-            f"option {key} of objective {name} is missing; write `objective: {{name: {name}, options: {{{key}: ...}}}}`"
-        )
+        return f"option {key} of objective {name} is missing; write `{{name: {name}, options: {{{key}: ...}}}}`"
     told = f"{problem['msg'][0].lower()}{problem['msg'][1:]}"
     return f"option {key} of objective {name} is {problem['input']!r}; {told}"
 
