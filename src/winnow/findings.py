@@ -4,7 +4,7 @@ Shares lie in [0, 1], losses are nats per target token; `winnow.text.printing` k
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -166,6 +166,10 @@ class ArmFacts:
     """Finished ones."""
     not_affordable: str = ""
     """Why the budget could not pay for it; empty where it could."""
+    factors: Mapping[str, str] = field(default_factory=dict)
+    """Factor -> its level in this arm; `selection` among them where the study has several."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """What the arm sets of the study's recipe: dotted key -> value."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -168,6 +168,8 @@ class TrainPart(Frozen):
     """Steps between two states that are kept for branches; null for none."""
     keep_at: Annotated[tuple[float, ...], ADDED] = ()
     """Shares of the steps at which a state is kept, too."""
+    keep_for: Annotated[tuple[CooldownPart, ...], ADDED] = ()
+    """Shorter runs that branch from this one: a state is kept where the cooldown of each begins."""
     cooldown: Annotated[CooldownPart | None, ADDED] = None
     """For a branch: all else is the longer run's."""
 

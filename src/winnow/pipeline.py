@@ -24,7 +24,8 @@ from winnow.recipe.arguments import AnyPath, FolderPath, Seed, Text, checks_argu
 from winnow.recipe.file import AnyRecipe, as_recipe, load_recipe
 from winnow.records import Stored
 from winnow.store import Store, read_json
-from winnow.study.folder import announce, write_folder
+from winnow.study.arms import arm_recipes
+from winnow.study.folder import announce, arms_facts, write_folder
 from winnow.study.graph import Graph, expand
 from winnow.study.identity import check_contents, check_identity, known_study
 from winnow.study_files import STUDY
@@ -54,7 +55,7 @@ def run(
     folder, shelf = study_folder(recipe, out), store_beside(recipe, out, store)
     recipe = with_measured_speed(checked(recipe, is_trained=True), folder)
     graph = expand(recipe, selector_traits())
-    check_identity(recipe, folder)
+    check_identity(recipe, folder, arms_facts(graph))
     names = wanted(graph, arm=arm, seed=seed)
     _check_keys(recipe, graph, shelf)
     announce(folder, recipe)
@@ -82,7 +83,7 @@ def advance(
     folder = study_folder(recipe, out)
     recipe = with_measured_speed(checked(recipe, is_trained=until in ("train", "evaluate")), folder)
     graph = expand(recipe, selector_traits())
-    check_identity(recipe, folder)
+    check_identity(recipe, folder, arms_facts(graph))
     kinds = ("evaluate", "benchmark") if until == "evaluate" else (until,)
     names, shelf = wanted(graph, until=kinds, arm=arm, seed=seed), store_beside(recipe, out, store)
     _check_keys(recipe, graph, shelf)
@@ -265,7 +266,7 @@ def own_size(selector: str, options: dict[str, Any]) -> int | None:
 
 def with_measured_speed(recipe: Recipe, folder: Path) -> Recipe:
     """The recipe with a machine speed where its budget needs one: the study's own, else measured now, once."""
-    if recipe.machine.flops_per_second is not None or recipe.budget.unit not in ("seconds", "dollars"):
+    if recipe.machine.flops_per_second is not None or arm_recipes(recipe)[0].budget.unit not in ("seconds", "dollars"):
         return recipe
     known = known_study(folder)
     speed = known["machine"]["flops_per_second"] if known else None

@@ -162,6 +162,10 @@ class Context:
     """A folder that outlives all artifacts and that stages share, for what would cost money to get twice."""
 
 
+BORING_SELECTORS = "full", "random", "equal_shares", "source_shares"
+"""Selectors that look at no example but its source; every study runs them beside the clever ones."""
+
+
 @dataclass(frozen=True)
 class Traits:
     """What a recipe's expansion has to know of a selector, without importing it."""

@@ -71,11 +71,12 @@ def wanted(
         raise RecipeError(f"--arm {arm} is no arm{nearest(arm, known)}; this study has {', '.join(known)}")
     if seed is not None and seed not in graph.seeds:
         raise RecipeError(f"--seed {seed} is not in study.seeds {list(graph.seeds)}; add it to the recipe")
+    chosen = next((each.selection.name for each in graph.arms if each.name == arm), None)
     ends = [
         stage
         for stage in graph.stages.values()
         if (until is None or stage.kind in until)
-        and (arm is None or stage.arm in (None, arm))
+        and (arm is None or stage.arm in (None, chosen if stage.kind == "select" else arm))
         and (seed is None or stage.seed in (None, seed))
     ]
     needed: set[str] = set()

@@ -123,7 +123,7 @@ def test_the_study_file_says_what_a_reader_needs(study, make_recipe):
     assert known["added_arms"] == ["full", "equal_shares_0.1"]
     assert known["not_affordable"] == {"full": "too dear"}
     facts = {"selector": "equal_shares", "fraction": 0.1, "control_of": None, "is_added": True}
-    assert known["arms"]["equal_shares_0.1"] == facts and len(known["arms"]) == 3
+    assert known["arms"]["equal_shares_0.1"].items() >= facts.items() and len(known["arms"]) == 3
     assert {"python", "torch", "peft"} < known["environment"].keys()
     check_identity(make_recipe(), folder)
 

@@ -226,7 +226,8 @@ class Study:
 
     def selection_of(self, arm: str) -> Selection | None:
         """The arm's selection, of its first seed where it depends on the seed."""
-        return next((selection for (name, _), selection in self.selections.items() if name == arm), None)
+        chosen = self.settings.get("arms", {}).get(arm, {}).get("selection", arm)
+        return next((selection for (name, _), selection in self.selections.items() if name == chosen), None)
 
     @cached_property
     def trained(self) -> dict[tuple[str | None, int | None], StageRecord]:

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from winnow.analysis.arms import FULL, arm_facts, matched_arms, primary_arm, random_arm
+from winnow.analysis.arms import FULL, arm_facts, baseline_name, matched_arms, primary_arm, random_arm
 from winnow.analysis.frontier import saving
 from winnow.analysis.quality import compare
 from winnow.analysis.sentences import control_sentence, items_sentence, verdict_sentence
@@ -21,13 +21,13 @@ def judge(study: Study) -> Verdict:
     refused = next((arm.not_affordable for arm in arms if arm.name == name), "")
     saved = None
     if name is None:
-        waiting = f"no arm beside {asked.primary.baseline} has finished yet; nothing is claimed"
+        waiting = f"no arm beside {baseline_name(study)} has finished yet; nothing is claimed"
         primary = _unanswered(study, "the first selected arm", "too few seeds", waiting)
     elif refused:
         primary = _unanswered(study, name, "not affordable", refused)
     else:
-        primary = compare(study, name, asked.primary.baseline, question=asked.primary, confidence=confidence)
-        saved = saving(study, name, asked.primary.baseline, axis=asked.primary.cost, confidence=confidence)
+        primary = compare(study, name, baseline_name(study), question=asked.primary, confidence=confidence)
+        saved = saving(study, name, baseline_name(study), axis=asked.primary.cost, confidence=confidence)
     return Verdict(
         kind=primary.kind,
         sentence=verdict_sentence(primary, saved, confidence),
@@ -59,7 +59,7 @@ def _notes(study: Study, name: str | None, arms: tuple[ArmFacts, ...]) -> tuple[
     asked, boring = study.recipe.study, random_arm(arm, arms)
     others = {boring: "random rows, same fraction"} if boring else {}
     others |= dict.fromkeys(matched_arms(arm, arms), "control matched to its selection")
-    others.pop(asked.primary.baseline, None)
+    others.pop(baseline_name(study), None)
     ask = partial(compare, study, arm.name, question=asked.primary, confidence=asked.confidence)
     return tuple(
         control_sentence(ask(other, num_comparisons=len(others)), what=what, confidence=asked.confidence)
@@ -70,12 +70,12 @@ def _notes(study: Study, name: str | None, arms: tuple[ArmFacts, ...]) -> tuple[
 def ranking(study: Study, arms: tuple[ArmFacts, ...]) -> tuple[Comparison, ...]:
     """All arms against the primary baseline, best first; arms that could not be compared stand last."""
     asked = study.recipe.study
-    candidates = [arm for arm in arms if arm.seeds and arm.name != asked.primary.baseline]
+    candidates = [arm for arm in arms if arm.seeds and arm.name != baseline_name(study)]
     found = [
         compare(
             study,
             arm.name,
-            asked.primary.baseline,
+            baseline_name(study),
             question=asked.primary,
             confidence=asked.confidence,
             num_comparisons=len(candidates),

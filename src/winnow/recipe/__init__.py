@@ -37,6 +37,7 @@ from winnow.recipe.spending import BudgetRecipe, MachineRecipe
 from winnow.recipe.study import PrimaryRecipe, StudyRecipe, SweepRecipe
 from winnow.recipe.trackers import MlflowRecipe, TensorboardRecipe, TrackersRecipe, TrackioRecipe, WandbRecipe
 from winnow.recipe.training import (
+    EACH,
     FULL_TRAINING,
     PRETRAINING,
     BaseRecipe,
@@ -82,6 +83,7 @@ __all__ = [
     "BENCHMARKS",
     "BUDGET_UNITS",
     "DEFAULT_REPRESENTATIONS",
+    "EACH",
     "ELSEWHERE",
     "FULL_TRAINING",
     "GIVES",

@@ -167,6 +167,8 @@ PRETRAINING = TrainingRecipe(
     objective=ObjectiveRecipe(name="pretraining"), method="full", loss_on="all", schedule="cosine", learning_rate=1e-3
 )
 FULL_TRAINING = TrainingRecipe(method="full")
+EACH = "each"
+"""In place of a seed: every seed of the study."""
 
 
 class PretrainRecipe(Frozen):
@@ -229,8 +231,8 @@ class StageRecipe(Frozen):
     """How it trains."""
     budget: BudgetRecipe
     """What it may spend; a branch, together with the part of the other stage that it goes on from."""
-    seed: Seed = 0
-    """Its seed."""
+    seed: Seed | Literal["each"] = 0
+    """Its seed; `each`: every seed of the study trains the stage anew, and goes on from its own."""
     keep_every_steps: Annotated[Count | None, ADDED] = None
     """Keep the whole state every so many steps, for branches; each is as large as a checkpoint."""
     keep_at: Annotated[tuple[Fraction, ...], AfterValidator(once), ADDED] = ()

@@ -16,9 +16,9 @@ from winnow.errors import ArtifactError
 from winnow.parts import BenchmarkPart, EvaluatePart
 from winnow.recipe import Recipe
 from winnow.recipe.licences import may_redistribute, text_hash
-from winnow.records import Stage, Stored, to_json
+from winnow.records import BORING_SELECTORS, Stage, Stored, to_json
 from winnow.store import read_json, sealed, unsealed, write_atomic
-from winnow.study.arms import Arm
+from winnow.study.arms import Arm, primary_baseline
 from winnow.study.graph import Graph
 from winnow.study.identity import identity, known_study
 from winnow.study_files import REMEDY, StudyFiles, sealed_text
@@ -64,6 +64,7 @@ def write_folder(
             _copy_results(files, stage, done[stage.name], first_seed, graph.seeds)
             if weights:
                 _copy_checkpoints(files, stage, done[stage.name], first_seed)
+    baseline = primary_baseline(recipe, graph.arms)
     settings = {
         "name": recipe.name,
         "identity": identity(recipe),
@@ -71,9 +72,10 @@ def write_folder(
         "first_seed": first_seed,
         "base_path": _copy_base(files, recipe, done) if weights else None,
         "method": recipe.training.method,
-        "arms": known.get("arms", {}) | {arm.name: _facts(arm) for arm in graph.arms},
+        "arms": known.get("arms", {}) | arms_facts(graph),
         "added_arms": [arm.name for arm in graph.arms if arm.is_added],
-        "controls": {arm.name: arm.of for arm in graph.arms if arm.of is not None},
+        "controls": {arm.name: arm.control_of for arm in graph.arms if arm.control_of is not None},
+        "baseline": baseline.name if baseline else recipe.study.primary.baseline,
         "not_affordable": dict(not_affordable),
         "unavailable": dict(unavailable or {}),
         "machine": recipe.machine.model_dump(mode="json") | {"cpu": _processor(), "system": platform.platform()},
@@ -83,9 +85,27 @@ def write_folder(
     files.finish(settings)
 
 
-def _facts(arm: Arm) -> dict[str, Any]:
-    """What findings have to know of an arm, whether it has a selection or a run yet or not."""
-    return {"selector": arm.selector, "fraction": arm.fraction, "control_of": arm.of, "is_added": arm.is_added}
+def arms_facts(graph: Graph) -> dict[str, dict[str, Any]]:
+    """By arm, what study.json says of it."""
+    return {arm.name: _facts(arm, len(graph.selections) > 1) for arm in graph.arms}
+
+
+def _facts(arm: Arm, has_selections: bool) -> dict[str, Any]:
+    """What findings have to know of an arm, whether it has a selection or a run yet or not.
+
+    A full pool or random rows are a control where the study has several selections; else all arms train on the same.
+    """
+    chosen = arm.selection
+    return {
+        "selector": chosen.selector, "fraction": chosen.fraction, "control_of": arm.control_of,
+        "is_added": arm.is_added, "selection": chosen.name, "factors": dict(arm.factors),
+        "settings": dict(arm.settings),
+        "is_control": has_selections and (chosen.of is not None or chosen.selector in BORING_SELECTORS),
+        "options": {
+            "options": dict(chosen.options), "target": chosen.target, "representation": chosen.representation,
+            "score": chosen.score,
+        },
+    }  # fmt: skip
 
 
 def run_name(arm: str, seed: int, first_seed: int) -> str:

@@ -18,10 +18,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from winnow.analysis.arms import BORING_SELECTORS
+from winnow.analysis.arms import declared_facts
 from winnow.analysis.find import find
 from winnow.errors import ArtifactError, WinnowError
-from winnow.findings import ArmFacts, Curve, Findings
+from winnow.findings import Curve, Findings
 from winnow.ledger import dollars, total
 from winnow.pipeline import checked, selector_traits, store_beside
 from winnow.recipe import Recipe
@@ -30,7 +30,6 @@ from winnow.records import Cost, Stored
 from winnow.report.page import Live, html_page
 from winnow.report.write import study_page
 from winnow.store import hash_json
-from winnow.study.arms import Arm
 from winnow.study.folder import RUNNING, write_folder
 from winnow.study.graph import Graph, expand
 from winnow.study.identity import known_study
@@ -139,14 +138,8 @@ def with_running(findings: Findings, seen: Look) -> Findings:
         if stage.arm is None or stage.seed is None or not tally.evaluations:
             continue
         curves.append(curve_of(stage.arm, stage.seed, tally))
-        arms.setdefault(stage.arm, facts_of(next(arm for arm in seen.graph.arms if arm.name == stage.arm)))
+        arms.setdefault(stage.arm, declared_facts(stage.arm, findings.settings["arms"][stage.arm]))
     return replace(findings, curves=tuple(curves), arms=tuple(arms.values()))
-
-
-def facts_of(arm: Arm) -> ArmFacts:
-    """An arm without a finished run."""
-    is_control = arm.of is not None or arm.selector in BORING_SELECTORS
-    return ArmFacts(arm.name, arm.selector, arm.fraction, arm.of, is_control=is_control, seeds=())
 
 
 def curve_of(arm: str, seed: int, tally: Tally) -> Curve:

@@ -1,6 +1,6 @@
 """What is wrong with the objectives that a recipe asks for, as far as they themselves tell."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from winnow.errors import MistakesError, RecipeError
 from winnow.recipe import Recipe, TrainingRecipe
@@ -11,19 +11,19 @@ START = "start"
 """The role of the model that a run starts from, the one that it can be asked to look at."""
 
 
-def objective_mistakes(recipe: Recipe) -> list[str]:
+def objective_mistakes(recipe: Recipe, arms: Sequence[TrainingRecipe]) -> list[str]:
     """A line for each mistake: names, options, data that an objective does not take, models that a run does not have.
 
-    And a sweep over rates where nothing is trained.
+    `arms` are the trainings of all arms. Tells, too, of a sweep over rates where no arm is trained.
     """
-    found = [*_of("training", recipe.training, has="pool")]
+    found = [mistake for training in arms for mistake in _of("training", training, has="pool")]
     for stage in recipe.stages:
         found += _of(f"stage {stage.name!r}: training", stage.training, has="pool")
     if recipe.base.pretrain is not None:
         found += _of("base.pretrain.training", recipe.base.pretrain.training, has="corpus")
-    if recipe.training.method == "none" and recipe.study.sweep is not None:
+    if recipe.study.sweep is not None and all(training.method == "none" for training in arms):
         found.append("study.sweep tries learning rates, and training.method is none: it has none; remove study.sweep")
-    return found
+    return list(dict.fromkeys(found))
 
 
 def _of(place: str, training: TrainingRecipe, *, has: Data) -> Iterator[str]:
