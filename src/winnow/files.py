@@ -10,6 +10,7 @@ import shutil
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 PROBE_BYTES = 1 << 20
@@ -98,6 +99,15 @@ def link(source: Path, target: Path) -> bool:
     with suppress(OSError):  # somebody else's file
         target.chmod(stat.S_IMODE(target.stat().st_mode) & ~WRITABLE)
     return True
+
+
+def link_tree(source: Path, target: Path) -> None:
+    """Give the files of a folder second names below another one; copies where the file system has no such names."""
+    for path in (path for path in sorted(source.rglob("*")) if path.is_file()):
+        place = target / path.relative_to(source)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if not link(path, place):
+            write(place, partial(shutil.copyfile, path))
 
 
 def remove(path: Path) -> None:
