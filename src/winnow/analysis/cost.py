@@ -8,7 +8,8 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from winnow.analysis.study_folder import Evaluation, StageRecord, Study
+from winnow.analysis.study_folder import Study
+from winnow.analysis.study_records import Evaluation, StageRecord
 from winnow.ledger import CHARGED_METERS, SELECTION_METERS, dollars, metered, total
 from winnow.records import Cost
 

@@ -8,11 +8,13 @@ from winnow.analysis.arms import has_equal_budget, peer
 from winnow.analysis.cost import amount, arm_charge, evaluation_cost, scaled, selection_charge, sweep_charge
 from winnow.analysis.frontier import PATIENCE, baseline_level, break_even_runs, cost_to_quality, early_stop
 from winnow.analysis.savings import Point, saved
-from winnow.analysis.study_folder import CHECKPOINTS, Run, Study
+from winnow.analysis.study_folder import Study
+from winnow.analysis.study_records import Run
 from winnow.analysis.tables import with_bounds
 from winnow.findings import ArmFacts, Table, budget_text
 from winnow.ledger import CHARGED_METERS, dollars, metered, total
 from winnow.records import Cost
+from winnow.study_files import CHECKPOINTS
 
 Row = dict[str, Any]
 EXA = 1e18

@@ -12,7 +12,8 @@ from winnow.analysis.cost import AXES
 from winnow.analysis.crossover import crossover_tables
 from winnow.analysis.delayed_gain import delayed_gains
 from winnow.analysis.limitations import limitations
-from winnow.analysis.study_folder import Run, Study, load
+from winnow.analysis.study_folder import Study, load
+from winnow.analysis.study_records import Run
 from winnow.analysis.sweeps import sweep_table
 from winnow.analysis.verdict import judge
 from winnow.findings import Curve, DataSource, Findings

@@ -90,7 +90,7 @@ def train_as(ranks: Ranks, part: TrainPart, inputs: Mapping[str, Stored], contex
 
     def save(folder: Path) -> None:
         if part.training.method == "none" and loading.has_whole_model(inputs["start"]):
-            files.link(inputs["start"].folder / "last", folder)
+            files.link_tree(inputs["start"].folder / "last", folder)
             return
         left = ranks.saved(model) if part.leaves == "adapter" else loading.merged(ranks.saved(model))
         files.write(folder, lambda place: loading.save_model(left, place, tokenizer, base_name))
