@@ -28,7 +28,7 @@ def fingerprint_of(stage: Stage, inputs: Mapping[str, Stored]) -> str:
 
 
 def _ways(stage: Stage) -> dict[str, int]:
-    """How the adapter of a run that leaves a whole model is merged; how a branch decays, and is charged for its trunk."""
+    """How the adapter of a run that leaves a whole model is merged; how a branch decays, and what it is charged for."""
     part = stage.part
     if not isinstance(part, TrainPart):
         return {}
