@@ -10,7 +10,6 @@ import shutil
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
 from pathlib import Path
 
 PROBE_BYTES = 1 << 20
@@ -102,12 +101,13 @@ def link(source: Path, target: Path) -> bool:
 
 
 def link_tree(source: Path, target: Path) -> None:
-    """Give the files of a folder second names below another one; copies where the file system has no such names."""
-    for path in (path for path in sorted(source.rglob("*")) if path.is_file()):
+    """Give all files of a folder a second name below another one; copies where the file system has no such names."""
+    for path in sorted(each for each in source.rglob("*") if each.is_file()):
         place = target / path.relative_to(source)
         place.parent.mkdir(parents=True, exist_ok=True)
-        if not link(path, place):
-            write(place, partial(shutil.copyfile, path))
+        with _named(place):
+            if not link(path, place):
+                shutil.copyfile(path, place)
 
 
 def remove(path: Path) -> None:

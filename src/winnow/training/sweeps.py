@@ -145,8 +145,7 @@ def choose_rate(part: SweepPart, inputs: Mapping[str, Stored], context: Context)
     costs = {meter: total(each.costs[meter] for each in tried) for meter in (tried[0].costs if tried else ())}
     return Outcome(
         outputs=(CHOSEN,), logs=(BEYOND,) if tried else (), costs=costs,
-        numbers=rate_alone | {"of": part.of, "trials": told},
-        wasted=total(each.wasted for each in tried),
+        numbers=rate_alone | {"trials": told, "of": part.of}, wasted=total(each.wasted for each in tried),
     )  # fmt: skip
 
 
