@@ -11,6 +11,7 @@ from winnow.analysis.contamination import contamination_tables
 from winnow.analysis.cost import AXES
 from winnow.analysis.crossover import crossover_tables
 from winnow.analysis.delayed_gain import delayed_gains
+from winnow.analysis.factors import factors_of, with_factors
 from winnow.analysis.limitations import limitations
 from winnow.analysis.study_folder import Run, Study, load
 from winnow.analysis.sweeps import sweep_table
@@ -27,7 +28,7 @@ def find(folder: str | Path) -> Findings:
 def findings_of(study: Study) -> Findings:
     """All findings of a study. Raises ArtifactError where its recipe asks for what its records do not have."""
     arms, baseline, verdict, gains = arm_facts(study), savings_baseline(study), judge(study), delayed_gains(study)
-    clean = evaluation_clean(study, arms)
+    clean, factors = evaluation_clean(study, arms), factors_of(study, arms)
     made = (
         cost_tables.savings(study, arms, baseline),
         tables.comparisons(verdict.ranking),
@@ -46,7 +47,7 @@ def findings_of(study: Study) -> Findings:
         *contamination_tables(study),
         *benchmark_tables(study, arms),
     )
-    named = {table.name: table for table in made}
+    named = {table.name: with_factors(table, arms, factors) for table in made}
     forgot = forgetting_sentence(named["forgetting"], verdict.primary.arm) if "forgetting" in named else None
     return Findings(
         recipe=study.recipe,
@@ -59,6 +60,7 @@ def findings_of(study: Study) -> Findings:
         delayed_gains=gains,
         limitations=limitations(study, arms, gains),
         sources=data_sources(study.recipe),
+        factors=factors,
     )
 
 
