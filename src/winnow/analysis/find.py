@@ -11,6 +11,7 @@ from winnow.analysis.contamination import contamination_tables
 from winnow.analysis.cost import AXES
 from winnow.analysis.crossover import crossover_tables
 from winnow.analysis.delayed_gain import delayed_gains
+from winnow.analysis.effects import effects
 from winnow.analysis.factors import factors_of, with_factors
 from winnow.analysis.limitations import limitations
 from winnow.analysis.study_folder import Run, Study, load
@@ -46,6 +47,7 @@ def findings_of(study: Study) -> Findings:
         cost_tables.ledger_stages(study),
         *contamination_tables(study),
         *benchmark_tables(study, arms),
+        *([make(study, arms, factors) for make in (effects,)] if factors else []),
     )
     named = {table.name: with_factors(table, arms, factors) for table in made}
     forgot = forgetting_sentence(named["forgetting"], verdict.primary.arm) if "forgetting" in named else None
