@@ -13,6 +13,7 @@ from winnow.analysis.crossover import crossover_tables
 from winnow.analysis.delayed_gain import delayed_gains
 from winnow.analysis.effects import effects
 from winnow.analysis.factors import factors_of, with_factors
+from winnow.analysis.grid import grid
 from winnow.analysis.limitations import limitations
 from winnow.analysis.study_folder import Run, Study, load
 from winnow.analysis.sweeps import sweep_table
@@ -47,7 +48,7 @@ def findings_of(study: Study) -> Findings:
         cost_tables.ledger_stages(study),
         *contamination_tables(study),
         *benchmark_tables(study, arms),
-        *([make(study, arms, factors) for make in (effects,)] if factors else []),
+        *([make(study, arms, factors) for make in (effects, grid)] if factors else []),
     )
     named = {table.name: with_factors(table, arms, factors) for table in made}
     forgot = forgetting_sentence(named["forgetting"], verdict.primary.arm) if "forgetting" in named else None
