@@ -15,6 +15,7 @@ from winnow.analysis.effects import effects
 from winnow.analysis.factors import factors_of, with_factors
 from winnow.analysis.grid import grid
 from winnow.analysis.limitations import limitations
+from winnow.analysis.pareto import pareto
 from winnow.analysis.study_folder import Run, Study, load
 from winnow.analysis.sweeps import sweep_table
 from winnow.analysis.verdict import judge
@@ -48,7 +49,7 @@ def findings_of(study: Study) -> Findings:
         cost_tables.ledger_stages(study),
         *contamination_tables(study),
         *benchmark_tables(study, arms),
-        *([make(study, arms, factors) for make in (effects, grid)] if factors else []),
+        *([make(study, arms, factors) for make in (effects, grid, pareto)] if factors else []),
     )
     named = {table.name: with_factors(table, arms, factors) for table in made}
     forgot = forgetting_sentence(named["forgetting"], verdict.primary.arm) if "forgetting" in named else None
