@@ -17,6 +17,8 @@ INPUTS = {
                     "selection_exaflops", "selection_dollars", "visits_ratio", "dollars_ratio"),
     "adapters": ("trainable_parameters",),
     "comparisons": ("baseline", "corrected_for"),
+    "effects": ("corrected_for",),
+    "pareto": ("corrected_for",),
     "ledger_stages": ("kind", "arm", "seed"),
     "selections": ("fraction", "pool_mean_tokens"),
 }  # fmt: skip
