@@ -81,6 +81,22 @@ def rename(source: Path, target: Path) -> None:
     source.replace(target)
 
 
+def link(source: Path, target: Path) -> None:
+    """Give the files of a folder a second name below another one; copies where the file system has no such names."""
+    for path in sorted(source.rglob("*")):
+        place = target / path.relative_to(source)
+        if path.is_dir():
+            continue
+        with _named(place):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                place.hardlink_to(path)
+            except FileExistsError:
+                raise
+            except OSError:
+                shutil.copyfile(path, place)
+
+
 def remove(path: Path) -> None:
     """Remove a file, or a folder with all that is in it; nothing where there is none."""
     if path.is_dir() and not path.is_symlink():

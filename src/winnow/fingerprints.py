@@ -24,16 +24,16 @@ def fingerprint_of(stage: Stage, inputs: Mapping[str, Stored], version: int) -> 
             "inputs": {role: stored.artifact.digest for role, stored in inputs.items()},
             "data": _data_digests(stage.part),
             "device": _device() if stage.kind in ON_DEVICE else None,
-            **_merges(stage, inputs),
+            **_merges(stage),
         }
     )[:24]
 
 
-def _merges(stage: Stage, inputs: Mapping[str, Stored]) -> dict[str, int]:
-    """How the adapter of a run that is no arm's is merged into the whole model that it leaves."""
+def _merges(stage: Stage) -> dict[str, int]:
+    """How the adapter of a run that leaves a whole model is merged into it."""
     part = stage.part
-    is_adapter = isinstance(part, TrainPart) and part.training.method == "lora"
-    return {"merges": 2} if is_adapter and "selection" not in inputs else {}
+    merges = isinstance(part, TrainPart) and part.training.method == "lora" and part.leaves == "model"
+    return {"merges": 2} if merges else {}
 
 
 def _data_digests(part: Frozen) -> dict[str, Any]:

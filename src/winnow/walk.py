@@ -216,7 +216,7 @@ class ProbeMaker:
 
 def _probe_maker(stage: Stage, recipe: Recipe, inputs: Mapping[str, Stored], walk: Walk) -> ProbeMaker | None:
     """On its validation split and samples of the evaluation sets; a trial on the split alone."""
-    if stage.kind == "trial":
+    if stage.kind in ("trial", "sweep"):  # a sweep may try rates beyond its grid
         return ProbeMaker(recipe.evaluation, inputs, None)
     if stage.kind != "train" or stage.arm is None:
         return None

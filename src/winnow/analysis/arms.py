@@ -6,6 +6,7 @@ from typing import Any
 
 from winnow.analysis.study_folder import Study
 from winnow.findings import ArmFacts
+from winnow.recipe import BudgetRecipe
 from winnow.records import BORING_SELECTORS
 
 FULL = "full"
@@ -50,7 +51,12 @@ def declared_facts(name: str, declared: Mapping[str, Any], seeds: Sequence[int] 
 def _facts(study: Study, name: str, reason: str) -> ArmFacts:
     """From what the study folder says of the arm and from its selection."""
     declared = declared_facts(name, study.settings.get("arms", {}).get(name, {}), sorted(study.runs_of(name)), reason)
-    selection = study.selection_of(name)
+    selection, runs = study.selection_of(name), study.runs_of(name)
+    rates = dict.fromkeys(run.learning_rate for run in runs.values() if run.learning_rate is not None)
+    declared = replace(
+        declared, budget=_budget(study, declared), training=next((run.training for run in runs.values()), {}),
+        learning_rates=tuple(rates),
+    )  # fmt: skip
     if selection is None:
         return replace(declared, fraction=1.0 if declared.selector == FULL else None)
     fraction = 1.0 if selection.selector == FULL else selection.fraction
@@ -63,6 +69,39 @@ def _facts(study: Study, name: str, reason: str) -> ArmFacts:
     return replace(
         declared, selector=selection.selector, fraction=fraction, control_of=reference, is_control=is_control
     )
+
+
+def _budget(study: Study, arm: ArmFacts) -> BudgetRecipe:
+    own = {key.removeprefix("budget."): value for key, value in arm.settings.items() if key.startswith("budget.")}
+    return BudgetRecipe.model_validate(own) if own else study.recipe.budget
+
+
+def has_equal_budget(arm: ArmFacts, other: ArmFacts) -> bool:
+    """Whether both may spend the same."""
+    return arm.budget == other.budget
+
+
+def peer(arm: ArmFacts, baseline: ArmFacts, arms: Sequence[ArmFacts]) -> ArmFacts | None:
+    """The arm to compare costs with: the baseline, or what it is at this arm's budget; None where there is none."""
+    if has_equal_budget(arm, baseline):
+        return baseline
+    changed = {factor for factor, level in baseline.factors.items() if arm.factors.get(factor) != level}
+    for factor in changed:
+        found = like(baseline, arms, **{factor: arm.factors[factor]})
+        if found is not None and has_equal_budget(arm, found) and _differ_in_budget_alone(found, baseline):
+            return found
+    return None
+
+
+def _differ_in_budget_alone(one: ArmFacts, other: ArmFacts) -> bool:
+    rest = ({k: v for k, v in each.settings.items() if not k.startswith("budget.")} for each in (one, other))
+    first, second = rest
+    return first == second and one.selector == other.selector and one.fraction == other.fraction
+
+
+def differ_in_selection_alone(one: ArmFacts, other: ArmFacts) -> bool:
+    """Whether only their rows set two arms apart."""
+    return one.settings == other.settings
 
 
 def _reference(study: Study, name: str) -> str | None:

@@ -61,7 +61,7 @@ def sweep_charge(study: Study, arm: str) -> Charge:
     """What the trials cost that the arm's learning rate was chosen from; nothing where the recipe gives it."""
     sweep = sweep_of(study, arm)
     below = stages_below(study, sweep.artifact.name) if sweep else ()
-    return _charge(study, [at for at in below if study.stages[at].artifact.kind == "trial"], CHARGED_METERS)
+    return _charge(study, [at for at in below if study.stages[at].artifact.kind in ("trial", "sweep")], CHARGED_METERS)
 
 
 def sweep_of(study: Study, arm: str) -> StageRecord | None:

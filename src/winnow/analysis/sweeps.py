@@ -37,8 +37,11 @@ def trials(study: Study) -> Iterator[Trial]:
         arm, chosen = sweep.artifact.name.removeprefix("sweep."), sweep.artifact.numbers["learning_rate"]
         for told in sweep.artifact.numbers["trials"]:
             rate = told["learning_rate"]
-            trial = study.stages[sweep.inputs_by_name[f"trial.{rate}"]].artifact
-            steps, cost = trial.numbers["steps"], metered(trial, ("train",))
+            if told.get("is_beyond"):
+                steps, cost = told["steps"], Cost(**told["cost"])
+            else:
+                trial = study.stages[sweep.inputs_by_name[f"trial.{rate}"]].artifact
+                steps, cost = trial.numbers["steps"], metered(trial, ("train",))
             yield Trial(arm, asked.seed, rate, told["loss"], told["is_stable"], rate == chosen, steps, cost)
 
 
@@ -54,7 +57,10 @@ def sweep_table(study: Study) -> Table:
         }
         for trial in trials(study)
     )  # fmt: skip
-    data = "this arm's data, for all arms" if asked is not None and asked.per == "study" else "its own data"
+    per = asked.per if asked is not None else "arm"
+    data = {"arm": "its own data", "study": "this arm's data, for all arms"}.get(
+        per, f"this arm's data, for all arms of its {per}"
+    )
     note = (
         f"Trials on {data}, judged on validation; evaluation sets are not looked at. Charged to the arm, beside its "
         "budget. Stable: all losses are numbers, and validation never got worse than at the start, overfitting aside."

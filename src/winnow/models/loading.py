@@ -52,6 +52,11 @@ def load_model(stored: Stored, checkpoint: str = "last") -> Any:
     return fuse_activations(_load(stored, checkpoint)).to(best_device()).eval()
 
 
+def has_whole_model(stored: Stored) -> bool:
+    """Whether an artifact holds a model, not an adapter nor where a model is."""
+    return (stored.folder / "last" / "config.json").is_file()
+
+
 def _load(stored: Stored, checkpoint: str) -> Any:
     reference = stored.folder / MODEL_REFERENCE
     if reference.is_file():

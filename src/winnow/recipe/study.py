@@ -40,6 +40,9 @@ class SweepRecipe(Frozen):
     """Among the stable rates: the one with the lowest validation loss, or the highest (Biderman et al. 2024)."""
     budget_fraction: Fraction = 0.25
     """Length of a trial over that of the arm's run. Trials are charged to the arm beside its budget, not out of it."""
+    edge: Annotated[Literal["flag", "extend"], ADDED] = "flag"
+    """A best rate at an end of the grid: `flag` says so; `extend` tries the next rate beyond it, by the grid's own step
+    there, twice at most."""
     seed: Seed = 0
     """Seed of the trials, one of `study.seeds`: their rows are the ones that this seed selects."""
 

@@ -88,8 +88,14 @@ def sweep_stages(recipe: Recipe, arm: Arm, arms: list[Arm], run: Stage) -> list[
         f"trial.{rate}": Stage(f"trial.{arm.name}.{rate}", "trial", _trial(run.part, sweep, rate), inputs, owner)
         for rate in sweep.learning_rate
     }
-    part = SweepPart(of=arm.name, choose=sweep.choose, checkpoint=recipe.study.primary.checkpoint)
-    chosen = Stage(f"sweep.{arm.name}", "sweep", part, {role: each.name for role, each in trials.items()}, owner)
+    part = SweepPart(
+        of=arm.name, choose=sweep.choose, checkpoint=recipe.study.primary.checkpoint,
+        beyond=_trial(run.part, sweep, sweep.learning_rate[0]) if sweep.edge == "extend" else None,
+    )  # fmt: skip
+    beyond = inputs if sweep.edge == "extend" else {}
+    chosen = Stage(
+        f"sweep.{arm.name}", "sweep", part, {role: each.name for role, each in trials.items()} | beyond, owner
+    )
     return [*trials.values(), chosen]
 
 
