@@ -250,11 +250,6 @@ class Findings:
         """The budget of every arm, or all of them where arms have different ones."""
         return budget_text(self.arms) if self.arms else self.recipe.budget.text
 
-    @property
-    def factors(self) -> tuple[str, ...]:
-        """What arms differ in beside their selection."""
-        return tuple(self.recipe.vary)
-
 
 @dataclass(frozen=True, slots=True)
 class GivenCurve:

@@ -1,5 +1,7 @@
 """Figures and page of studies whose arms differ in factors."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from varied_factory import ADAPTERS, RATES, SMALL, write_varied
@@ -53,6 +55,15 @@ def test_the_grid_is_drawn_with_its_best_cell(findings):
     drawing = svg(drawn_figures(findings, ["grid"])["grid"])
     assert "★ 0.9" in drawing and "not shown to be worse" in drawing and "0.0003" in drawing
     assert "pareto" not in drawn_figures(findings, ["pareto"])  # all arms cost the same
+
+
+def test_arms_of_unequal_cost_are_points_and_the_front_a_line(few):
+    """The mark of a level stands for its dash."""
+    table = few.tables["pareto"]
+    rows = tuple(row | {"exaflops": row["exaflops"] * (1 + place)} for place, row in enumerate(table.rows))
+    drawn = drawn_figures(replace(few, tables={**few.tables, "pareto": replace(table, rows=rows)}), ["pareto"])
+    drawing = svg(drawn["pareto"])
+    assert all(arm.name in drawing for arm in few.arms) and "exaFLOPs" in drawing
 
 
 def test_numbers_stand_on_a_log_axis_and_a_diverged_cell_hides_nothing():
