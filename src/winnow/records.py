@@ -8,6 +8,7 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -22,7 +23,7 @@ ZERO_SHOT = "zero_shot"
 
 def to_json(record: Any) -> dict[str, Any]:
     """The record as plain JSON values."""
-    return TypeAdapter(type(record)).dump_python(record, mode="json")
+    return _adapter(type(record)).dump_python(record, mode="json")
 
 
 def from_json(kind: type[Record], tree: Any, *, is_exact: bool = False) -> Record:
@@ -30,7 +31,14 @@ def from_json(kind: type[Record], tree: Any, *, is_exact: bool = False) -> Recor
 
     Raises pydantic's ValidationError where they do not fit.
     """
-    return TypeAdapter(kind).validate_python(tree, extra="forbid" if is_exact else None)
+    found: Record = _adapter(kind).validate_python(tree, extra="forbid" if is_exact else None)
+    return found
+
+
+@cache
+def _adapter(kind: type) -> TypeAdapter[Any]:
+    """What reads and writes records of a kind; to build one costs more than to read most records."""
+    return TypeAdapter(kind)
 
 
 @dataclass(frozen=True, slots=True)

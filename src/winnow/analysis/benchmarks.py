@@ -167,6 +167,17 @@ def _forgotten(study: Study, arm: str, *, num_arms: int) -> Row | None:
     }  # fmt: skip
 
 
+def forgotten_by_seed(study: Study, arm: str) -> dict[int, float]:
+    """What each seed of an arm lost of the average over the tasks, a share; none where that was not measured."""
+    asked = study.recipe.evaluation.benchmarks
+    found = (
+        [(asked_of(study, ZERO_SHOT, task), asked_of(study, arm, task)) for task in asked.forgetting] if asked else []
+    )
+    pairs = [(base[0], tuned) for base, tuned in found if base and tuned]
+    seeds = set.intersection(*(set(tuned) for _, tuned in pairs)) if pairs else set()
+    return {seed: fmean(_primary(base) - _primary(tuned[seed]) for base, tuned in pairs) for seed in sorted(seeds)}
+
+
 PART_FIELDS = "values", "sets", "ids"
 
 

@@ -19,6 +19,8 @@ FIGURES = {
     "exact_match_curves": "Exact match over the steps, on a sample of each set; dotted: a constant answer.",
     "loss_against_cost": "Validation loss over training cost, without selection; dotted: the baseline's best level.",
     "crossover": "Loss over all FLOPs, selection included, and who wins. Grey: arms that never lead.",
+    "grid": "Mean of each cell; star: best; frames: cells not shown to be worse. Lines are interpolated between cells.",
+    "pareto": "Each arm in two measures; filled and joined: no other arm has better means in both.",
     "final_loss": "Loss over whole evaluation sets at the best and the last checkpoint.",
     "composition": "Where the examples come from.",
 }
@@ -118,7 +120,8 @@ def context_of(findings: Findings) -> dict[str, Any]:
         "has_one_start": len({training.start for _, training in trainings}) == 1,
         "is_all_adapters": all(training.method == "lora" for _, training in trainings),
         "example_path": KINDS["train"].weights.format(run=example, checkpoint=kept[0]) if kept else None,
-        "base_path": findings.settings.get("base_path", "base"),
+        "base_path": findings.settings.get("base_paths", {}).get(example, findings.settings.get("base_path", "base")),
+        "base_paths": findings.settings.get("base_paths", {}),
         "recipe_yaml": yaml_text(masked_tree(recipe.model_dump(mode="json", exclude_defaults=True))),
         "environment": findings.settings.get("environment", {}),
         "machine": findings.settings.get("machine", {}),
