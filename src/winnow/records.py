@@ -17,6 +17,8 @@ from pydantic import TypeAdapter
 from winnow.recipe import Frozen
 
 Record = TypeVar("Record")
+ZERO_SHOT = "zero_shot"
+"""Name of the untrained model among arms and runs."""
 
 
 def to_json(record: Any) -> dict[str, Any]:
@@ -74,6 +76,16 @@ class Stage:
     """Role -> name of the stage that gives it."""
     arm: str | None = None
     seed: int | None = None
+
+    @property
+    def owner(self) -> str | None:
+        """Whose it is: its arm, or the untrained model where it scores that; null where it is the study's."""
+        return self.arm or (ZERO_SHOT if "run" in self.inputs else None)
+
+    @property
+    def whose(self) -> str | None:
+        """Its owner, with the seed where it is one seed's."""
+        return self.owner if self.seed is None else f"{self.owner}.s{self.seed}"
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,6 @@ def test_what_a_run_leaves_is_told_where_it_matters():
     def both(method):
         plain = TrainPart(objective="sft", training={"method": method}, global_batch_size=8, budget={"examples": 1})
         leaving = [plain.model_copy(update={"leaves": leaves}) for leaves in ("model", "adapter")]
-        return {fingerprint_of(Stage("run", "train", part), {}, 1) for part in leaving}
+        return {fingerprint_of(Stage("run", "train", part), {}) for part in leaving}
 
     assert (len(both("lora")), len(both("full"))) == (2, 1)

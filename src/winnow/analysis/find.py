@@ -16,7 +16,8 @@ from winnow.analysis.factors import factors_of, with_factors
 from winnow.analysis.grid import grid
 from winnow.analysis.limitations import limitations
 from winnow.analysis.pareto import pareto
-from winnow.analysis.study_folder import Run, Study, load
+from winnow.analysis.study_folder import Study, load
+from winnow.analysis.study_records import Run
 from winnow.analysis.sweeps import sweep_table
 from winnow.analysis.verdict import judge
 from winnow.findings import Curve, DataSource, Findings
