@@ -106,7 +106,8 @@ def _clock() -> str:
         f"{{% macro {CLOCK}(format) %}}{{% set told = {told!r} %}}"
         "{% for part in format.replace('%%', '\\x00').split('%') %}"
         "{% if loop.first %}{{ part|replace('\\x00', '%') }}"
-        f"{looked_up}{{% else %}}{{{{ '%' ~ part|replace('\\x00', '%') }}}}{{% endif %}}{{% endfor %}}{{% endmacro %}}\n"
+        f"{looked_up}{{% else %}}{{{{ '%' ~ part|replace('\\x00', '%') }}}}"
+        "{% endif %}{% endfor %}{% endmacro %}\n"
     )
 
 
