@@ -337,11 +337,8 @@ assert set(winnow.__all__) <= set(dir(winnow))
 """
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("first", [
-    pytest.param("winnow", marks=pytest.mark.long), "winnow.report",
-    pytest.param("winnow.report.write", marks=pytest.mark.long),
-])  # fmt: skip
+@pytest.mark.long
+@pytest.mark.parametrize("first", ["winnow", "winnow.report", "winnow.report.write"])
 def test_public_names_stay_what_they_are_after_every_import(first):
     subprocess.run([sys.executable, "-c", ALL_THE_SAME.format(first=first)], check=True)
 

@@ -9,7 +9,7 @@ import shutil
 import pytest
 from study_factory import EFFECTS, HIDDEN, write_items, write_study
 
-from tests_support import ROOT
+from tests_support import ROOT, copy_store
 from winnow.pipeline import report, report_together
 from winnow.report.tables import INPUTS
 from winnow.store import read_json
@@ -295,7 +295,7 @@ def test_several_studies_work_side_by_side(opened, study, tmp_path):
 
 def test_the_live_page_takes_over_what_is_new_and_keeps_choices(browser, finished_study, tmp_path):
     root = tmp_path / "runs"
-    shutil.copytree(finished_study.parent / ".store", root / ".store")
+    copy_store(finished_study, root)
     (root / "s").mkdir()
     shutil.copy(finished_study / "recipe.yaml", root / "s")
     stages = {each["name"]: each["fingerprint"] for each in read_json(finished_study / "records" / "stages.json")}

@@ -85,8 +85,8 @@ def test_shards_made_backwards_give_the_same_bits(tmp_path, kind):
 def test_shards_made_by_two_processes_give_the_same_bits(tmp_path):
     _, alone = run(tmp_path / "a", STATES)
     (tmp_path / "b").mkdir()
-    spawn = multiprocessing.get_context("spawn")
-    both = [spawn.Process(target=make_some, args=(tmp_path, tmp_path / "b", STATES, i)) for i in range(2)]
+    fork = multiprocessing.get_context("fork")  # so that torch is imported once
+    both = [fork.Process(target=make_some, args=(tmp_path, tmp_path / "b", STATES, i)) for i in range(2)]
     for each in both:
         each.start()
     for each in both:

@@ -23,6 +23,7 @@ from winnow.parts import ModelPart, TrainPart
 from winnow.recipe import BudgetRecipe, EvaluationRecipe, LoraRecipe, ProblemsRecipe, SourceRecipe, TrainingRecipe
 from winnow.records import Context, Cost, Silent
 from winnow.store import read_json
+from winnow.training import launching
 from winnow.training.calibration import measure_speed
 from winnow.training.pointing import point_at_model
 from winnow.training.stages import train_model
@@ -211,10 +212,14 @@ class Seen(list):
         self.append((done, total))
 
 
-@pytest.mark.parametrize("sharding", [pytest.param("none", marks=pytest.mark.long), "full"])
+@pytest.mark.parametrize(
+    ("sharding", "method"),
+    [("full", "fork"), *(pytest.param(each, "spawn", marks=pytest.mark.long) for each in ("none", "full"))],
+)
 @pytest.mark.slow
-def test_two_devices_leave_what_one_leaves(tmp_path, inputs, sharding):
-    """Two processes in their own right, with the probe of a real run on the way."""
+def test_two_devices_leave_what_one_leaves(tmp_path, inputs, sharding, method, monkeypatch):
+    """With the probe of a real run on the way; spawned, as users have them, two processes in their own right."""
+    monkeypatch.setattr(launching, "START_METHOD", method)
     pq.write_table(pq.read_table(inputs["data"].folder / "train.parquet"), inputs["data"].folder / "validation.parquet")
     training = LORA.model_copy(update={"precision": "float64", "lora": LoraRecipe(r=2, lora_dropout=0.0)})
     left = {}
