@@ -27,7 +27,7 @@ KINDS = {
     "corpus": ("winnow.pool.stages", "make_corpus", 3),
     "tokenizer": ("winnow.pool.stages", "make_tokenizer", 1),
     "hygiene": ("winnow.pool.hygiene.stage", "make_hygiene", 2),
-    "pool": ("winnow.pool.stages", "make_pool", 5),
+    "pool": ("winnow.pool.stages", "make_pool", 6),
     "rows": ("winnow.pool.rows", "make_rows_pool", 3),
     "model": ("winnow.training.pointing", "point_at_model", 3),
     "represent": ("winnow.selection.represent", "represent", 4),

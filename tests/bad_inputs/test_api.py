@@ -304,6 +304,7 @@ def test_a_comparison_is_written_into_a_folder(folder):
     assert_refuses(lambda: winnow.compare(RUNS, baseline="full").write(folder), "folder is ", FOLDER)
 
 
+@pytest.mark.slow
 def test_a_recipe_is_taken_as_path_as_keys_and_as_itself(tmp_path):
     recipe = winnow.load_recipe(SMALLEST)
     assert [as_recipe(each) for each in (recipe, str(SMALLEST), SMALLEST, recipe.model_dump())] == [recipe] * 4

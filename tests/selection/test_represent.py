@@ -70,6 +70,7 @@ def test_every_kind_leaves_a_row_per_example_in_the_pools_order(tmp_path, kind):
 
 
 @pytest.mark.parametrize("kind", ["hidden_states", "gradients", "ngrams"])
+@pytest.mark.slow
 def test_shards_made_backwards_give_the_same_bits(tmp_path, kind):
     _, straight = run(tmp_path / "a", RECIPES[kind])
     (tmp_path / "b").mkdir()

@@ -197,6 +197,7 @@ def test_a_killed_rank_ends_the_attempt_and_the_next_one_ends_in_the_same_bits(
     assert counts(tallies) == counts(tally) and wasted.tokens > 0
 
 
+@pytest.mark.slow
 def test_dropout_does_not_depend_on_who_trains_on_a_micro_batch(make_job, in_ranks):
     options = DROPOUT_LORA | FLOAT64
     two = in_ranks(lambda: make_job(("visits", 16), micro=2, **options))[0]

@@ -134,6 +134,7 @@ def test_the_order_of_a_selection_does_not_change_the_run(train, inputs):
     assert weights[0].read_bytes() == weights[1].read_bytes()
 
 
+@pytest.mark.slow
 def test_a_killed_stage_goes_on_to_the_same_files(train):
     class Kill:
         def update(self, done, total, note=""):
@@ -150,6 +151,7 @@ def test_a_killed_stage_goes_on_to_the_same_files(train):
             assert (killed.folder / name / path.name).read_bytes() == path.read_bytes()
 
 
+@pytest.mark.slow
 def test_a_selection_is_paid_out_of_a_budget_that_can_express_it(train):
     budget = {"flops": 2e8}
     _, _, free = train(part_of(budget=budget), name="free")
