@@ -3,14 +3,14 @@
 Shares lie in [0, 1], losses are nats per target token; `winnow.text.printing` knows how numbers look.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from winnow.recipe import Recipe
+from winnow.recipe import BudgetRecipe, Recipe
 
 Kind = Literal["better", "worse", "no difference shown", "too few seeds", "not affordable"]
 
@@ -89,7 +89,9 @@ class Saving:
     level: str = "validation loss"
     """What the level is a level of."""
     includes_selection: bool = False
-    """Costs that others metered hold everything: there is no selection to be netted."""
+    """Nothing to be netted: the arms have one selection, or costs that others metered hold everything."""
+    is_of_selection: bool = True
+    """The two arms differ in their selection alone, so that it is what saved; else it is the arm, with all it sets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,8 @@ class Table:
     title: str
     rows: tuple[dict[str, Any], ...]
     note: str = ""
+    levels: tuple[str, ...] = ()
+    """Columns of factors: people see names and numbers as the recipe has them, and no column that is empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +170,47 @@ class ArmFacts:
     """Finished ones."""
     not_affordable: str = ""
     """Why the budget could not pay for it; empty where it could."""
+    factors: Mapping[str, str] = field(default_factory=dict)
+    """Factor -> its level in this arm; `selection` among them where the study has several."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """What the arm sets of the study's recipe: dotted key -> value."""
+    budget: BudgetRecipe | None = None
+    """What each of its runs may spend."""
+    training: Mapping[str, Any] = field(default_factory=dict)
+    """How its runs trained, as the first one's records say: the recipe's section, with the rate that a sweep chose."""
+    learning_rates: tuple[float, ...] = ()
+    """Peak rates of its runs; several where each seed has its own."""
+
+    @property
+    def selection_factor(self) -> str | None:
+        """Its level of the factor `selection`; None where the study has one selection."""
+        return self.factors.get("selection")
+
+
+def budget_text(arms: Sequence[ArmFacts]) -> str:
+    """The budget of every arm, or all of them where arms have different ones."""
+    budgets = list(dict.fromkeys(arm.budget.text for arm in arms if arm.budget is not None))
+    return budgets[0] if len(budgets) == 1 else f"by arm, {', '.join(budgets)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """Something in which the arms of a study differ, and what it is in each."""
+
+    name: str
+    levels: tuple[str, ...]
+    """Names, in the recipe's order; the first is what effects compare with."""
+    values: tuple[float | str, ...]
+    """The number that each level sets, where all of them set one and the same key to a number; else their names."""
+
+    @property
+    def is_numeric(self) -> bool:
+        """Whether its levels are numbers."""
+        return all(not isinstance(value, str) for value in self.values)
+
+    def value_of(self, level: str | None) -> float | str | None:
+        """What tables show of a level; None where an arm has none."""
+        return None if level is None else self.values[self.levels.index(level)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,11 +237,18 @@ class Findings:
     tables: Mapping[str, Table]
     """By name: savings, evaluation, iso_compute, adapters, composition, comparisons, cost_to_quality_<axis>,
     crossover, crossover_losses, delayed_gain, ledger_arms, ledger_stages; evaluation_clean where the study has a
-    contamination report."""
+    contamination report; effects, grid and pareto where arms differ in factors."""
     curves: tuple[Curve, ...]
     delayed_gains: tuple[DelayedGain, ...]
     limitations: tuple[str, ...]
     sources: tuple[DataSource, ...]
+    factors: tuple[Factor, ...] = ()
+    """In which arms differ; none in a study of selections alone."""
+
+    @property
+    def budget_text(self) -> str:
+        """The budget of every arm, or all of them where arms have different ones."""
+        return budget_text(self.arms) if self.arms else self.recipe.budget.text
 
 
 @dataclass(frozen=True, slots=True)

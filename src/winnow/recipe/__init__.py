@@ -37,10 +37,12 @@ from winnow.recipe.spending import BudgetRecipe, MachineRecipe
 from winnow.recipe.study import PrimaryRecipe, StudyRecipe, SweepRecipe
 from winnow.recipe.trackers import MlflowRecipe, TensorboardRecipe, TrackersRecipe, TrackioRecipe, WandbRecipe
 from winnow.recipe.training import (
+    EACH,
     FULL_TRAINING,
     PRETRAINING,
     BaseRecipe,
     LoraRecipe,
+    ObjectiveRecipe,
     PretrainRecipe,
     StageRecipe,
     TokenizerRecipe,
@@ -49,6 +51,7 @@ from winnow.recipe.training import (
 from winnow.recipe.values import (
     ADDED,
     BUDGET_UNITS,
+    ELSEWHERE,
     HOW,
     LARGEST_SIZES,
     Amount,
@@ -80,6 +83,8 @@ __all__ = [
     "BENCHMARKS",
     "BUDGET_UNITS",
     "DEFAULT_REPRESENTATIONS",
+    "EACH",
+    "ELSEWHERE",
     "FULL_TRAINING",
     "GIVES",
     "HOW",
@@ -119,6 +124,7 @@ __all__ = [
     "Names",
     "NgramsRecipe",
     "Number",
+    "ObjectiveRecipe",
     "PassagesRecipe",
     "Pattern",
     "PlantRecipe",

@@ -22,7 +22,7 @@ def _row(findings: Findings) -> dict[str, Any]:
     rows = findings.tables["ledger_stages"].rows
     return {
         "study": findings.recipe.name,
-        "budget": f"{findings.recipe.budget.amount:g} {findings.recipe.budget.unit.replace('_', ' ')}",
+        "budget": findings.budget_text,
         "arm": primary.arm, "baseline": primary.baseline, "seeds": gain.num if gain else 0, "verdict": verdict.kind,
         "metric": f"{primary.metric.replace('_', ' ')} ({'nats' if factor == 1 else 'points'})",
         **_bounded("gain", gain, factor), **_bounded("net_saving_percent", net, 100),
