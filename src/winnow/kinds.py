@@ -86,7 +86,7 @@ KINDS: dict[str, Kind] = {
             Copied("items.parquet", "records/items/contamination.parquet"),
         ),
     ),
-    "pool": Kind(module="winnow.pool.stages", function="make_pool", version=5),
+    "pool": Kind(module="winnow.pool.stages", function="make_pool", version=6),
     "rows": Kind(module="winnow.pool.rows", function="make_rows_pool", version=3),
     "model": Kind(module="winnow.training.pointing", function="point_at_model", version=3),
     "represent": Kind(
