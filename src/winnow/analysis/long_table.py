@@ -7,6 +7,7 @@ from typing import Any
 
 from winnow.analysis.study_folder import Final, Run, Score, Study
 from winnow.analysis.sweeps import trials
+from winnow.columns import array_of
 from winnow.store import write_atomic
 
 COLUMNS = ("arm", "seed", "step", "split", "source", "metric", "value", "flops", "seconds")
@@ -39,9 +40,9 @@ def write_parquet(study: Study, path: Path) -> None:
 
     types = (pa.string(), pa.int64(), pa.int64(), pa.string(), pa.string(), pa.string(), *([pa.float64()] * 3))
     columns = list(zip(*rows(study), strict=True)) or [()] * len(COLUMNS)
-    arrays = [pa.array(values, kind) for values, kind in zip(columns, types, strict=True)]
+    arrays = [array_of(values, kind) for values, kind in zip(columns, types, strict=True)]
     buffer = io.BytesIO()
-    pq.write_table(pa.table(arrays, names=list(COLUMNS)), buffer, compression="zstd")
+    pq.write_table(pa.Table.from_arrays(arrays, names=list(COLUMNS)), buffer, compression="zstd")
     write_atomic(path, buffer.getvalue())
 
 
