@@ -36,6 +36,7 @@ from winnow.study.selections import selection_mistakes
 from winnow.text.chat_templates import check_template, read_template
 from winnow.trackers.interface import check_installed
 from winnow.trackers.interface import wanted as wanted_trackers
+from winnow.training.objectives.asked import objective_mistakes
 from winnow.walk import missing
 
 CHAT = "chat"
@@ -57,6 +58,7 @@ def mistakes(recipe: Recipe, *, must_exist: bool = True) -> list[str]:
     if not found:
         found += told_by(lambda: expand(recipe, traits)) or _claims(recipe, build_arms(recipe, traits))
     found += [*_sources(recipe), *_names(recipe), *_models(recipe), *_templates(recipe), *_budgets(recipe)]
+    found += objective_mistakes(recipe, [each.training for each in arm_recipes(recipe)])
     found += data_mistakes(recipe, must_exist=must_exist)
     return list(dict.fromkeys(found))
 
@@ -116,8 +118,8 @@ def missing_keys(
 def doubts(recipe: Recipe, *, longest: int) -> list[str]:
     """What a recipe says that has no effect, or will not do for a pool whose longest example has `longest` tokens."""
     training, context, found = recipe.training, _size(_architecture(recipe.base), CONTEXT), []
-    if training.method == "full" and training.lora != TrainingRecipe().lora:
-        found.append("training.lora has no effect: training.method is full")
+    if training.method != "lora" and training.lora != TrainingRecipe().lora:
+        found.append(f"training.lora has no effect: training.method is {training.method}")
     if training.method == "lora" and training.freeze:
         found.append("training.freeze has no effect: training.method lora freezes the whole base")
     if context is not None and longest > context:

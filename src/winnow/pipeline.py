@@ -18,6 +18,7 @@ from filelock import FileLock
 from winnow.credentials import MASK
 from winnow.errors import RecipeError, refused
 from winnow.findings import Findings
+from winnow.kinds import KINDS
 from winnow.mistakes import lacking_here, missing_keys, mistakes
 from winnow.recipe import Recipe
 from winnow.recipe.arguments import AnyPath, FolderPath, Seed, Text, checks_arguments
@@ -33,7 +34,7 @@ from winnow.text.data_warnings import data_warnings
 from winnow.trackers.interface import check_installed
 from winnow.trackers.interface import wanted as wanted_trackers
 from winnow.verbs.track import send_study
-from winnow.walk import KINDS, Walk, Watch, Watching, missing, walk_stages, wanted
+from winnow.walk import Walk, Watch, Watching, missing, walk_stages, wanted
 
 
 @checks_arguments(RecipeError)
@@ -186,7 +187,7 @@ def _report(folder: Path, out: Path) -> Findings:
     study = load(folder)
     findings = findings_of(study)
     write_report(folder, findings, out=out)
-    write_parquet(study, out / "tables" / "long.parquet")
+    write_parquet(study.rows(), out / "tables" / "long.parquet")
     return findings
 
 

@@ -8,6 +8,7 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -16,11 +17,13 @@ from pydantic import TypeAdapter
 from winnow.recipe import Frozen
 
 Record = TypeVar("Record")
+ZERO_SHOT = "zero_shot"
+"""Name of the untrained model among arms and runs."""
 
 
 def to_json(record: Any) -> dict[str, Any]:
     """The record as plain JSON values."""
-    return TypeAdapter(type(record)).dump_python(record, mode="json")
+    return _adapter(type(record)).dump_python(record, mode="json")
 
 
 def from_json(kind: type[Record], tree: Any, *, is_exact: bool = False) -> Record:
@@ -28,7 +31,14 @@ def from_json(kind: type[Record], tree: Any, *, is_exact: bool = False) -> Recor
 
     Raises pydantic's ValidationError where they do not fit.
     """
-    return TypeAdapter(kind).validate_python(tree, extra="forbid" if is_exact else None)
+    found: Record = _adapter(kind).validate_python(tree, extra="forbid" if is_exact else None)
+    return found
+
+
+@cache
+def _adapter(kind: type) -> TypeAdapter[Any]:
+    """What reads and writes records of a kind; to build one costs more than to read most records."""
+    return TypeAdapter(kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +75,16 @@ class Stage:
     """Role -> name of the stage that gives it."""
     arm: str | None = None
     seed: int | None = None
+
+    @property
+    def owner(self) -> str | None:
+        """Whose it is: its arm, or the untrained model where it scores that; null where it is the study's."""
+        return self.arm or (ZERO_SHOT if "run" in self.inputs else None)
+
+    @property
+    def whose(self) -> str | None:
+        """Its owner, with the seed where it is one seed's."""
+        return self.owner if self.seed is None else f"{self.owner}.s{self.seed}"
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from winnow.analysis.clean_items import clean_questions
 from winnow.analysis.items import Parts, interval_of_one_run, interval_over_items
 from winnow.analysis.statistics import mean_interval
-from winnow.analysis.study_folder import ZERO_SHOT, Study
+from winnow.analysis.study_folder import Study
 from winnow.analysis.tables import with_bounds
 from winnow.columns import read_columns
 from winnow.findings import ArmFacts, Estimate, Table
+from winnow.records import ZERO_SHOT
 from winnow.store import read_json
 from winnow.text.printing import fixed
 
@@ -163,6 +164,17 @@ def _forgotten(study: Study, arm: str, *, num_arms: int) -> Row | None:
         "forgetting_points_high": None if estimate.high is None else 100 * estimate.high,
         "verdict": forgetting_verdict(estimate),
     }  # fmt: skip
+
+
+def forgotten_by_seed(study: Study, arm: str) -> dict[int, float]:
+    """What each seed of an arm lost of the average over the tasks, a share; none where that was not measured."""
+    asked = study.recipe.evaluation.benchmarks
+    found = (
+        [(asked_of(study, ZERO_SHOT, task), asked_of(study, arm, task)) for task in asked.forgetting] if asked else []
+    )
+    pairs = [(base[0], tuned) for base, tuned in found if base and tuned]
+    seeds = set.intersection(*(set(tuned) for _, tuned in pairs)) if pairs else set()
+    return {seed: fmean(_primary(base) - _primary(tuned[seed]) for base, tuned in pairs) for seed in sorted(seeds)}
 
 
 PART_FIELDS = "values", "sets", "ids"

@@ -16,7 +16,8 @@ from typing import Any
 from winnow.analysis.cost import selection_charge
 from winnow.analysis.quality import kind_of
 from winnow.analysis.statistics import mean_interval, paired_differences
-from winnow.analysis.study_folder import Evaluation, Run, Score, Study
+from winnow.analysis.study_folder import Study
+from winnow.analysis.study_records import Evaluation, Run, Score
 from winnow.findings import ArmFacts, Table
 
 REUSES = (1, 3, 10, 30, math.inf)

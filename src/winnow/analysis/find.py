@@ -11,8 +11,13 @@ from winnow.analysis.contamination import contamination_tables
 from winnow.analysis.cost import AXES
 from winnow.analysis.crossover import crossover_tables
 from winnow.analysis.delayed_gain import delayed_gains
+from winnow.analysis.effects import effects
+from winnow.analysis.factors import factors_of, with_factors
+from winnow.analysis.grid import grid
 from winnow.analysis.limitations import limitations
-from winnow.analysis.study_folder import Run, Study, load
+from winnow.analysis.pareto import pareto
+from winnow.analysis.study_folder import Study, load
+from winnow.analysis.study_records import Run
 from winnow.analysis.sweeps import sweep_table
 from winnow.analysis.verdict import judge
 from winnow.findings import Curve, DataSource, Findings
@@ -27,7 +32,7 @@ def find(folder: str | Path) -> Findings:
 def findings_of(study: Study) -> Findings:
     """All findings of a study. Raises ArtifactError where its recipe asks for what its records do not have."""
     arms, baseline, verdict, gains = arm_facts(study), savings_baseline(study), judge(study), delayed_gains(study)
-    clean = evaluation_clean(study, arms)
+    clean, factors = evaluation_clean(study, arms), factors_of(study, arms)
     made = (
         cost_tables.savings(study, arms, baseline),
         tables.comparisons(verdict.ranking),
@@ -45,8 +50,9 @@ def findings_of(study: Study) -> Findings:
         cost_tables.ledger_stages(study),
         *contamination_tables(study),
         *benchmark_tables(study, arms),
+        *([make(study, arms, factors) for make in (effects, grid, pareto)] if factors else []),
     )
-    named = {table.name: table for table in made}
+    named = {table.name: with_factors(table, arms, factors) for table in made}
     forgot = forgetting_sentence(named["forgetting"], verdict.primary.arm) if "forgetting" in named else None
     return Findings(
         recipe=study.recipe,
@@ -59,6 +65,7 @@ def findings_of(study: Study) -> Findings:
         delayed_gains=gains,
         limitations=limitations(study, arms, gains),
         sources=data_sources(study.recipe),
+        factors=factors,
     )
 
 

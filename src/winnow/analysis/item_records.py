@@ -5,9 +5,11 @@ from pathlib import Path
 import numpy as np
 
 from winnow.analysis.items import ItemScores
-from winnow.analysis.study_folder import ZERO_SHOT, Study
+from winnow.analysis.study_folder import Study
 from winnow.columns import read_columns
 from winnow.errors import ArtifactError
+from winnow.kinds import KINDS
+from winnow.records import ZERO_SHOT
 
 COLUMNS = ["set", "id", "loss", "target_tokens", "correct"]
 
@@ -25,13 +27,13 @@ def items_of(study: Study, arm: str, checkpoint: str) -> dict[int, ItemScores]:
 
 def zero_shot_items(study: Study) -> dict[int, ItemScores]:
     """The untrained model's scores item by item, under seed 0; empty where they are not recorded."""
-    path = study.folder / "records" / "items" / f"evaluation.{ZERO_SHOT}.parquet"
+    path = study.path_of(KINDS["evaluate"].items, ZERO_SHOT, None)
     return {0: read_items(path)} if path.is_file() else {}
 
 
 def items_path(study: Study, arm: str, seed: int, checkpoint: str) -> Path:
     """The file of a checkpoint's item records."""
-    return study.folder / "records" / "items" / f"evaluation.{arm}{study.suffix(seed)}_{checkpoint}.parquet"
+    return study.path_of(KINDS["evaluate"].items, arm, seed, checkpoint)
 
 
 def read_items(path: Path) -> ItemScores:

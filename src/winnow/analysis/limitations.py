@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from winnow.analysis.study_folder import Study
-from winnow.analysis.sweeps import trials
 from winnow.analysis.tables import averaged_score
 from winnow.budget import CHARGES_SELECTION
 from winnow.findings import ArmFacts, DelayedGain, budget_text
@@ -87,7 +86,7 @@ def _learning_rate(study: Study, arms: Sequence[ArmFacts]) -> Iterator[str]:
         f"{percent(sweep.budget_fraction, 0)} of a run, with one seed. A whole run may do better with another rate. "
         "The trials are charged in the ledger, and to no arm's budget or saving."
     )
-    tried = list(trials(study))
+    tried = study.trials
     ends = {trial.arm: [each.learning_rate for each in tried if each.arm == trial.arm] for trial in tried}
     chosen = [trial for trial in tried if trial.is_chosen and trial.learning_rate in _ends(ends[trial.arm])]
     if chosen:
@@ -118,7 +117,7 @@ def _given_rates(trained: Sequence[ArmFacts], usual: float) -> Iterator[str]:
 def _trial_data(study: Study, sweep: SweepRecipe) -> str:
     if sweep.per == "arm":
         return "the arm's own"
-    owners = ", ".join(dict.fromkeys(trial.arm for trial in trials(study)))
+    owners = ", ".join(dict.fromkeys(trial.arm for trial in study.trials))
     return f"{owners}'s (for all arms)" if sweep.per == "study" else f"{owners}'s (for each {sweep.per})"
 
 

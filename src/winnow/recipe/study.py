@@ -68,8 +68,15 @@ class StudyRecipe(Frozen):
     of the longest. Spent once, charged to each arm as far as it goes."""
     sweep: SweepRecipe | None = None
     """Choose the learning rate on validation; null trains with `training.learning_rate`, which the report says."""
+    keep: Annotated[Literal["best", "last", "none"] | None, ADDED] = None
+    """Which checkpoint of each run the study folder has; `none` leaves no weights in it, null has both."""
     confidence: Annotated[Number, Field(gt=0.5, le=0.999999)] = 0.95
     """Level of all intervals."""
+
+    @property
+    def kept_checkpoints(self) -> tuple[str, ...]:
+        """The checkpoints of each run that the study folder has."""
+        return {None: ("best", "last"), "none": ()}.get(self.keep, (str(self.keep),))
 
     @model_validator(mode="after")
     def _different_seeds(self) -> Self:

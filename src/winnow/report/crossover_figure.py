@@ -36,7 +36,7 @@ def crossover(findings: Findings) -> Figure | None:
     run = {row["arm"] for row in losses}
     named = [arm for arm in dict.fromkeys([findings.baseline, *first_of]) if arm in run]
     # Colours for those that lead somewhere alone: a study may have more arms than there are colours.
-    styles = arm_styles([arm for arm in findings.arms if arm.name in named])
+    styles = arm_styles([arm for arm in findings.arms if arm.name in named], findings.factors)
     uses = list(dict.fromkeys(row["uses"] for row in winners))
     legend_lines = -(-len(named) // 3)
     figure = Figure(figsize=(WIDTH, 3.2 + 0.42 * len(uses) + 0.22 * legend_lines), layout="constrained")

@@ -1,11 +1,14 @@
-"""How figures look: one colour per selector, one line style per fraction, the full pool in black."""
+"""How figures look: one colour per selector, one line style per fraction, the full pool in black.
+
+Where arms differ in factors, one colour per level of the first factor and one line style per level of the second.
+"""
 
 import re
 from collections.abc import Sequence
 from typing import Any, Literal
 
 from winnow.errors import visible
-from winnow.findings import ArmFacts
+from winnow.findings import ArmFacts, Factor
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31", "#6A51A3")
 """Okabe and Ito's colour-blind safe palette without its yellow, and two more."""
@@ -41,14 +44,35 @@ def in_figure(name: str) -> str:
     return f"\u2009{text}" if text.startswith("_") else text
 
 
-def arm_styles(arms: Sequence[ArmFacts]) -> dict[str, tuple[str, LineStyle]]:
+MANY_ARMS = 12
+"""Beyond so many arms that differ in factors, a legend names levels."""
+
+
+def arm_styles(arms: Sequence[ArmFacts], factors: Sequence[Factor] = ()) -> dict[str, tuple[str, LineStyle]]:
     """Arm -> colour and line style."""
+    if factors:
+        colours, lines = level_colours(factors), level_lines(factors)
+        levels = {arm.name: [arm.factors.get(factor.name, "") for factor in factors] for arm in arms}
+        return {
+            name: (colours.get(first, GREY), lines.get(second[0] if second else "", "-"))
+            for name, (first, *second) in levels.items()
+        }
     families = dict.fromkeys(_family(arm) for arm in arms if arm.selector not in ("full", "random"))
     colours = {family: COLOURS[place % len(COLOURS)] for place, family in enumerate(families)}
     colours |= {"full": BLACK, "random": GREY}
     fractions = sorted({arm.fraction for arm in arms if arm.fraction is not None and arm.selector != "full"})
     lines = {fraction: LINES[place % len(LINES)] for place, fraction in enumerate(fractions)}
     return {arm.name: (colours[_family(arm)], lines.get(arm.fraction or 1.0, "-")) for arm in arms}
+
+
+def level_colours(factors: Sequence[Factor]) -> dict[str, str]:
+    """Level of the first factor -> colour."""
+    return {level: COLOURS[place % len(COLOURS)] for place, level in enumerate(factors[0].levels)}
+
+
+def level_lines(factors: Sequence[Factor]) -> dict[str, LineStyle]:
+    """Level of the second factor -> line style; none where there is one factor alone."""
+    return {level: LINES[place % len(LINES)] for factor in factors[1:2] for place, level in enumerate(factor.levels)}
 
 
 def _family(arm: ArmFacts) -> str:

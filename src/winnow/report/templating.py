@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from winnow.credentials import masked_tree
 from winnow.findings import Findings, Table
+from winnow.kinds import KINDS
 from winnow.recipe import TrainingRecipe
 from winnow.report.tables import for_people, markdown
 from winnow.text.markup import code, escaped_value, fenced, literal, yaml_text
@@ -18,6 +19,8 @@ FIGURES = {
     "exact_match_curves": "Exact match over the steps, on a sample of each set; dotted: a constant answer.",
     "loss_against_cost": "Validation loss over training cost, without selection; dotted: the baseline's best level.",
     "crossover": "Loss over all FLOPs, selection included, and who wins. Grey: arms that never lead.",
+    "grid": "Mean of each cell; star: best; frames: cells not shown to be worse. Lines are interpolated between cells.",
+    "pareto": "Each arm in two measures; filled and joined: no other arm has better means in both.",
     "final_loss": "Loss over whole evaluation sets at the best and the last checkpoint.",
     "composition": "Where the examples come from.",
 }
@@ -100,6 +103,7 @@ def context_of(findings: Findings) -> dict[str, Any]:
     recipe, trainings = findings.recipe, trainings_of(findings)
     first = next((arm.name for arm in findings.arms if arm.seeds and arm.name == findings.verdict.primary.arm), None)
     example = first or next((arm.name for arm in findings.arms if arm.seeds), findings.baseline)
+    kept = recipe.study.kept_checkpoints
     return {
         "findings": findings,
         "recipe": recipe,
@@ -116,6 +120,7 @@ def context_of(findings: Findings) -> dict[str, Any]:
         "adapter_settings": adapter_settings(trainings),
         "has_one_start": len({training.start for _, training in trainings}) == 1,
         "is_all_adapters": all(training.method == "lora" for _, training in trainings),
+        "example_path": KINDS["train"].weights.format(run=example, checkpoint=kept[0]) if kept else None,
         "base_path": findings.settings.get("base_path", "base"),
         "recipe_yaml": yaml_text(masked_tree(recipe.model_dump(mode="json", exclude_defaults=True))),
         "environment": findings.settings.get("environment", {}),

@@ -10,7 +10,7 @@ from typing import Any
 
 from winnow.errors import ArtifactError
 from winnow.parts import without_added
-from winnow.recipe import BaseRecipe, Recipe, TrainingRecipe
+from winnow.recipe import PRETRAINING, BaseRecipe, Recipe, TrainingRecipe
 from winnow.study_files import read_settings
 
 OF_AN_ARM = "settings", "options", "selector"
@@ -31,11 +31,13 @@ def identity(recipe: Recipe) -> dict[str, Any]:
 
 
 def _base(base: BaseRecipe) -> BaseRecipe:
-    """Without how often it is saved, which changes no result."""
+    """Without how often it is saved, which changes no result, and the objective that every pretraining once had."""
     if base.pretrain is None:
         return base
-    usual = {"checkpoint_every_seconds": TrainingRecipe().checkpoint_every_seconds}
-    training = base.pretrain.training.model_copy(update=usual)
+    given, default = base.pretrain.training, TrainingRecipe()
+    usual: dict[str, Any] = {"checkpoint_every_seconds": default.checkpoint_every_seconds}
+    usual |= {"objective": default.objective} if given.objective == PRETRAINING.objective else {}
+    training = given.model_copy(update=usual)
     return base.model_copy(update={"pretrain": base.pretrain.model_copy(update={"training": training})})
 
 

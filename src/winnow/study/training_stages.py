@@ -34,8 +34,8 @@ def base_stages(recipe: Recipe) -> list[Stage]:
 
 def _pretraining(recipe: Recipe, pretrain: PretrainRecipe) -> TrainPart:
     return TrainPart(
-        objective="pretraining",
         training=pretrain.training,
+        **pretrain.training.objective.of_part(),
         global_batch_size=batch_size(recipe, pretrain.training),
         architecture=pretrain.architecture,
         context_tokens=pretrain.context_tokens,
@@ -101,7 +101,7 @@ def _own_stage(
     chosen = own.seed if isinstance(own.seed, int) else seed
     assert chosen is not None  # a stage of which every seed has its own is made for a seed
     part = TrainPart(
-        objective="sft", training=own.training, global_batch_size=batch_size(recipe, own.training),
+        training=own.training, **own.training.objective.of_part(), global_batch_size=batch_size(recipe, own.training),
         sources=own.sources, seed=chosen, devices=recipe.machine.devices,
         keep_every_steps=own.keep_every_steps, keep_at=own.keep_at, **_spending(recipe, own.budget),
     )  # fmt: skip
@@ -201,7 +201,8 @@ def run_stage(recipe: Recipe, arm: Arm, arms: list[Arm], seed: int, selection: s
 
 def _run_part(recipe: Recipe, seed: int) -> TrainPart:
     return TrainPart(
-        objective="sft", training=recipe.training, global_batch_size=batch_size(recipe, recipe.training),
+        training=recipe.training, **recipe.training.objective.of_part(), leaves="adapter",
+        global_batch_size=batch_size(recipe, recipe.training),
         every_steps=recipe.evaluation.every_steps, best_by=recipe.evaluation.best_by, seed=seed,
         devices=recipe.machine.devices, **_spending(recipe, recipe.budget),
     )  # fmt: skip

@@ -144,8 +144,8 @@ def choose_rate(part: SweepPart, inputs: Mapping[str, Stored], context: Context)
     write_json(context.folder / CHOSEN, rate_alone)
     costs = {meter: total(each.costs[meter] for each in tried) for meter in (tried[0].costs if tried else ())}
     return Outcome(
-        outputs=(CHOSEN,), logs=(BEYOND,) if tried else (), numbers=rate_alone | {"trials": told}, costs=costs,
-        wasted=total(each.wasted for each in tried),
+        outputs=(CHOSEN,), logs=(BEYOND,) if tried else (), costs=costs,
+        numbers=rate_alone | {"trials": told, "of": part.of}, wasted=total(each.wasted for each in tried),
     )  # fmt: skip
 
 

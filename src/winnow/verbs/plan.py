@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from winnow.errors import BudgetError, RecipeError
 from winnow.mistakes import doubts, lacking_here
-from winnow.models import loading
 from winnow.models.checking import check_models
+from winnow.models.file_sizes import adapter_bytes
 from winnow.models.flops import flop_model
 from winnow.pipeline import checked, selector_traits, study_folder
 from winnow.recipe import MachineRecipe, Recipe
@@ -77,7 +77,7 @@ def plan(recipe: AnyRecipe, *, out: FolderPath | None = None, store: FolderPath 
     _check_budgets(trained, arms)
     worst = max((trainings[arm.name] for arm in trained), key=lambda each: each.peak.total_bytes)
     largest = max((trainings[arm.name] for arm in trained), key=lambda each: each.costs.trainable_parameters)
-    adapters = [loading.adapter_bytes(t.skeleton) for t in trainings.values() if t.recipe.training.method == "lora"]
+    adapters = [adapter_bytes(t.skeleton) for t in trainings.values() if t.recipe.training.method == "lora"]
     return Plan(
         parameters=largest.costs.parameters,
         trainable_parameters=largest.costs.trainable_parameters,

@@ -7,6 +7,7 @@ listens on this machine alone, and answers only to those who call it by a name o
 """
 
 import json
+import re
 import sys
 import tempfile
 import threading
@@ -22,7 +23,9 @@ from winnow.analysis.arms import declared_facts
 from winnow.analysis.find import find
 from winnow.errors import ArtifactError, WinnowError
 from winnow.findings import Curve, Findings
+from winnow.kinds import KINDS
 from winnow.ledger import dollars, total
+from winnow.ledger import spent as spent_on
 from winnow.pipeline import checked, selector_traits, store_beside
 from winnow.recipe import Recipe
 from winnow.recipe.file import parse_recipe, parse_yaml
@@ -37,9 +40,11 @@ from winnow.study_files import read_sealed_text
 from winnow.text.printing import clock, fixed
 from winnow.training.so_far import spent_so_far, tally_so_far
 from winnow.training.tally import Tally
-from winnow.walk import OF_ARMS, Present, present
+from winnow.walk import Present, present
 
 LOOPBACK = "127.0.0.1"
+HERE = re.compile(rf"({re.escape(LOOPBACK)}|localhost):\d*")
+"""How a browser on this machine calls it."""
 EVERY_SECONDS = 2.0
 """Between two looks at the store."""
 IDLE_SECONDS = 20.0
@@ -102,12 +107,12 @@ def look(folder: str | Path, store: str | Path | None = None, before: Look | Non
     refused, unavailable = known.get("not_affordable", {}), known.get("unavailable", {})
     wanted = [
         each for each in graph.stages.values()
-        if each.name not in unavailable and not (each.arm in refused and each.kind in OF_ARMS)
+        if each.name not in unavailable and not (each.arm in refused and KINDS[each.kind].is_of_arm)
     ]  # fmt: skip
     found = {name: tally_so_far(place) for name, place in there.drafts.items() if graph.stages[name].kind == "train"}
     artifacts = [each.artifact for each in there.done.values()]
     spent = [
-        *(cost for each in artifacts for cost in (*each.costs.values(), each.wasted)),
+        *(cost for each in artifacts for cost in (spent_on(each), each.wasted)),
         *(spent_so_far(place) for place in there.drafts.values()),
     ]
     tallies = {name: tally for name, tally in found.items() if tally is not None}
@@ -226,7 +231,7 @@ def _handler(watcher: Watcher) -> type[BaseHTTPRequestHandler]:
 
         def do_GET(self) -> None:
             """The page or the state; nothing to who calls this machine by another name, as a web page could."""
-            if self.headers.get("Host", "").rpartition(":")[0] not in (LOOPBACK, "localhost"):
+            if HERE.fullmatch(self.headers.get("Host", "")) is None:
                 self._answer(403, "text/plain", "this page is for this machine alone")
             elif self.path == "/":
                 self._answer(200, "text/html", watcher.page)

@@ -111,7 +111,7 @@ function linesOf(data, runs, asked) {
       continue;
     }
     const found = grid.map((x) => combined(own.map((run) => between(run.xs, run.ys, x))));
-    add(found.map(([mean]) => mean), 2.2, arm.dash, arm.name);
+    add(found.map(([mean]) => mean), areMany(data.arms) ? 1.4 : 2.2, arm.dash, arm.name);
     if (asked.spread === "band") {
       add(found.map(([, , high]) => high), 0, [], null);
       add(found.map(([, low]) => low), 0, [], null);
@@ -137,11 +137,11 @@ function readingOf(chart, plotted, data, asked, place) {
   plotted.series.forEach((line, column) => {
     const value = plotted.data[column][place];
     if (column === 0 || !line.label || value === null || value === undefined) return;
-    seen.push(`${line.label} ${spelled(value)}`);
+    seen.push([value, `${line.label} ${spelled(value)}`]);
     const slot = chart.querySelector(`.value[data-arm="${CSS.escape(line.label)}"]`);
     if (slot) slot.textContent = spelled(value);
   });
-  return `${axisLabel(data, asked)} ${spelled(x)}: ${seen.join(", ")}`;
+  return `${axisLabel(data, asked)} ${spelled(x)}: ${readOut(seen, data, asked)}`;
 }
 
 /** Arrow keys move the cursor of a focused figure; what it meets is read out. */
@@ -163,7 +163,8 @@ function bindCurves(chart) {
   const readout = chart.querySelector(".readout");
   let plotted = null;
   const draw = () => {
-    const asked = controlsOf(chart), runs = runsFor(data, tickedIn(arms), asked);
+    restyle(chart, data);
+    const asked = controlsOf(chart), runs = runsFor(data, keptBy(chart, data, tickedIn(arms)), asked);
     plotted?.destroy();
     plotted = null;
     chart.dataset.lines = "0";
@@ -179,6 +180,7 @@ function bindCurves(chart) {
     if (asTable.open) fillTable(asTable, runs, data, asked);
   };
   armTicks(arms, data.arms, (arm) => arm.shown, draw);
+  levelTicks(chart, data, draw);
   remember(chart, `${chart.dataset.study}/curves`);
   chart.querySelectorAll(".controls select, .controls input").forEach((each) => each.addEventListener("input", draw));
   chart.querySelectorAll("[data-arms]").forEach((button) => button.addEventListener("click", () => {
@@ -245,10 +247,13 @@ function bindFrontier(chart) {
   let plotted = null;
   const draw = () => {
     const asked = controlsOf(chart), higher = data.metrics.find((each) => each.key === asked.metric).higher;
-    const ends = withFrontier(endsOf(data, asked), higher);
+    restyle(chart, data);
+    const kept = keptBy(chart, data, new Set(data.arms.map((arm) => arm.name)));
+    const ends = withFrontier(endsOf({ ...data, arms: data.arms.filter((arm) => kept.has(arm.name)) }, asked), higher);
     plotted?.destroy();
     plotted = null;
     plot.replaceChildren();
+    if (ends.length === 0) { plot.replaceChildren(element("p", { class: "note" }, "No arm is chosen.")); return; }
     const xs = ends.map((end) => end.x), lead = [];
     ends.forEach((end, place) => { lead.push(end.leads ? end.y : lead[place - 1]); });
     const series = [{}, { stroke: colourOf("soft"), width: 1.3, dash: [4, 4], paths: uPlot.paths.stepped({ align: 1 }), points: { show: false } }];
@@ -269,6 +274,7 @@ function bindFrontier(chart) {
   };
   const axis = chart.querySelector('[name="axis"]');
   if ([...axis.options].some((each) => each.value === data.cost)) axis.value = data.cost;
+  levelTicks(chart, data, draw);
   remember(chart, `${chart.dataset.study}/frontier`);
   chart.querySelectorAll(".controls select, .controls input").forEach((each) => each.addEventListener("input", draw));
   steerable(plot, () => plotted);
@@ -278,7 +284,7 @@ function bindFrontier(chart) {
 
 /** Names beside the points, moved apart where they would overlap; a narrow figure names the frontier alone. */
 function nameEnds(made, ends) {
-  const pen = made.ctx, scale = devicePixelRatio, narrow = made.bbox.width / scale < 480, taken = [];
+  const pen = made.ctx, scale = devicePixelRatio, narrow = made.bbox.width / scale < 480 || areMany(ends.map((end) => end.arm)), taken = [];
   pen.save();
   pen.font = `${11 * scale}px system-ui, sans-serif`;
   pen.textBaseline = "middle";
