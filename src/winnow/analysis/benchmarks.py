@@ -12,7 +12,6 @@ from statistics import fmean
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from winnow.analysis.clean_items import clean_questions
@@ -20,6 +19,7 @@ from winnow.analysis.items import Parts, interval_of_one_run, interval_over_item
 from winnow.analysis.statistics import mean_interval
 from winnow.analysis.study_folder import Study
 from winnow.analysis.tables import with_bounds
+from winnow.columns import read_columns
 from winnow.findings import ArmFacts, Estimate, Table
 from winnow.records import ZERO_SHOT
 from winnow.store import read_json
@@ -59,11 +59,10 @@ class Asked:
         """What its items scored by this metric."""
         path = self.records / "items" / f"benchmark.{self.task}.{self.run}.parquet"
         columns = ["subset", "item", "id", "metric", "score", "weight"]
-        rows = pq.read_table(path, columns=columns, filters=[("metric", "=", metric)])
-        pairs = zip(rows["subset"].to_pylist(), rows["item"].to_pylist(), strict=True)
-        names = [f"{subset}:{item}" for subset, item in pairs]
-        questions = np.array(rows["id"].to_pylist())
-        return BenchmarkItems(np.array(names), rows["score"].to_numpy(), rows["weight"].to_numpy(), questions)
+        rows = [row for row in read_columns(path, columns).to_pylist() if row["metric"] == metric]
+        names = np.array([f"{row['subset']}:{row['item']}" for row in rows])
+        scores, weights, questions = (np.array([row[key] for row in rows]) for key in ("score", "weight", "id"))
+        return BenchmarkItems(names, scores, weights, questions)
 
 
 def benchmark_tables(study: Study, arms: Sequence[ArmFacts]) -> tuple[Table, ...]:

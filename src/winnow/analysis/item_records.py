@@ -3,12 +3,10 @@
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from winnow.analysis.items import ItemScores
 from winnow.analysis.study_folder import Study
+from winnow.columns import read_columns
 from winnow.errors import ArtifactError
 from winnow.kinds import KINDS
 from winnow.records import ZERO_SHOT
@@ -41,16 +39,12 @@ def items_path(study: Study, arm: str, seed: int, checkpoint: str) -> Path:
 def read_items(path: Path) -> ItemScores:
     """The scores in a file of item records. Raises ArtifactError where it is damaged."""
     try:
-        table = pq.read_table(path, columns=COLUMNS)
+        table = read_columns(path, COLUMNS)
     except (OSError, ValueError, KeyError) as error:
         raise ArtifactError(f"{path} is damaged ({str(error).splitlines()[0]}); run the study again") from error
-    columns = {name: table.column(name).to_numpy(zero_copy_only=False) for name in COLUMNS}
+    columns = {name: table.column(name).to_pylist() for name in COLUMNS}
     return ItemScores(
-        sets=columns["set"].astype(str), ids=columns["id"].astype(str), losses=columns["loss"].astype(np.float64),
-        tokens=columns["target_tokens"].astype(np.float64), correct=_numbers(table.column("correct")),
+        sets=np.array(columns["set"], dtype=str), ids=np.array(columns["id"], dtype=str),
+        losses=np.array(columns["loss"], dtype=np.float64), tokens=np.array(columns["target_tokens"], dtype=np.float64),
+        correct=np.array(columns["correct"], dtype=np.float64),  # 1 or 0, NaN where an item has none
     )  # fmt: skip
-
-
-def _numbers(flags: pa.ChunkedArray) -> NDArray[np.float64]:
-    """1 or 0, NaN where an item has none."""
-    return np.array([np.nan if flag is None else float(flag) for flag in flags.to_pylist()])

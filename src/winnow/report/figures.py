@@ -1,7 +1,6 @@
 """The figures of a report, as PNG and SVG: curves with seeds thin and their mean thick, intervals, composition."""
 
 import io
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -20,7 +19,7 @@ from winnow.report.crossover_figure import crossover
 from winnow.report.grid_figure import grid
 from winnow.report.legend import columns_of, handles_of
 from winnow.report.pareto_figure import pareto
-from winnow.report.styles import COLOURS, DARK, GREY, MANY_ARMS, SETTINGS, arm_styles
+from winnow.report.styles import COLOURS, GREY, MANY_ARMS, SETTINGS, arm_styles
 
 Series = Callable[[Curve], Sequence[float | None]]
 Places = Callable[[Curve], Sequence[float]]
@@ -65,12 +64,6 @@ def svg(figure: Figure) -> str:
     with our_style(), mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "winnow"}):
         FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None, "Creator": None})
     return buffer.getvalue()
-
-
-def dark(drawing: str) -> str:
-    """The SVG in colours for a dark page; letters that name no colour are black, and so get one."""
-    recoloured = re.sub("#[0-9a-f]{6}", lambda found: DARK.get(found[0], found[0]), drawing)
-    return recoloured.replace("</style>", f"text{{fill: {DARK['#000000']}}}</style>", 1)
 
 
 def loss_curves(findings: Findings) -> Figure | None:

@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-
+from winnow.columns import read_columns
 from winnow.findings import Findings
 from winnow.recipe.licences import may_redistribute, text_hash
 
@@ -46,13 +45,13 @@ def _columns(folder: Path, findings: Findings) -> dict[str, list[Row]]:
     files = {ZERO_SHOT: folder / f"evaluation.{ZERO_SHOT}.parquet"}
     first = findings.settings.get("first_seed")
     files |= {arm.name: folder / f"evaluation.{arm.name}_best.parquet" for arm in findings.arms if first in arm.seeds}
-    return {arm: pq.read_table(path).to_pylist() for arm, path in files.items() if path.is_file()}
+    return {arm: read_columns(path).to_pylist() for arm, path in files.items() if path.is_file()}
 
 
 def _prompts(path: Path) -> dict[tuple[str, str], Row]:
     if not path.is_file():
         return {}
-    return {(row["set"], row["id"]): row for row in pq.read_table(path).to_pylist()}
+    return {(row["set"], row["id"]): row for row in read_columns(path).to_pylist()}
 
 
 def _rows(

@@ -14,9 +14,8 @@ from markupsafe import Markup
 
 from winnow.findings import Findings, Table
 from winnow.report.across import across
-from winnow.report.figures import dark
 from winnow.report.page_data import page_data
-from winnow.report.styles import MANY_ARMS
+from winnow.report.styles import MANY_ARMS, dark
 from winnow.report.tables import cells_of
 from winnow.report.templating import asset, context_of, environment
 from winnow.text.printing import clock, fixed

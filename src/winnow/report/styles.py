@@ -3,6 +3,7 @@
 Where arms differ in factors, one colour per level of the first factor and one line style per level of the second.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -29,6 +30,12 @@ SETTINGS: dict[Any, Any] = {
     "ytick.color": "#444444", "axes.labelcolor": "#333333", "legend.frameon": False, "figure.dpi": 150,
     "figure.constrained_layout.w_pad": 0.08, "figure.constrained_layout.h_pad": 0.06,
 }  # fmt: skip
+
+
+def dark(drawing: str) -> str:
+    """The SVG in colours for a dark page; letters that name no colour are black, and so get one."""
+    recoloured = re.sub("#[0-9a-f]{6}", lambda found: DARK.get(found[0], found[0]), drawing)
+    return recoloured.replace("</style>", f"text{{fill: {DARK['#000000']}}}</style>", 1)
 
 
 def in_figure(name: str) -> str:

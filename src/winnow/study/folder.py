@@ -13,6 +13,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from winnow.columns import array_of, read_columns
 from winnow.credentials import masked_tree
 from winnow.errors import ArtifactError
 from winnow.kinds import KINDS
@@ -187,15 +188,16 @@ def prompts(tests: Path, recipe: Recipe) -> bytes:
     import pyarrow.parquet as pq
 
     free = {each.name for each in recipe.evaluation.sets if may_redistribute(each.licence)}
-    rows = pq.read_table(tests / "tests.parquet", columns=["source", "id", "prompt"]).to_pylist()
+    rows = read_columns(tests / "tests.parquet", ["source", "id", "prompt"]).to_pylist()
     columns = {
         "set": [row["source"] for row in rows],
         "id": [row["id"] for row in rows],
-        "prompt": pa.array([row["prompt"] if row["source"] in free else None for row in rows], pa.string()),
+        "prompt": [row["prompt"] if row["source"] in free else None for row in rows],
         "prompt_hash": [text_hash(row["prompt"]) for row in rows],
     }
     buffer = io.BytesIO()
-    pq.write_table(pa.table(columns), buffer, compression="zstd")
+    arrays = [array_of(values, pa.string()) for values in columns.values()]
+    pq.write_table(pa.Table.from_arrays(arrays, names=list(columns)), buffer, compression="zstd")
     return buffer.getvalue()
 
 
