@@ -12,9 +12,10 @@ from winnow.analysis.frontier import (
     saving,
     saving_of,
 )
+from winnow.analysis.scores import Score
 from winnow.analysis.sentences import verdict_sentence
 from winnow.analysis.statistics import mean_interval
-from winnow.analysis.study_folder import Evaluation, Score, load
+from winnow.analysis.study_folder import Evaluation, load
 from winnow.findings import Comparison, Estimate, Saving
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic import ValidationError
 
+from winnow.analysis.scores import Final, Score
 from winnow.budget import VisitPlan
 from winnow.errors import ArtifactError, RecipeError
 from winnow.ledger import charged_stages
@@ -44,17 +45,6 @@ class Step:
     tokens: int
     flops: float
     seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Score:
-    """A loss in nats per target token and an exact match in [0, 1]."""
-
-    loss: float
-    exact_match: float | None = None
-    items: int | None = None
-    open_items: int = 0
-    """Of these, items with open answers, of which no exact match is asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,39 +110,6 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class FinalScore:
-    """A checkpoint's score on one whole evaluation set; `stderr` is over its items.
-
-    Where all its answers are open there is no exact match, and no level to compare one with.
-    """
-
-    items: int
-    target_tokens: int
-    loss: float
-    exact_match: float | None
-    stderr: float | None
-    random_level: float | None
-    constant_level: float | None
-    constant_answer: str | None = None
-    multiple_choice_share: float = 0.0
-    open_items: int = 0
-
-    @property
-    def final_items(self) -> int:
-        """Items with final answers: those that all but the loss is about."""
-        return self.items - self.open_items
-
-
-@dataclass(frozen=True)
-class Final:
-    """A checkpoint's scores on the whole evaluation sets."""
-
-    sets: dict[str, FinalScore]
-    micro: Score
-    macro: Score
-
-
-@dataclass(frozen=True, slots=True)
 class SourceShare:
     """One source in the pool and in a selection."""
 
@@ -208,8 +165,8 @@ class Study:
     """By arm and seed; the seed is None where the selection does not depend on it."""
     zero_shot: Final | None = None
     pool: dict[str, Any] = field(default_factory=dict)
-    items_read: dict[tuple[str, str], Any] = field(default_factory=dict, compare=False, repr=False)
-    """By arm and checkpoint, the items that `item_records` has read, so that each file is read once."""
+    items_read: dict[tuple[str, str, str], Any] = field(default_factory=dict, compare=False, repr=False)
+    """By arm, checkpoint and metric, the items that `item_records` has read, so that each file is read once."""
 
     @property
     def arms(self) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from functools import partial
 
 from winnow.analysis.arms import FULL, arm_facts, matched_arms, primary_arm, random_arm
 from winnow.analysis.frontier import saving
+from winnow.analysis.levels import facts
 from winnow.analysis.quality import compare
 from winnow.analysis.sentences import control_sentence, items_sentence, verdict_sentence
 from winnow.analysis.study_folder import Study
@@ -41,7 +42,10 @@ def judge(study: Study) -> Verdict:
 
 def _unanswered(study: Study, arm: str, kind: Kind, reason: str = "") -> Comparison:
     asked = study.recipe.study.primary
-    return Comparison(arm, asked.baseline, asked.metric, asked.aggregate, asked.checkpoint, kind, reason=reason)
+    return Comparison(
+        arm, asked.baseline, asked.metric, asked.aggregate, asked.checkpoint, kind, reason=reason,
+        facts=facts(study, asked.metric),
+    )  # fmt: skip
 
 
 def _coverage(primary: Comparison, confidence: float) -> tuple[str, ...]:
