@@ -35,7 +35,7 @@ KINDS = {
     "train": ("winnow.training.stages", "train_model", 4),
     "trial": ("winnow.training.sweeps", "run_trial", 2),
     "sweep": ("winnow.training.sweeps", "choose_rate", 1),
-    "evaluate": ("winnow.evaluation.stages", "evaluate", 6),
+    "evaluate": ("winnow.evaluation.stages", "evaluate", 7),
     "benchmark": ("winnow.evaluation.benchmarks.stage", "run_benchmark", 2),
 }
 """Kind of stage -> module, function, version. Raise the version when the same question gets another answer."""

@@ -17,6 +17,7 @@ from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from winnow.findings import Curve, Findings, Table
 from winnow.report.crossover_figure import crossover
+from winnow.report.primary_figure import primary_levels
 from winnow.report.styles import COLOURS, DARK, GREY, SETTINGS, arm_styles
 
 Series = Callable[[Curve], Sequence[float | None]]
@@ -26,7 +27,7 @@ COLUMNS = 3
 ALL_ITEMS = "all items (micro)"
 """Title of a panel; no set can be named so, since it has spaces."""
 """Panels beside each other."""
-NAMES = "loss_curves", "exact_match_curves", "loss_against_cost", "crossover", "final_loss", "composition"
+NAMES = "loss_curves", "exact_match_curves", "loss_against_cost", "crossover", "final_loss", "primary", "composition"
 
 
 def drawn_figures(findings: Findings, names: Sequence[str] = NAMES) -> dict[str, Figure]:
@@ -277,6 +278,7 @@ DRAWERS: dict[str, Callable[[Findings], Figure | None]] = {
     "loss_against_cost": loss_against_cost,
     "crossover": crossover,
     "final_loss": final_loss,
+    "primary": primary_levels,
     "composition": lambda findings: composition(findings.tables["composition"]),
 }
 """Name of a figure -> what draws it."""
