@@ -30,6 +30,7 @@ from winnow.recipe import TrainingRecipe  # noqa: E402
 from winnow.records import Silent  # noqa: E402
 from winnow.training.batches import EpochBatches  # noqa: E402
 from winnow.training.loop import Job, train  # noqa: E402
+from winnow.training.objectives.goal import goal_of  # noqa: E402
 
 ROUNDS, ROWS, GLOBAL_BATCH, MICRO_BATCH = 3, 320, 32, 8
 
@@ -56,7 +57,7 @@ def make_batches(lengths, micro_batch_size, start_tokens=None):
 def ours(batches):
     model = make_model()
     recipe = TrainingRecipe(method="full", schedule="constant", learning_rate=1e-3)
-    job = Job(model, batches, recipe, flop_model(model), 0, None, "validation", lambda name: None)
+    job = Job(model, goal_of("sft"), batches, recipe, flop_model(model), 0, None, "validation", lambda name: None)
     with tempfile.TemporaryDirectory() as folder:
         started = time.process_time()
         train(job, Path(folder), Silent(), None)

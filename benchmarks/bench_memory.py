@@ -36,6 +36,7 @@ from winnow.training.batches import EpochBatches  # noqa: E402
 from winnow.training.fitting import cut_shares, largest_micro_batch, per_device  # noqa: E402
 from winnow.training.launching import together  # noqa: E402
 from winnow.training.loop import Job, train  # noqa: E402
+from winnow.training.objectives.goal import goal_of  # noqa: E402
 from winnow.training.optimizers import build_optimizer, trained  # noqa: E402
 from winnow.training.peak_memory import MicroBatch, predict  # noqa: E402
 from winnow.training.ranks import Ranks  # noqa: E402
@@ -178,7 +179,7 @@ def job_of(ranks, model, training, lengths, vocabulary):
         rows, plan, global_batch_size=batch_size, micro_batch_size=training.per_device_batch_size, seed=0,
         packing=training.packing, devices=ranks.size, start_tokens=start_tokens(loading.best_device()),
     )  # fmt: skip
-    return Job(model, batches, training, flops, 0, None, "validation", lambda name: None, ranks)
+    return Job(model, goal_of("sft"), batches, training, flops, 0, None, "validation", lambda name: None, ranks)
 
 
 def load_libraries(architecture, training):

@@ -52,6 +52,7 @@ from winnow.records import Silent  # noqa: E402
 from winnow.text.tokenizers import load_tokenizer  # noqa: E402
 from winnow.training.batches import EpochBatches  # noqa: E402
 from winnow.training.loop import Job, train  # noqa: E402
+from winnow.training.objectives.goal import goal_of  # noqa: E402
 
 STORIES, GPT2_TOKENIZER = SHARED / "models" / "stories15M", SHARED / "models" / "gpt2-tokenizer"
 GLOBAL_BATCH, MICRO_BATCH = 40, 8
@@ -165,7 +166,7 @@ def ours(model, rows, method, micro):
         rows, plan, global_batch_size=GLOBAL_BATCH, micro_batch_size=micro, seed=0, start_tokens=START_ON_CPU
     )
     recipe = TrainingRecipe(method=method, learning_rate=RATE)
-    job = Job(model, batches, recipe, flops, 0, None, "validation", lambda name: None)
+    job = Job(model, goal_of("sft"), batches, recipe, flops, 0, None, "validation", lambda name: None)
     with tempfile.TemporaryDirectory() as folder:
         tallies = []
         seconds = timed(lambda: tallies.append(train(job, Path(folder), Silent(), None)[0]))

@@ -40,6 +40,7 @@ from winnow.records import Silent  # noqa: E402
 from winnow.text.tokenizers import load_tokenizer  # noqa: E402
 from winnow.training.batches import EpochBatches  # noqa: E402
 from winnow.training.loop import Job, train  # noqa: E402
+from winnow.training.objectives.goal import goal_of  # noqa: E402
 from winnow.training.peak_memory import LiveBytes  # noqa: E402
 
 LENGTHS = Path(__file__).parent / "gsm8k_lengths.json"
@@ -94,7 +95,7 @@ def steps_of(batches, recipe, architecture=ARCHITECTURE):
     """What a run recorded after each of its steps; counts and seconds add up."""
     model = loading.build_model(architecture, seed=0, vocab_size=VOCABULARY, eos_id=0).to(loading.best_device())
     model = loading.adapt(model, LORA, seed=0)
-    job = Job(model, batches, recipe, flop_model(model), 0, None, "validation", lambda folder: None)
+    job = Job(model, goal_of("sft"), batches, recipe, flop_model(model), 0, None, "validation", lambda folder: None)
     with tempfile.TemporaryDirectory() as folder:
         return train(job, Path(folder), Silent(), None)[0].steps
 

@@ -4,14 +4,20 @@ import random
 from contextlib import contextmanager
 
 
+def _write(path, data):
+    """In place: the study folder's weights are read-only, and are the store's own files."""
+    path.chmod(path.stat().st_mode | 0o200)
+    path.write_bytes(data)
+
+
 def cut(path, other):
     """The second half is gone."""
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    _write(path, path.read_bytes()[: path.stat().st_size // 2])
 
 
 def emptied(path, other):
     """It has no bytes."""
-    path.write_bytes(b"")
+    _write(path, b"")
 
 
 def one_bit(path, other):
@@ -19,7 +25,7 @@ def one_bit(path, other):
     data = bytearray(path.read_bytes())
     place = random.Random(path.name).randrange(len(data))
     data[place] ^= 1 << random.Random(place).randrange(8)
-    path.write_bytes(data)
+    _write(path, data)
 
 
 def removed(path, other):
@@ -29,7 +35,7 @@ def removed(path, other):
 
 def swapped(path, other):
     """Another file of the same kind stands in its place."""
-    path.write_bytes(other.read_bytes())
+    _write(path, other.read_bytes())
 
 
 WAYS = cut, emptied, one_bit, removed, swapped
@@ -46,4 +52,4 @@ def damaged(way, path, files):
     try:
         yield not path.exists() or path.read_bytes() != before
     finally:
-        path.write_bytes(before)
+        _write(path, before) if path.exists() else path.write_bytes(before)

@@ -13,7 +13,7 @@ import shutil
 
 from winnow import files
 
-CALLS = ("write", "append", "sync", "rename", "remove")
+CALLS = ("write", "append", "sync", "rename", "link", "remove")
 
 
 class Killed(BaseException):

@@ -110,6 +110,11 @@ def plan_visits(
     )
 
 
+def plan_no_visits(examples: int) -> VisitPlan:
+    """The plan of a run that leaves its start as it is."""
+    return VisitPlan(examples, visits=0, steps=0, epochs=0.0, tokens=0, flops=0.0)
+
+
 def steps_for(visits: int, global_batch_size: int) -> int:
     """Optimizer steps for so many visits; a smaller last batch counts as one."""
     return -(-visits // global_batch_size)

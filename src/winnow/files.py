@@ -1,4 +1,4 @@
-"""What winnow does to the disk, in one place: write, append, sync, rename, remove; and what it reads at all.
+"""What winnow does to the disk, in one place: write, append, sync, rename, link, remove; and what it reads at all.
 
 Whatever has to survive a kill is written through these functions, so that a test can fail, tear or lose the n-th of
 them. Nothing here is atomic by itself: `store.write_atomic` and `store.write_folder` are made of them.
@@ -9,10 +9,13 @@ import os
 import shutil
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 PROBE_BYTES = 1 << 20
+WRITABLE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
+NO_LINKS = {errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
+"""What systems say where a file cannot have a second name: on another file system, or on one that has no links."""
 KINDS = (
     (stat.S_ISDIR, "is a folder, where a file is needed"),
     (stat.S_ISFIFO, "is a named pipe, where a file is needed"),
@@ -79,6 +82,32 @@ def sync(path: Path) -> None:
 def rename(source: Path, target: Path) -> None:
     """Give a file or folder another name; a file of that name is replaced in the same instant."""
     source.replace(target)
+
+
+def link(source: Path, target: Path) -> bool:
+    """Give a file a second name; False where the file system does not allow it.
+
+    Under both names it is read-only from then on, since whatever is written to one of them is in the other too.
+    """
+    try:
+        os.link(source, target)
+    except OSError as error:
+        if error.errno in NO_LINKS:
+            return False
+        raise
+    with suppress(OSError):  # somebody else's file
+        target.chmod(stat.S_IMODE(target.stat().st_mode) & ~WRITABLE)
+    return True
+
+
+def link_tree(source: Path, target: Path) -> None:
+    """Give all files of a folder a second name below another one; copies where the file system has no such names."""
+    for path in sorted(each for each in source.rglob("*") if each.is_file()):
+        place = target / path.relative_to(source)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with _named(place):
+            if not link(path, place):
+                shutil.copyfile(path, place)
 
 
 def remove(path: Path) -> None:

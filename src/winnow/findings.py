@@ -3,7 +3,7 @@
 Shares lie in [0, 1], losses are nats per target token; `winnow.text.printing` knows how numbers look.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from winnow.metrics import Metric
-from winnow.recipe import Recipe
+from winnow.recipe import BudgetRecipe, Recipe
 
 UNKNOWN = Metric("", higher_is_better=True)
 """Of a comparison that nobody could make."""
@@ -85,7 +85,9 @@ class Saving:
     level: str = "validation loss"
     """What the level is a level of."""
     includes_selection: bool = False
-    """Costs that others metered hold everything: there is no selection to be netted."""
+    """Nothing to be netted: the arms have one selection, or costs that others metered hold everything."""
+    is_of_selection: bool = True
+    """The two arms differ in their selection alone, so that it is what saved; else it is the arm, with all it sets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +166,27 @@ class ArmFacts:
     """Finished ones."""
     not_affordable: str = ""
     """Why the budget could not pay for it; empty where it could."""
+    factors: Mapping[str, str] = field(default_factory=dict)
+    """Factor -> its level in this arm; `selection` among them where the study has several."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """What the arm sets of the study's recipe: dotted key -> value."""
+    budget: BudgetRecipe | None = None
+    """What each of its runs may spend."""
+    training: Mapping[str, Any] = field(default_factory=dict)
+    """How its runs trained, as the first one's records say: the recipe's section, with the rate that a sweep chose."""
+    learning_rates: tuple[float, ...] = ()
+    """Peak rates of its runs; several where each seed has its own."""
+
+    @property
+    def selection_factor(self) -> str | None:
+        """Its level of the factor `selection`; None where the study has one selection."""
+        return self.factors.get("selection")
+
+
+def budget_text(arms: Sequence[ArmFacts]) -> str:
+    """The budget of every arm, or all of them where arms have different ones."""
+    budgets = list(dict.fromkeys(arm.budget.text for arm in arms if arm.budget is not None))
+    return budgets[0] if len(budgets) == 1 else f"by arm, {', '.join(budgets)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +220,16 @@ class Findings:
     sources: tuple[DataSource, ...]
     metrics: Mapping[str, Metric] = field(default_factory=dict)
     """What is known of the metrics of the study's own evaluation sets, by name."""
+
+    @property
+    def budget_text(self) -> str:
+        """The budget of every arm, or all of them where arms have different ones."""
+        return budget_text(self.arms) if self.arms else self.recipe.budget.text
+
+    @property
+    def factors(self) -> tuple[str, ...]:
+        """What arms differ in beside their selection."""
+        return tuple(self.recipe.vary)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,35 +5,33 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from winnow.kinds import KINDS
 from winnow.parts import BenchmarkPart, SelectPart, TrainPart, asked
 from winnow.recipe import Frozen, SourceRecipe
 from winnow.records import Stage, Stored
 from winnow.store import hash_file, hash_json
 
-ON_DEVICE = "train", "trial", "represent", "evaluate", "benchmark"
-"""Kinds of stages whose last bits depend on the kind of device."""
 
-
-def fingerprint_of(stage: Stage, inputs: Mapping[str, Stored], version: int) -> str:
+def fingerprint_of(stage: Stage, inputs: Mapping[str, Stored]) -> str:
     """Of what is asked: part, contents of the inputs, data read, stage version, kind of device."""
     return hash_json(
         {
             "kind": stage.kind,
-            "version": version,
+            "version": KINDS[stage.kind].version,
             "part": asked(stage.part),
             "inputs": {role: stored.artifact.digest for role, stored in inputs.items()},
             "data": _data_digests(stage.part),
-            "device": _device() if stage.kind in ON_DEVICE else None,
-            **_merges(stage, inputs),
+            "device": _device() if KINDS[stage.kind].on_device else None,
+            **_merges(stage),
         }
     )[:24]
 
 
-def _merges(stage: Stage, inputs: Mapping[str, Stored]) -> dict[str, int]:
-    """How the adapter of a run that is no arm's is merged into the whole model that it leaves."""
+def _merges(stage: Stage) -> dict[str, int]:
+    """How the adapter of a run that leaves a whole model is merged into it."""
     part = stage.part
-    is_adapter = isinstance(part, TrainPart) and part.training.method == "lora"
-    return {"merges": 2} if is_adapter and "selection" not in inputs else {}
+    merges = isinstance(part, TrainPart) and part.training.method == "lora" and part.leaves == "model"
+    return {"merges": 2} if merges else {}
 
 
 def _data_digests(part: Frozen) -> dict[str, Any]:

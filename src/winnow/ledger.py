@@ -7,10 +7,11 @@ the base model (the same for all arms) and evaluation (metered, not charged). *W
 from collections.abc import Collection, Iterable, Mapping
 from decimal import ROUND_HALF_UP, Decimal
 
+from winnow.kinds import meters
 from winnow.records import Artifact, Cost
 
-CHARGED_METERS = ("train", "represent", "select", "generate")
-SELECTION_METERS = ("represent", "select")
+CHARGED_METERS = meters()
+SELECTION_METERS = meters("selection")
 FLOATS_ARE_WHOLE = 2.0**53
 NOT_CHARGED = ("audit", "reference")
 """Roles of inputs whose cost is not the arm's own: features that only the summary reads, a control's reference."""

@@ -31,11 +31,13 @@ from winnow.recipe import (
 from winnow.records import Traits
 from winnow.selection import registry
 from winnow.store import Store, read_json
-from winnow.study.arms import Arm, arm_mistakes, build_arms
+from winnow.study.arms import Arm, arm_recipes, build_arms, primary_baseline
 from winnow.study.graph import Graph, expand
+from winnow.study.selections import selection_mistakes
 from winnow.text.chat_templates import check_template, read_template
 from winnow.trackers.interface import check_installed
 from winnow.trackers.interface import wanted as wanted_trackers
+from winnow.training.objectives.asked import objective_mistakes
 from winnow.walk import missing
 
 CHAT = "chat"
@@ -53,17 +55,12 @@ def mistakes(recipe: Recipe, *, must_exist: bool = True) -> list[str]:
     Without `must_exist` files that are not here are passed over, as where a plan goes by declared sizes.
     """
     traits = registry.traits()
-    found = [*arm_mistakes(recipe, traits), *_options(recipe, traits)]
+    found = [*selection_mistakes(recipe, traits), *_options(recipe, traits)]
     if not found:
         found += told_by(lambda: expand(recipe, traits)) or _claims(recipe, build_arms(recipe, traits))
-    found += [
-        *measure_mistakes(recipe),
-        *_sources(recipe),
-        *_names(recipe),
-        *_models(recipe),
-        *_templates(recipe),
-        *_budgets(recipe),
-    ]
+    found += [*measure_mistakes(recipe), *_sources(recipe), *_names(recipe)]
+    found += [*_models(recipe), *_templates(recipe), *_budgets(recipe)]
+    found += objective_mistakes(recipe, [each.training for each in arm_recipes(recipe)])
     found += data_mistakes(recipe, must_exist=must_exist)
     return list(dict.fromkeys(found))
 
@@ -123,8 +120,8 @@ def missing_keys(
 def doubts(recipe: Recipe, *, longest: int) -> list[str]:
     """What a recipe says that has no effect, or will not do for a pool whose longest example has `longest` tokens."""
     training, context, found = recipe.training, _size(_architecture(recipe.base), CONTEXT), []
-    if training.method == "full" and training.lora != TrainingRecipe().lora:
-        found.append("training.lora has no effect: training.method is full")
+    if training.method != "lora" and training.lora != TrainingRecipe().lora:
+        found.append(f"training.lora has no effect: training.method is {training.method}")
     if training.method == "lora" and training.freeze:
         found.append("training.freeze has no effect: training.method lora freezes the whole base")
     if context is not None and longest > context:
@@ -143,7 +140,11 @@ def _check_tracker(recipe: Recipe, name: str) -> None:
 
 def _trainings(recipe: Recipe) -> list[TrainingRecipe]:
     pretraining = [recipe.base.pretrain.training] if recipe.base.pretrain is not None else []
-    return [*pretraining, *(stage.training for stage in recipe.stages), recipe.training]
+    return [
+        *pretraining,
+        *(stage.training for stage in recipe.stages),
+        *(each.training for each in arm_recipes(recipe)),
+    ]
 
 
 # ------------------------------------------------------------------------------------------ arms and claims
@@ -164,11 +165,12 @@ def _claims(recipe: Recipe, arms: list[Arm]) -> list[str]:
     """Of the arms' names, and of the declared comparison."""
     known, primary = [arm.name for arm in arms], recipe.study.primary
     found = [mistake for arm in known for mistake in _arm_name(arm)]
-    for key, name in (("arm", primary.arm), ("baseline", primary.baseline)):
+    baseline = primary_baseline(recipe, arms)
+    for key, name in (("arm", primary.arm), ("baseline", baseline.name if baseline else primary.baseline)):
         if name is not None and name not in known:
             found.append(f"study.primary.{key} is {name!r}{nearest(name, known)}; this study has {', '.join(known)}")
-    if primary.arm == primary.baseline:
-        found.append(f"study.primary compares {primary.baseline!r} with itself; name another arm or baseline")
+    if baseline is not None and primary.arm == baseline.name:
+        found.append(f"study.primary compares {primary.arm!r} with itself; name another arm or baseline")
     return found
 
 
@@ -302,6 +304,10 @@ def _budgets(recipe: Recipe) -> Iterator[str]:
             f"base.pretrain.budget.tokens is {pretrain.budget.tokens}, less than one sequence of "
             f"{pretrain.context_tokens} tokens (context_tokens); raise it"
         )
-    budgets = [recipe.budget, *(stage.budget for stage in recipe.stages), *([pretrain.budget] if pretrain else [])]
+    budgets = [
+        *(each.budget for each in arm_recipes(recipe)),
+        *(stage.budget for stage in recipe.stages),
+        *([pretrain.budget] if pretrain else []),
+    ]
     if any(budget.dollars is not None for budget in budgets) and machine.dollars_per_hour <= 0:
         yield "budget.dollars needs machine.dollars_per_hour above 0; write the machine's price"

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from winnow.recipe import (
     ADDED,
+    ELSEWHERE,
     HOW,
     BudgetRecipe,
     FourierRecipe,
@@ -20,27 +21,24 @@ from winnow.recipe import (
     TrainingRecipe,
 )
 
-NOT_ASKED: dict[str, Any] = {
-    "training": {"checkpoint_every_seconds", "start"},
-    "representation": {"fourier", "model"},
-    "given": True,
-    "run": {"training": {"checkpoint_every_seconds", "start"}},
-    "of": True,
-}
-"""Fields of a part that say how to go about it, not what is asked; the start itself is an input."""
-
 
 def asked(part: Frozen) -> dict[str, Any]:
     """What of a part goes into a fingerprint."""
-    return without_added(part, part.model_dump(mode="json", exclude=NOT_ASKED))
+    tree: dict[str, Any] = _unmarked(part, part.model_dump(mode="json"), {HOW, ELSEWHERE})
+    return tree
 
 
 def without_added(value: Any, tree: Any) -> Any:
     """`tree`, which is how `value` is dumped, without fields marked HOW, and those marked ADDED at their defaults."""
+    return _unmarked(value, tree, {HOW})
+
+
+def _unmarked(value: Any, tree: Any, marks: set[str]) -> Any:
+    """`tree` without the fields that have one of the marks, and those marked ADDED at their defaults."""
     if isinstance(value, dict):
-        return {key: without_added(value[key], branch) for key, branch in tree.items()}
+        return {key: _unmarked(value[key], branch, marks) for key, branch in tree.items()}
     if isinstance(value, tuple):
-        return [without_added(inner, branch) for inner, branch in zip(value, tree, strict=True)]
+        return [_unmarked(inner, branch, marks) for inner, branch in zip(value, tree, strict=True)]
     if not isinstance(value, Frozen):
         return tree
     given = {key: getattr(value, key) for key in tree}
@@ -48,9 +46,10 @@ def without_added(value: Any, tree: Any) -> Any:
     kept = [
         key
         for key in tree
-        if HOW not in fields[key].metadata and (ADDED not in fields[key].metadata or given[key] != fields[key].default)
+        if marks.isdisjoint(fields[key].metadata)
+        and (ADDED not in fields[key].metadata or given[key] != fields[key].default)
     ]
-    return {key: without_added(given[key], tree[key]) for key in kept}
+    return {key: _unmarked(given[key], tree[key], marks) for key in kept}
 
 
 class GeneratePart(Frozen):
@@ -115,7 +114,7 @@ class PoolPart(Frozen):
 class RowsPart(Frozen):
     """Make a pool of rows that a caller hands over. Input: `tokenizer`? (without it tokens are words)."""
 
-    given: str
+    given: Annotated[str, HOW]
     """Folder that holds them."""
     contents: dict[str, str]
     """File -> sha256: what is asked."""
@@ -139,7 +138,8 @@ class TrainPart(Frozen):
     (the longer run that a branch goes on from).
     """
 
-    objective: Literal["pretraining", "sft"]
+    objective: str
+    """Name of a registered objective."""
     training: TrainingRecipe
     global_batch_size: int
     budget: BudgetRecipe
@@ -158,12 +158,19 @@ class TrainPart(Frozen):
     """Steps between two evaluations; null for none."""
     best_by: Literal["validation", "test"] = "validation"
     seed: int = 0
+    objective_options: Annotated[dict[str, Any], ADDED] = {}
+    """The objective's own options."""
+    leaves: Annotated[Literal["adapter", "model"], ELSEWHERE] = "model"
+    """What a run with an adapter leaves: that alone, or a whole model, into which it is merged, for others to start
+    from. A fingerprint says how it is merged."""
     devices: Annotated[int, ADDED] = 1
     """Processes that train together; the last bits depend on it."""
     keep_every_steps: Annotated[int | None, ADDED] = None
     """Steps between two states that are kept for branches; null for none."""
     keep_at: Annotated[tuple[float, ...], ADDED] = ()
     """Shares of the steps at which a state is kept, too."""
+    keep_for: Annotated[tuple[CooldownPart, ...], ADDED] = ()
+    """Shorter runs that branch from this one: a state is kept where the cooldown of each begins."""
     cooldown: Annotated[CooldownPart | None, ADDED] = None
     """For a branch: all else is the longer run's."""
 
@@ -178,13 +185,15 @@ class TrialPart(Frozen):
 
 
 class SweepPart(Frozen):
-    """Choose a learning rate. Inputs: `trial.<rate>`."""
+    """Choose a learning rate. Inputs: `trial.<rate>`; those of a trial where rates beyond the grid may be tried."""
 
-    of: str
+    of: Annotated[str, HOW]
     """Whose sweep it is, for messages."""
     choose: Literal["lowest_loss", "highest_stable"]
     checkpoint: Literal["best", "last"]
     """Which validation loss of a trial counts: that of its best checkpoint, or of its last."""
+    beyond: Annotated[TrialPart | None, ADDED] = None
+    """A trial, of which rates beyond the grid are tried where the best one lies at its end; null to try none."""
 
 
 class RepresentPart(Frozen):

@@ -19,13 +19,15 @@ from winnow.credentials import MASK
 from winnow.errors import RecipeError, refused
 from winnow.evaluation.measures.asking import is_of_final_answers
 from winnow.findings import Findings
+from winnow.kinds import KINDS
 from winnow.mistakes import lacking_here, missing_keys, mistakes
 from winnow.recipe import Recipe
 from winnow.recipe.arguments import AnyPath, FolderPath, Seed, Text, checks_arguments
 from winnow.recipe.file import AnyRecipe, as_recipe, load_recipe
 from winnow.records import Stored
 from winnow.store import Store, read_json
-from winnow.study.folder import announce, write_folder
+from winnow.study.arms import arm_recipes
+from winnow.study.folder import announce, arms_facts, write_folder
 from winnow.study.graph import Graph, expand
 from winnow.study.identity import check_contents, check_identity, known_study
 from winnow.study_files import STUDY
@@ -33,7 +35,7 @@ from winnow.text.data_warnings import data_warnings
 from winnow.trackers.interface import check_installed
 from winnow.trackers.interface import wanted as wanted_trackers
 from winnow.verbs.track import send_study
-from winnow.walk import KINDS, Walk, Watch, Watching, missing, walk_stages, wanted
+from winnow.walk import Walk, Watch, Watching, missing, walk_stages, wanted
 
 
 @checks_arguments(RecipeError)
@@ -55,7 +57,7 @@ def run(
     folder, shelf = study_folder(recipe, out), store_beside(recipe, out, store)
     recipe = with_measured_speed(checked(recipe, is_trained=True), folder)
     graph = expand(recipe, selector_traits())
-    check_identity(recipe, folder)
+    check_identity(recipe, folder, arms_facts(graph))
     names = wanted(graph, arm=arm, seed=seed)
     _check_keys(recipe, graph, shelf)
     announce(folder, recipe)
@@ -83,7 +85,7 @@ def advance(
     folder = study_folder(recipe, out)
     recipe = with_measured_speed(checked(recipe, is_trained=until in ("train", "evaluate")), folder)
     graph = expand(recipe, selector_traits())
-    check_identity(recipe, folder)
+    check_identity(recipe, folder, arms_facts(graph))
     kinds = ("evaluate", "benchmark") if until == "evaluate" else (until,)
     names, shelf = wanted(graph, until=kinds, arm=arm, seed=seed), store_beside(recipe, out, store)
     _check_keys(recipe, graph, shelf)
@@ -187,7 +189,7 @@ def _report(folder: Path, out: Path) -> Findings:
     study = load(folder)
     findings = findings_of(study)
     write_report(folder, findings, out=out)
-    write_parquet(study, out / "tables" / "long.parquet")
+    write_parquet(study.rows(), out / "tables" / "long.parquet")
     return findings
 
 
@@ -267,7 +269,7 @@ def own_size(selector: str, options: dict[str, Any]) -> int | None:
 
 def with_measured_speed(recipe: Recipe, folder: Path) -> Recipe:
     """The recipe with a machine speed where its budget needs one: the study's own, else measured now, once."""
-    if recipe.machine.flops_per_second is not None or recipe.budget.unit not in ("seconds", "dollars"):
+    if recipe.machine.flops_per_second is not None or arm_recipes(recipe)[0].budget.unit not in ("seconds", "dollars"):
         return recipe
     known = known_study(folder)
     speed = known["machine"]["flops_per_second"] if known else None

@@ -16,6 +16,8 @@ from pydantic import TypeAdapter
 from winnow.recipe import Frozen
 
 Record = TypeVar("Record")
+ZERO_SHOT = "zero_shot"
+"""Name of the untrained model among arms and runs."""
 
 
 def to_json(record: Any) -> dict[str, Any]:
@@ -65,6 +67,16 @@ class Stage:
     """Role -> name of the stage that gives it."""
     arm: str | None = None
     seed: int | None = None
+
+    @property
+    def owner(self) -> str | None:
+        """Whose it is: its arm, or the untrained model where it scores that; null where it is the study's."""
+        return self.arm or (ZERO_SHOT if "run" in self.inputs else None)
+
+    @property
+    def whose(self) -> str | None:
+        """Its owner, with the seed where it is one seed's."""
+        return self.owner if self.seed is None else f"{self.owner}.s{self.seed}"
 
 
 @dataclass(frozen=True)
@@ -160,6 +172,10 @@ class Context:
     """For training: opens whoever follows the run while it trains."""
     kept: Path | None = None
     """A folder that outlives all artifacts and that stages share, for what would cost money to get twice."""
+
+
+BORING_SELECTORS = "full", "random", "equal_shares", "source_shares"
+"""Selectors that look at no example but its source; every study runs them beside the clever ones."""
 
 
 @dataclass(frozen=True)

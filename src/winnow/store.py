@@ -50,6 +50,28 @@ class Store:
             return None
         return Stored(read_record(folder), folder)
 
+    def changed_through_link(self, kind: str, fingerprint: str) -> Path | None:
+        """A file of an artifact that is not what was written, and that has another name elsewhere.
+
+        Whoever wrote to it there, such as in a study folder, has changed the store's file: they are one.
+        """
+        folder = self.folder(kind, fingerprint)
+        try:
+            listed = unsealed(json.loads((folder / RECORD).read_text(encoding="utf-8")))["files"]
+            paths = {folder / name: digest for name, digest in listed.items()}
+            linked = {path: digest for path, digest in paths.items() if path.is_file() and path.stat().st_nlink > 1}
+            return next((path for path, digest in linked.items() if hash_file(path) != digest), None)
+        except (OSError, ValueError, RecursionError, KeyError, AttributeError):
+            return None
+
+    def discard(self, kind: str, fingerprint: str) -> None:
+        """Remove a finished artifact; one that is half removed is none."""
+        folder = self.folder(kind, fingerprint)
+        aside = folder.with_name(f"{fingerprint}.discarded")
+        files.remove(aside)
+        files.rename(folder, aside)
+        files.remove(aside)
+
     def draft(self, kind: str, fingerprint: str) -> Path:
         """The folder to work in; what an earlier, killed attempt left is still there."""
         folder = self.draft_place(kind, fingerprint)

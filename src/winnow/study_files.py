@@ -13,18 +13,22 @@ Folders that an earlier version wrote list no files, and are read as they are.
 
 import hashlib
 import json
+import os
 import shutil
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from winnow import files
 from winnow.errors import ArtifactError
+from winnow.records import ZERO_SHOT
 from winnow.store import SEAL, check_files, hash_file, json_text, sealed, unsealed, write_atomic, write_folder
 
 STUDY, FILES = "study.json", "files"
+STAGES = "records/stages.json"
+CHECKPOINTS = "best", "last"
 WEIGHTS = "adapters/", "base/"
 """Folders that hold checkpoints; whoever sends them elsewhere checks them, findings do not rest on them."""
 WRITTEN = "records", "adapters", "tables", "figures"
@@ -40,6 +44,7 @@ class StudyFiles:
         """What an earlier run listed stays listed, with the hash that it had, for as long as it is not written anew."""
         self.folder = folder
         self.digests: dict[str, str] = dict((read_settings(folder) or {}).get(FILES, {}))
+        self._is_said = False
         for name in WRITTEN:
             files.remove_partials(folder / name)
 
@@ -62,39 +67,83 @@ class StudyFiles:
             write(path)
         self.digests[name] = digest
 
-    def copy_checkpoint(self, source: Path, name: str, digests: Mapping[str, str]) -> None:
-        """A copy of a folder of weights, complete or not at all; warns of one that was there and is damaged.
+    def bring_checkpoint(self, source: Path, name: str, digests: Mapping[str, str]) -> None:
+        """A folder of weights, complete or not at all; warns of one that was there and is damaged.
 
-        Files beside those of the checkpoint, which somebody else has put there, stay.
+        Its files are the artifact's own under a second name, copies where the file system allows no second one. Files
+        beside those of the checkpoint, which somebody else has put there, stay.
         """
         target = self.folder / name
-        damaged = [file for file, digest in digests.items() if not _is(target / file, digest)]
         if not target.is_dir():
-            write_folder(target, lambda place: _copy_all(source, place, digests))
-        elif damaged:
+            write_folder(target, lambda place: self._fill(place, source, digests))
+        apart = [file for file in digests if not _is_same(source / file, target / file)]
+        damaged = [file for file in apart if not _is(target / file, digests[file])]
+        if damaged:
             warnings.warn(f"{target / damaged[0]} was not what had been trained; it is restored", stacklevel=2)
-            for file in damaged:
-                write_atomic(target / file, (source / file).read_bytes())
+        for file in apart:
+            self._replace(source / file, target / file, may_copy=file in damaged)
         self.digests |= {f"{name}/{file}": digest for file, digest in digests.items()}
+
+    def _fill(self, place: Path, source: Path, names: Iterable[str]) -> None:
+        for name in names:
+            (place / name).parent.mkdir(parents=True, exist_ok=True)
+            if not files.link(source / name, place / name):
+                self._copy(source / name, place / name)
+
+    def _replace(self, source: Path, path: Path, *, may_copy: bool) -> None:
+        """The artifact's file in the place of another, in one instant; as a copy only where it may."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new = path.with_name(f".{path.name}.{os.getpid()}.partial")
+        files.remove(new)
+        if not files.link(source, new):
+            if not may_copy:
+                return
+            self._copy(source, new)
+        files.sync(new)
+        files.rename(new, path)
+
+    def _copy(self, source: Path, path: Path) -> None:
+        files.write(path, partial(shutil.copyfile, source))
+        if not self._is_said:
+            self._is_said = True
+            warnings.warn(
+                f"weights are copied into {self.folder}, where the store's files cannot have second names, so they lie "
+                "on disk twice; put both on one file system, or set study.keep",
+                stacklevel=2,
+            )
 
     def remove(self, name: str) -> None:
         """A folder that is outdated, off the disk and off the list."""
         files.remove(self.folder / name)
         self.digests = {file: digest for file, digest in self.digests.items() if not file.startswith(f"{name}/")}
 
+    def drop(self, name: str) -> None:
+        """A folder that is no longer kept, without the files that somebody else has put there."""
+        for file in [file for file in self.digests if file.startswith(f"{name}/")]:
+            files.remove(self.folder / file)
+            del self.digests[file]
+        for place in (*sorted((self.folder / name).rglob("*"), reverse=True), self.folder / name):
+            if place.is_dir() and not any(place.iterdir()):
+                files.remove(place)
+
     def finish(self, settings: Mapping[str, Any]) -> None:
         """Write study.json, which says what the study is and what belongs to it."""
         write_atomic(self.folder / STUDY, json_text(sealed({**settings, FILES: dict(sorted(self.digests.items()))})))
+
+
+def run_name(arm: str, seed: int | None, first_seed: int, checkpoint: str | None = None) -> str:
+    """Name of a run, or of a checkpoint of it, in file names: the first seed's carries no seed."""
+    of_seed = "" if seed in (None, first_seed) else f"_s{seed}"
+    return f"{arm}{of_seed}_{checkpoint}" if checkpoint and arm != ZERO_SHOT else f"{arm}{of_seed}"
 
 
 def _is(path: Path, digest: str) -> bool:
     return path.is_file() and hash_file(path) == digest
 
 
-def _copy_all(source: Path, place: Path, names: Mapping[str, str]) -> None:
-    for name in names:
-        (place / name).parent.mkdir(parents=True, exist_ok=True)
-        files.write(place / name, partial(shutil.copyfile, source / name))
+def _is_same(one: Path, other: Path) -> bool:
+    """Whether both are names of one file."""
+    return other.is_file() and one.samefile(other)
 
 
 def read_settings(folder: Path) -> dict[str, Any] | None:

@@ -1,47 +1,23 @@
 """Walk over a graph of stages: find each artifact or make it, skipping what another process is making."""
 
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
 from winnow import stopping
-from winnow.errors import DataError, NotAffordableError, RecipeError, UnavailableError, nearest
+from winnow.errors import ArtifactError, DataError, NotAffordableError, RecipeError, UnavailableError, nearest
 from winnow.fingerprints import fingerprint_of
+from winnow.kinds import KINDS
 from winnow.recipe import EvaluationRecipe, Recipe
 from winnow.recipe.arguments import Must
 from winnow.records import Artifact, Context, Listener, Outcome, Probe, Progress, Silent, Stage, Stored, nobody
 from winnow.store import Store, hash_json, hash_tree
 from winnow.study.graph import Graph
 from winnow.trackers.following import following
-
-StageFunction = Callable[[Any, Mapping[str, Stored], Context], Outcome]
-
-KINDS = {
-    "generate": ("winnow.generation.stages", "generate", 2),
-    "seeds": ("winnow.pool.stages", "make_tests", 4),
-    "tests": ("winnow.pool.stages", "make_tests", 5),
-    "corpus": ("winnow.pool.stages", "make_corpus", 3),
-    "tokenizer": ("winnow.pool.stages", "make_tokenizer", 1),
-    "hygiene": ("winnow.pool.hygiene.stage", "make_hygiene", 2),
-    "pool": ("winnow.pool.stages", "make_pool", 5),
-    "rows": ("winnow.pool.rows", "make_rows_pool", 3),
-    "model": ("winnow.training.pointing", "point_at_model", 3),
-    "represent": ("winnow.selection.represent", "represent", 4),
-    "select": ("winnow.selection.stages", "select", 3),
-    "train": ("winnow.training.stages", "train_model", 4),
-    "trial": ("winnow.training.sweeps", "run_trial", 2),
-    "sweep": ("winnow.training.sweeps", "choose_rate", 1),
-    "evaluate": ("winnow.evaluation.stages", "evaluate", 7),
-    "benchmark": ("winnow.evaluation.benchmarks.stage", "run_benchmark", 2),
-}
-"""Kind of stage -> module, function, version. Raise the version when the same question gets another answer."""
-
-OF_ARMS = "trial", "sweep", "train", "evaluate", "benchmark"
-"""Kinds of stages that an arm goes without where its selection costs more than the budget."""
 
 WAIT_SECONDS = 0.5
 
@@ -50,6 +26,8 @@ WAIT_SECONDS = 0.5
 class Walk:
     """How far a walk over a graph has come."""
 
+    stages: Mapping[str, Stage] = field(default_factory=dict)
+    """Of the whole graph."""
     done: dict[str, Stored] = field(default_factory=dict)
     not_affordable: dict[str, str] = field(default_factory=dict)
     """Arm -> why."""
@@ -57,6 +35,11 @@ class Walk:
     """Stage that cannot be made here -> why; nothing rests on such stages."""
     before: Callable[[], None] | None = None
     """What has still to be done before the first stage is made."""
+
+    def made(self, kind: str) -> dict[str, Stored]:
+        """The artifacts of this kind that are of an arm, or of the untrained model, by whose they are."""
+        stages = [self.stages[name] for name in self.done if self.stages[name].kind == kind]
+        return {stage.whose: self.done[stage.name] for stage in stages if stage.whose is not None}
 
 
 def wanted(
@@ -71,11 +54,12 @@ def wanted(
         raise RecipeError(f"--arm {arm} is no arm{nearest(arm, known)}; this study has {', '.join(known)}")
     if seed is not None and seed not in graph.seeds:
         raise RecipeError(f"--seed {seed} is not in study.seeds {list(graph.seeds)}; add it to the recipe")
+    chosen = next((each.selection.name for each in graph.arms if each.name == arm), None)
     ends = [
         stage
         for stage in graph.stages.values()
         if (until is None or stage.kind in until)
-        and (arm is None or stage.arm in (None, arm))
+        and (arm is None or stage.arm in (None, chosen if stage.kind == "select" else arm))
         and (seed is None or stage.seed in (None, seed))
     ]
     needed: set[str] = set()
@@ -113,7 +97,7 @@ def walk_stages(
 
     `before` is called once, before the first stage is made, if any is.
     """
-    walk = Walk(before=before)
+    walk = Walk(graph.stages, before=before)
     while pending := [name for name in names if not _is_settled(graph.stages[name], walk)]:
         for name in pending:
             stopping.heed()  # a stage that trains only notes a request
@@ -128,7 +112,7 @@ def walk_stages(
 
 def _is_settled(stage: Stage, walk: Walk) -> bool:
     """Whether the stage is there, cannot be made here, or its arm cannot pay for it."""
-    is_refused = stage.arm in walk.not_affordable and stage.kind in OF_ARMS
+    is_refused = stage.arm in walk.not_affordable and KINDS[stage.kind].is_of_arm
     return stage.name in walk.done or stage.name in walk.unavailable or is_refused
 
 
@@ -137,14 +121,15 @@ def _attempt(stage: Stage, graph: Graph, recipe: Recipe, store: Store, walk: Wal
     if any(name not in walk.done for name in stage.inputs.values()):
         return
     inputs = {role: walk.done[name] for role, name in stage.inputs.items()}
-    fingerprint = fingerprint_of(stage, inputs, KINDS[stage.kind][2])
-    found = store.find(stage.kind, fingerprint)
+    fingerprint = fingerprint_of(stage, inputs)
+    found = _find(stage, fingerprint, store)
     if found is None:
         with store.lease(stage.kind, fingerprint) as is_mine:
             if not is_mine:
                 return
-            found = store.find(stage.kind, fingerprint)
+            found = _find(stage, fingerprint, store)
             if found is None:
+                _discard_changed(stage, fingerprint, store)
                 if walk.before is not None:
                     walk.before()
                     walk.before = None
@@ -153,11 +138,30 @@ def _attempt(stage: Stage, graph: Graph, recipe: Recipe, store: Store, walk: Wal
         walk.done[stage.name] = found
 
 
+def _find(stage: Stage, fingerprint: str, store: Store) -> Stored | None:
+    """The artifact, or None where there is none, or it was changed through a link and has to be made again."""
+    try:
+        return store.find(stage.kind, fingerprint)
+    except ArtifactError:
+        if store.changed_through_link(stage.kind, fingerprint) is None:
+            raise
+        return None
+
+
+def _discard_changed(stage: Stage, fingerprint: str, store: Store) -> None:
+    changed = store.changed_through_link(stage.kind, fingerprint)
+    if changed is not None:
+        warnings.warn(
+            f"{changed} was changed, through its other name in a study folder for example; {stage.name} is made again",
+            stacklevel=2,
+        )
+        store.discard(stage.kind, fingerprint)
+
+
 def _make(
     stage: Stage, inputs: dict[str, Stored], fingerprint: str, recipe: Recipe, store: Store, walk: Walk, watch: Watch
 ) -> Stored | None:
-    module, function, _ = KINDS[stage.kind]
-    make: StageFunction = getattr(import_module(module), function)
+    make = KINDS[stage.kind].load()
     folder = store.draft(stage.kind, fingerprint)
     with watch.stage(stage.name, stage.kind) as progress:
         try:
@@ -171,7 +175,7 @@ def _make(
         except UnavailableError as error:
             walk.unavailable[stage.name] = str(error)
             return None
-    if fingerprint_of(stage, inputs, KINDS[stage.kind][2]) != fingerprint:
+    if fingerprint_of(stage, inputs) != fingerprint:
         raise DataError(
             f"files that {stage.name} reads changed while it was made; run again when nothing writes to them"
         )
@@ -214,17 +218,18 @@ class ProbeMaker:
 
 
 def _probe_maker(stage: Stage, recipe: Recipe, inputs: Mapping[str, Stored], walk: Walk) -> ProbeMaker | None:
-    """On its validation split and samples of the evaluation sets; a trial on the split alone."""
-    if stage.kind == "trial":
+    """On its validation split; a run, which is no trial, on samples of the evaluation sets too."""
+    looks_at = KINDS[stage.kind].looks_at
+    if looks_at == "validation":
         return ProbeMaker(recipe.evaluation, inputs, None)
-    if stage.kind != "train" or stage.arm is None:
+    if looks_at is None or stage.arm is None:
         return None
     return ProbeMaker(recipe.evaluation, inputs, walk.done["tests"])
 
 
 def _follow(stage: Stage, fingerprint: str, recipe: Recipe) -> Callable[[], AbstractContextManager[Listener]]:
     """Whoever follows the run of an arm while it trains: the recipe's trackers."""
-    if stage.kind != "train" or stage.arm is None:
+    if KINDS[stage.kind].told_as is None or stage.arm is None:
         return nobody
     return following(recipe.trackers, recipe.name, stage, fingerprint)
 
@@ -254,7 +259,7 @@ def present(graph: Graph, store: Store, before: Present | None = None) -> Presen
             continue
         if stage.name not in seen.fingerprints:
             inputs = {role: seen.done[name] for role, name in stage.inputs.items()}
-            seen.fingerprints[stage.name] = fingerprint_of(stage, inputs, KINDS[stage.kind][2])
+            seen.fingerprints[stage.name] = fingerprint_of(stage, inputs)
         found = store.find(stage.kind, seen.fingerprints[stage.name])
         draft = store.draft_place(stage.kind, seen.fingerprints[stage.name])
         if found is not None:

@@ -15,7 +15,8 @@ from winnow.analysis.frontier import (
 from winnow.analysis.scores import Score
 from winnow.analysis.sentences import verdict_sentence
 from winnow.analysis.statistics import mean_interval
-from winnow.analysis.study_folder import Evaluation, load
+from winnow.analysis.study_folder import load
+from winnow.analysis.study_records import Evaluation
 from winnow.findings import Comparison, Estimate, Saving
 
 

@@ -11,7 +11,7 @@ from winnow.generation.answers import KeptAnswers
 from winnow.generation.programs import run_programs, work_out
 from winnow.generation.prompts import END, PROGRAM
 from winnow.generation.synthetic import ANSWERS, COUNTS, ROWS, generate_synthetic
-from winnow.generation.teachers import endpoint as endpoints
+from winnow.generation.teachers import pacing
 from winnow.generation.teachers.interface import Answer, Lost
 from winnow.parts import GeneratePart
 from winnow.recipe import SourceRecipe
@@ -168,7 +168,7 @@ BROKEN_ANSWERS = [
 @pytest.fixture
 def generation(tmp_path, monkeypatch):
     """A whole generation whose second request is answered so; gives back rows and counts."""
-    monkeypatch.setattr(endpoints, "FIRST_WAIT_SECONDS", 0.001)
+    monkeypatch.setattr(pacing, "FIRST_WAIT_SECONDS", 0.001)
 
     def generate(status, body, **changes):
         faults = {1: (status, body), 2: (status, body)}

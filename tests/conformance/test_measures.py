@@ -91,7 +91,7 @@ def test_it_says_in_one_line_what_it_is_and_of_each_metric_what_is_needed_to_com
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_option_that_it_does_not_have_is_refused(name):
-    with pytest.raises(RecipeError, match=f"unknown option nonsense of {name}"):
+    with pytest.raises(RecipeError, match=f"unknown option nonsense of measure {name}"):
         registry.check(name, {"nonsense": 1})
 
 

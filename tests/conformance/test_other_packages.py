@@ -1,4 +1,7 @@
-"""Selectors of other packages, joined by entry point, go through the same suite: in a process that has them."""
+"""Selectors and objectives of other packages, joined by entry point, go through the same suites.
+
+In a process that has them.
+"""
 
 import os
 import re
@@ -25,28 +28,70 @@ def turned(pool, *, size, seen, options, rng):
 """
 
 
+OBJECTIVES = """
+import torch
+from winnow.training.objectives.registry import objective
+from winnow.training.objectives.views import Loss
+
+@objective("steeper", summary="Nats to the power of 1.5.", metrics=("above_start",), beside=("start",))
+def steeper(models, batch, *, total_weight, options):
+    nats = models.trained.of_targets(batch)
+    with torch.no_grad():
+        more = nats > models.beside["start"].of_targets(batch)
+    return Loss(batch.weighed_sum(nats ** 1.5) / total_weight, {"above_start": (more.double().sum(), len(more))})
+
+@objective("mean_of_means", summary="Means over micro-batches: depends on how a batch is cut.")
+def mean_of_means(models, batch, *, total_weight, options):
+    return Loss(models.trained.of_targets(batch).mean() * len(batch.rows) / total_weight)
+
+@objective("cut_off", summary="A gradient that is not that of the loss.")
+def cut_off(models, batch, *, total_weight, options):
+    nats = models.trained.of_targets(batch)
+    return Loss(batch.weighed_sum(nats * nats.detach()) / total_weight)
+"""
+
+
 @pytest.fixture
 def installed(tmp_path):
-    """A folder as pip leaves it, with a package of two selectors."""
+    """A folder as pip leaves it, with a package of two selectors and three objectives."""
     information = tmp_path / "stranger-1.0.dist-info"
     information.mkdir()
     (tmp_path / "stranger.py").write_text(MODULE)
     (information / "METADATA").write_text("Metadata-Version: 2.1\nName: stranger\nVersion: 1.0\n")
-    (information / "entry_points.txt").write_text("[winnow.selectors]\nstranger = stranger\n")
+    (tmp_path / "strange_objectives.py").write_text(OBJECTIVES)
+    points = "[winnow.selectors]\nstranger = stranger\n[winnow.objectives]\nstranger = strange_objectives\n"
+    (information / "entry_points.txt").write_text(points)
     return tmp_path
 
 
-def test_the_suite_passes_what_keeps_its_promises_and_fails_what_does_not(installed):
+def results_of(suite, names, installed):
+    """(PASSED or FAILED, test, case) of these parts in a suite, and what pytest said."""
     path = os.pathsep.join(filter(None, [str(installed), os.environ.get("PYTHONPATH")]))
-    command = [sys.executable, "-m", "pytest", "tests/conformance/test_selectors.py", "-rA", "-p", "no:cacheprovider"]
-    command += ["-k", "every_row_by_id or last_row_first"]
+    command = [sys.executable, "-m", "pytest", f"tests/conformance/{suite}", "-rA", "-p", "no:cacheprovider"]
+    command += ["-k", names]
     done = subprocess.run(
         command, cwd=ROOT, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, timeout=300,
         check=False,
     )  # fmt: skip
-    results = re.findall(r"^(PASSED|FAILED) \S+::(\w+)\[(\S+)\]", done.stdout, re.MULTILINE)
+    return re.findall(r"^(PASSED|FAILED) \S+?::(\w+)\[(.+?)\]", done.stdout, re.MULTILINE), done.stdout
+
+
+def test_the_suite_passes_what_keeps_its_promises_and_fails_what_does_not(installed):
+    results, said = results_of("test_selectors.py", "every_row_by_id or last_row_first", installed)
     failed = {(test, case.split("-")[-1]) for result, test, case in results if result == "FAILED"}
     passed = {test for result, test, case in results if result == "PASSED" and "every_row_by_id" in case}
-    assert ("test_a_smaller_selection_is_a_prefix_of_a_larger_one", "last_row_first") in failed, done.stdout[-3000:]
+    assert ("test_a_smaller_selection_is_a_prefix_of_a_larger_one", "last_row_first") in failed, said[-3000:]
     assert "every_row_by_id" not in {name for _, name in failed}
     assert len(passed) > 10 and "test_a_smaller_selection_is_a_prefix_of_a_larger_one" in passed
+
+
+def test_the_suite_of_objectives_does_too(installed):
+    results, said = results_of("test_objectives.py", "steeper or mean_of_means or cut_off", installed)
+    names = {(result, test, name) for result, test, case in results for name in case.split("-")}
+    failed = {(test, name) for result, test, name in names if result == "FAILED"}
+    passed = {test for result, test, name in names if (result, name) == ("PASSED", "steeper")}
+    assert "steeper" not in {name for _, name in failed}, said[-5000:]
+    assert len(passed) == 8
+    gradient = "test_the_gradient_is_that_of_the_loss_of_single_examples"
+    assert {("test_micro_batches_and_packing_do_not_matter", "mean_of_means"), (gradient, "cut_off")} <= failed
+    assert ("test_micro_batches_and_packing_do_not_matter", "cut_off") not in failed

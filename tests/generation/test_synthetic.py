@@ -16,7 +16,7 @@ from winnow.generation import asking
 from winnow.generation.answers import KeptAnswers
 from winnow.generation.prompts import END, PROGRAM
 from winnow.generation.synthetic import ANSWERS, COUNTS, ROWS, generate_synthetic
-from winnow.generation.teachers import endpoint as endpoints
+from winnow.generation.teachers import pacing
 from winnow.parts import GeneratePart, asked
 from winnow.recipe import SourceRecipe, SyntheticRecipe
 from winnow.records import Context
@@ -25,7 +25,7 @@ from winnow.text.questions import NUMBERS
 
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch):
-    monkeypatch.setattr(endpoints, "FIRST_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(pacing, "FIRST_WAIT_SECONDS", 0.01)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from winnow.cli.main import app
 from winnow.ledger import round_half_up
 from winnow.models import loading
+from winnow.models.file_sizes import adapter_bytes
 from winnow.models.flops import flop_model
 from winnow.recipe import LoraRecipe
 
@@ -47,7 +48,7 @@ def test_g3_adapter_bytes_from_names_and_shapes_alone():
     model = loading.adapt(loading.skeleton(GPT2), LORA, seed=0)
     assert {p.device.type for p in model.parameters()} == {"meta"}
     assert trainable(model) == flop_model(model).trainable_parameters == 811_008
-    assert loading.adapter_bytes(model) == 8 + HEADER + PADDING + TENSORS == ADAPTER_BYTES
+    assert adapter_bytes(model) == 8 + HEADER + PADDING + TENSORS == ADAPTER_BYTES
 
 
 def test_g3_an_adapter_on_attention_alone_is_another():
@@ -55,7 +56,7 @@ def test_g3_an_adapter_on_attention_alone_is_another():
         loading.skeleton(GPT2), LORA.model_copy(update={"target_modules": ("c_attn", "attn.c_proj")}), seed=0
     )
     assert trainable(model) == 442_368
-    assert 442_368 * 4 < loading.adapter_bytes(model) < 1_780_000
+    assert 442_368 * 4 < adapter_bytes(model) < 1_780_000
 
 
 @pytest.mark.slow
@@ -63,7 +64,7 @@ def test_g3_the_file_that_peft_writes(tmp_path):
     model = loading.adapt(loading.build_model(GPT2, seed=0, vocab_size=50_257, eos_id=0), LORA, seed=0)
     model.save_pretrained(tmp_path)
     written = (tmp_path / "adapter_model.safetensors").read_bytes()
-    assert len(written) == ADAPTER_BYTES == loading.adapter_bytes(model)
+    assert len(written) == ADAPTER_BYTES == adapter_bytes(model)
     assert int.from_bytes(written[:8], "little") == HEADER + PADDING
     header = written[8 : 8 + HEADER + PADDING].decode()
     assert header == header.rstrip(" ") + " " * PADDING

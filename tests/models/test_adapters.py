@@ -6,6 +6,7 @@ from toys import LLAMA_SIZES, VOCABULARY, toy_model, toy_rows, toy_tokenizer, wh
 from winnow.errors import RecipeError
 from winnow.models import loading
 from winnow.models.adapters import adapter_config
+from winnow.models.file_sizes import adapter_bytes
 from winnow.models.forward import Losses
 from winnow.recipe import LoraRecipe, TrainingRecipe
 
@@ -67,7 +68,7 @@ def test_losses_at_targets_are_those_of_the_whole_model(name):
 def test_the_size_of_the_file_is_known_before(name, tmp_path):
     loading.save_model(adapted(name), tmp_path, toy_tokenizer(), None)
     size = (tmp_path / "adapter_model.safetensors").stat().st_size
-    assert loading.adapter_bytes(loading.adapt(loading.skeleton(LLAMA), ADAPTERS[name], seed=0)) == size
+    assert adapter_bytes(loading.adapt(loading.skeleton(LLAMA), ADAPTERS[name], seed=0)) == size
 
 
 def test_saved_twice_is_the_same_file(name, tmp_path):

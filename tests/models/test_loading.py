@@ -9,6 +9,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from winnow.errors import ArtifactError, RecipeError
 from winnow.models import loading
 from winnow.models.activations import fuse_activations
+from winnow.models.file_sizes import adapter_bytes
 from winnow.recipe import LoraRecipe
 from winnow.store import write_json
 
@@ -95,7 +96,7 @@ def test_adapter_files_are_the_same_every_time(tmp_path, run):
 def test_the_size_of_an_adapter_is_known_before_it_is_written(run):
     architecture = ARCHITECTURE | {"vocab_size": VOCABULARY}
     size = (run.folder / "last" / "adapter_model.safetensors").stat().st_size
-    assert loading.adapter_bytes(loading.adapt(loading.skeleton(architecture), LORA, seed=0)) == size
+    assert adapter_bytes(loading.adapt(loading.skeleton(architecture), LORA, seed=0)) == size
 
 
 def test_a_fresh_adapter_changes_nothing_and_hangs_on_its_seed():

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from fake_hub import fake_hub
+from ruamel.yaml import YAML
 from safetensors.numpy import save_file
 from study_factory import HIDDEN, SETS, write_items, write_study
 from typer.testing import CliRunner
@@ -161,6 +162,50 @@ def test_nothing_is_pushed_while_a_check_fails(copied, harm, told):
     with fake_hub() as hub, pytest.raises(PublishError, match="nothing was pushed"):
         publishing.push(copied, "someone/study", endpoint=hub.endpoint)
     assert hub.repos == {}
+
+
+def keeping(folder, keep):
+    """The study's recipe and study.json, as a run with this `study.keep` leaves them."""
+    yaml, place = YAML(), folder / "recipe.yaml"
+    recipe = yaml.load(place)
+    recipe["study"]["keep"] = keep
+    yaml.dump(recipe, place)
+    settings = json.loads((folder / "study.json").read_text())
+    (folder / "study.json").write_text(json.dumps(settings | {"base_path": None if keep == "none" else "base"}))
+
+
+def test_a_study_that_keeps_no_weights_is_published_without_them(tmp_path):
+    study = publishable(tmp_path / "s")
+    keeping(study, "none")
+    for name in ("adapters", "base"):
+        shutil.rmtree(study / name)
+    built = publishing.build(study, tmp_path / "up")
+    found = publishing.check(built)
+    assert found.problems == () and any("study.keep: none" in each for each in found.warnings)
+    card = (built.folders["model"] / "README.md").read_text()
+    assert "--set study.keep=null" in card and "from_pretrained" not in card
+
+
+def test_a_study_that_keeps_the_last_checkpoints_loads_them(tmp_path):
+    study = publishable(tmp_path / "s")
+    keeping(study, "last")
+    for place in (study / "adapters").glob("*_best"):
+        shutil.rmtree(place)
+    built = publishing.build(study, tmp_path / "up")
+    assert publishing.check(built).problems == ()
+    assert (
+        'PeftModel.from_pretrained(base, "adapters/herding_0.25_last")'
+        in (built.folders["model"] / "README.md").read_text()
+    )
+
+
+def test_what_is_published_is_a_copy(tmp_path):
+    """An upload folder may be changed: nothing of it is a second name of the study's files."""
+    study = publishable(tmp_path / "s")
+    weights = study / "adapters/full_best/adapter_model.safetensors"
+    weights.chmod(0o444)
+    made = publishing.build(study, tmp_path / "up").folders["model"] / "adapters/full_best/adapter_model.safetensors"
+    assert not made.samefile(weights) and made.stat().st_mode & 0o200
 
 
 def test_an_upload_folder_replaces_nothing_else(study, tmp_path):

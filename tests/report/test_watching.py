@@ -6,7 +6,7 @@ import urllib.request
 import pytest
 
 from winnow.analysis.find import curve_of, find
-from winnow.analysis.study_folder import Evaluation
+from winnow.analysis.study_records import Evaluation
 from winnow.errors import ArtifactError
 from winnow.records import from_json
 from winnow.store import read_json, write_json

@@ -174,7 +174,8 @@ def test_an_unreadable_file_is_named(tmp_path, content, message):
 
 
 def test_a_missing_section_is_explained(write):
-    assert refusal(write(budget=None)) == "budget is missing; it says: What every arm may spend."
+    says = "budget is missing; it says: What every arm may spend, where `vary` does not say otherwise."
+    assert refusal(write(budget=None)) == says
     assert refusal(write(name=None)) == "name is missing; it says: Name of the study and of its folder."
 
 

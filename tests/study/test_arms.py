@@ -1,118 +1,145 @@
+"""Arms as combinations of selections and levels."""
+
 import pytest
 
 from winnow.errors import RecipeError
-from winnow.study.arms import arm_name, build_arms, global_batch_size
+from winnow.study.arms import build_arms, equal_arms, like
+from winnow.study.graph import expand
 
-SOURCE = {"name": "a", "licence": "MIT", "path": "a.jsonl", "format": "gsm8k"}
-WITH_TARGET = {"sources": [SOURCE], "target": {"per_source": {"a": 3}}}
-TARGETED = {"selector": "herding", "target": True}
+ADAPTER = {"full": {"training.method": "full"}, "r16": {"training.lora.r": 16, "training.lora.lora_alpha": 32}}
+EPOCHS = {"budget.pool_epochs": [1, 2.5, 4]}
 
 
 @pytest.fixture
 def arms_of(make_recipe, traits):
-    """Arms of a recipe with these arms in its selection."""
+    """Arms of a recipe that varies these factors."""
 
-    def build(*arms, pool=WITH_TARGET, controls=False, **selection):
-        recipe = make_recipe(pool=pool, selection={"arms": arms, "controls": controls, **selection})
-        return build_arms(recipe, traits)
+    def build(vary, **sections):
+        return build_arms(make_recipe(vary=vary, **sections), traits)
 
     return build
 
 
-def names(arms):
-    return [arm.name for arm in arms]
-
-
-def test_names_tell_selector_target_and_fraction(arms_of):
-    found = arms_of(
-        "full", "herding", TARGETED, {"selector": "source_matched", "of": "herding_target"}, fractions=[0.05, 0.1]
-    )
-    assert names(found) == [
-        "full", "herding_0.05", "herding_0.1", "herding_target_0.05", "herding_target_0.1",
-        "source_matched_herding_target_0.05", "source_matched_herding_target_0.1",
+def test_arms_are_all_combinations_the_first_factor_slowest(arms_of):
+    arms = arms_of({"adapter": ADAPTER, "epochs": EPOCHS})
+    assert [arm.name for arm in arms] == [
+        "full_epochs1", "full_epochs2.5", "full_epochs4", "r16_epochs1", "r16_epochs2.5", "r16_epochs4",
     ]  # fmt: skip
-    assert [arm.of for arm in found[-2:]] == ["herding_target_0.05", "herding_target_0.1"]
-    assert [arm.fraction for arm in found] == [None, 0.05, 0.1, 0.05, 0.1, 0.05, 0.1]
-    assert [arm.target for arm in found] == [False, False, False, True, True, False, False]
+    assert dict(arms[3].factors) == {"adapter": "r16", "epochs": "epochs1"}
+    assert [arm.recipe.training.method for arm in arms] == ["full"] * 3 + ["lora"] * 3
+    assert {arm.recipe.training.lora.lora_alpha for arm in arms[3:]} == {32}
+    assert [arm.recipe.budget.amount for arm in arms] == [1, 2.5, 4] * 2
+    assert {arm.selection.name for arm in arms} == {"full"}
 
 
-def test_selectors_that_bring_their_size_carry_no_fraction(arms_of):
-    listed = {"selector": "ids", "options": {"path": "rows.txt"}}
-    found = arms_of(listed, {"selector": "length_matched", "of": "ids"}, fractions=[0.1, 0.2])
-    assert [(arm.name, arm.fraction, arm.of) for arm in found] == [
-        ("ids", None, None),
-        ("length_matched_ids", None, "ids"),
-    ]
-    assert found[0].options == {"path": "rows.txt"}
+def test_a_study_that_varies_nothing_has_its_selections_as_arms(make_recipe, traits):
+    recipe = make_recipe(selection={"arms": ["full", "random"], "controls": False})
+    arms = build_arms(recipe, traits)
+    assert [arm.name for arm in arms] == [arm.selection.name for arm in arms] == ["full", "random_0.1"]
+    assert all(arm.recipe == recipe and not arm.settings for arm in arms)
 
 
-def test_fractions_are_spelled_shortly():
-    spelled = [arm_name("a", fraction) for fraction in (None, 0.1, 0.10, 1.0, 0.005, 1 / 3)]
-    assert spelled == ["a", "a_0.1", "a_0.1", "a_1", "a_0.005", "a_0.333333"]
-
-
-def test_missing_controls_are_added_and_marked(arms_of):
-    found = arms_of({"selector": "herding", "fractions": [0.2]}, TARGETED, controls=True)
-    assert names(found) == [
-        "herding_0.2", "herding_target_0.1", "full", "random_0.1", "equal_shares_0.1",
-        "source_matched_herding_target_0.1", "random_plus_target_herding_target_0.1",
+def test_selections_are_in_the_names_where_there_are_several(arms_of):
+    chosen = {"arms": ["full", "random"], "controls": False}
+    arms = arms_of({"epochs": {"budget.pool_epochs": [1, 2]}}, selection=chosen)
+    assert [arm.name for arm in arms] == [
+        "full_epochs1", "full_epochs2", "random_0.1_epochs1", "random_0.1_epochs2",
     ]  # fmt: skip
-    assert [arm.is_added for arm in found] == [False, False, True, True, True, True, True]
+    assert arms[2].factors == {"selection": "random_0.1", "epochs": "epochs1"}
+    assert like(arms[2], arms, selection="full").name == "full_epochs1"
+    assert like(arms[2], arms, epochs="epochs3") is None
 
 
-def test_controls_that_are_there_are_not_added_again(arms_of):
-    controls = [{"selector": name, "of": "herding_target"} for name in ("source_matched", "random_plus_target")]
-    found = arms_of("full", "random", "equal_shares", TARGETED, *controls, controls=True)
-    assert len(found) == 6
-    assert not any(arm.is_added for arm in found)
-
-
-def test_controls_can_be_switched_off(arms_of):
-    assert names(arms_of("herding", TARGETED, controls=False)) == ["herding_0.1", "herding_target_0.1"]
-
-
-def test_a_control_has_the_fractions_of_its_arm(arms_of):
-    own = {"selector": "herding", "target": True, "name": "mine", "fractions": [0.3, 0.4]}
-    found = arms_of(own, {"selector": "length_matched", "of": "mine"}, controls=True)
-    assert [(arm.name, arm.of) for arm in found if arm.of] == [
-        ("length_matched_mine_0.3", "mine_0.3"), ("length_matched_mine_0.4", "mine_0.4"),
-        ("source_matched_mine_0.3", "mine_0.3"), ("source_matched_mine_0.4", "mine_0.4"),
-        ("random_plus_target_mine_0.3", "mine_0.3"), ("random_plus_target_mine_0.4", "mine_0.4"),
+def test_controls_are_of_the_arm_that_is_like_them_in_all_else(arms_of):
+    target = {"sources": [{"name": "a", "licence": "MIT", "path": "a.jsonl", "format": "gsm8k"}],
+              "target": {"per_source": {"a": 3}}}  # fmt: skip
+    chosen = {"arms": [{"selector": "herding", "target": True}, {"selector": "source_matched", "of": "herding_target"}],
+              "controls": False, "fractions": [0.1]}  # fmt: skip
+    arms = arms_of({"epochs": {"budget.pool_epochs": [1, 2]}}, selection=chosen, pool=target)
+    assert [arm.control_of for arm in arms] == [
+        None, None, "herding_target_0.1_epochs1", "herding_target_0.1_epochs2",
     ]  # fmt: skip
 
 
-def test_controls_come_last_wherever_they_stand(arms_of):
-    found = arms_of({"selector": "source_matched", "of": "herding"}, "random", "herding")
-    assert names(found) == ["random_0.1", "herding_0.1", "source_matched_herding_0.1"]
+@pytest.mark.parametrize(
+    ("values", "names"),
+    [
+        ([1e-6, 3e-4, 0.5], ["lr1e-06", "lr0.0003", "lr0.5"]),
+        ([1, 2.0, 10**14], ["lr1", "lr2", "lr100000000000000"]),
+        ([5e20], ["lr5e20"]),
+        ([None, 1.0], ["lrnone", "lr1"]),
+        ([True, False], ["lrtrue", "lrfalse"]),
+        (["linear", "cosine"], ["linear", "cosine"]),
+    ],
+)
+def test_levels_are_named_after_their_value(values, names, make_recipe):
+    recipe = make_recipe(vary={"lr": {"training.max_grad_norm": values}})
+    assert list(recipe.vary["lr"]) == names
+    again = make_recipe(vary=recipe.model_dump(mode="json")["vary"])
+    assert again.vary == recipe.vary
 
 
-MATCHED = {"selector": "source_matched"}
+def test_one_start_and_one_selection_serve_all_arms(make_recipe, traits):
+    graph = expand(make_recipe(vary={"adapter": ADAPTER, "epochs": EPOCHS}, study={"seeds": [0, 1]}), traits)
+    kinds = [stage.kind for stage in graph.stages.values()]
+    assert kinds.count("select") == 1 and kinds.count("train") == 12 and kinds.count("evaluate") == 13
+    assert {stage.inputs["selection"] for stage in graph.stages.values() if stage.kind == "train"} == {"select.full"}
+    assert graph.stages["train.r16_epochs4.s1"].part.training.lora.r == 16
+    assert graph.stages["train.r16_epochs4.s1"].part.budget.pool_epochs == 4
 
 
-@pytest.mark.parametrize(("arms", "message"), [
-    (["hering"], r"unknown selector 'hering' \(did you mean 'herding'\?\); known: band, .*herding"),
-    ([MATCHED], "'source_matched' needs `of:`, the arm that it is the control of"),
-    ([{"selector": "random", "of": "full"}, "full"], "'random' is no control and takes no `of:`"),
-    ([MATCHED | {"of": "hering"}, "herding"], r"is the control of 'hering' \(did you mean 'herding'\?\)"),
-    ([MATCHED | {"of": "herding", "fractions": [0.5]}, "herding"], "has no arm 'herding_0.5'; give both the same"),
-    ([MATCHED | {"of": "it", "name": "it"}], "'it' is the control of 'it', a control itself; name a selector's arm"),
-    ([MATCHED | {"of": "b", "name": "a"}, MATCHED | {"of": "a", "name": "b"}], "'b', a control itself"),
-    (["herding", "herding"], "two arms are named 'herding_0.1'; give one of them another `name:`"),
-    (["herding", {"selector": "random", "name": "herding"}], "two arms are named 'herding_0.1'"),
-    ([{"selector": "herding", "fractions": [0.2, 0.2]}], "two arms are named 'herding_0.2'"),
-    ([{"selector": "random", "target": True}], "'random' cannot aim at a target; remove `target: true`"),
-    ([{"selector": "full", "fractions": [0.5]}], "'full' takes no fraction; remove `fractions:`"),
-    ([], "selection.arms is empty and selection.controls is off"),
-])  # fmt: skip
-def test_arms_that_contradict_themselves_are_refused(arms_of, arms, message):
-    with pytest.raises(RecipeError, match=message):
-        arms_of(*arms)
+def test_two_arms_that_are_the_same_are_told(arms_of):
+    arms = arms_of({"adapter": {"small": {"training.lora.r": 8}, "usual": {"training.lora.r": 8}}})
+    assert equal_arms(arms) == ["arms small and usual are the same once all is set: one run serves both"]
 
 
-def test_a_target_must_be_set_aside(arms_of):
-    with pytest.raises(RecipeError, match=r"'herding_target' has a target, but pool\.target sets none aside; add it"):
-        arms_of(TARGETED, pool={"sources": [SOURCE]})
+@pytest.mark.parametrize(
+    ("vary", "words"),
+    [
+        (
+            {"a": {"x": {"training.lerning_rate": 1}}},
+            "vary.a.x: unknown key training.lerning_rate (did you mean 'learning_rate'?)",
+        ),
+        ({"a": {"x": {"training.lora.r": 0}}}, "vary.a.x: training.lora.r is 0; it must be at least 1"),
+        ({"a": {"training.lora.r": [4, 0]}}, "vary.a.a0: training.lora.r is 0; it must be at least 1"),
+        (
+            {"a": {"x": {"training.method": "full"}}, "b": {"y": {"training.quantise": "4bit"}}},
+            "arm x_y: training.quantise goes with",
+        ),
+        (
+            {"a": {"x": {"budget.tokens": 1000}, "y": {"budget.flops": 1e9}}},
+            "arm x has a budget in tokens, arm y one in flops",
+        ),
+        (
+            {
+                "a": {"same": {"training.lora.r": 4}},
+                "b": {"z": {"training.packing": True}},
+                "c": {"same_z": {"training.compile": True}},
+            },
+            None,
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_level_is_told_by_its_place(vary, words, arms_of):
+    if words is None:
+        assert [arm.name for arm in arms_of(vary)] == ["same_z_same_z"]
+        return
+    with pytest.raises(RecipeError) as caught:
+        arms_of(vary)
+    assert words in str(caught.value) and "\n" not in str(caught.value)
 
 
-def test_a_global_batch_spans_devices(make_recipe):
-    assert global_batch_size(make_recipe(machine={"devices": 4}), 40, 2) == 320
+def test_all_mistakes_of_all_levels_are_told_at_once(arms_of):
+    with pytest.raises(RecipeError) as caught:
+        arms_of(
+            {"a": {"x": {"training.lora.r": 0}, "y": {"training.lora.r": -1}}, "b": {"training.packing": [True, 2]}}
+        )
+    assert len(caught.value.mistakes) == 3
+
+
+def test_two_arms_of_one_name_are_refused(arms_of):
+    with pytest.raises(RecipeError, match="two arms are named 'a_b_c'"):
+        arms_of({
+            "one": {"a_b": {"training.lora.r": 4}, "a": {"training.lora.r": 8}},
+            "two": {"c": {"training.packing": True}, "b_c": {"training.packing": False}},
+        })  # fmt: skip

@@ -3,13 +3,13 @@ import pytest
 from tests_support import SMALLEST
 from winnow.errors import RecipeError
 from winnow.recipe.file import load_recipe
-from winnow.study.arms import build_arms
 from winnow.study.compared import compared
+from winnow.study.selections import build_selections
 
 
 def names(traits, *selectors, overrides=(), fractions=()):
     recipe = compared(load_recipe(SMALLEST, list(overrides)), selectors, fractions, traits)
-    return [arm.name for arm in build_arms(recipe, traits)]
+    return [arm.name for arm in build_selections(recipe, traits)]
 
 
 def test_selectors_targets_and_controls_become_arms(traits):
@@ -24,7 +24,7 @@ def test_a_control_brings_its_arm(traits):
 def test_an_arm_of_the_recipe_keeps_its_options_and_fractions(traits):
     arms = "selection.arms=[{selector: herding, name: mine, options: {window: 1}, fractions: [0.5]}]"
     recipe = compared(load_recipe(SMALLEST, [arms]), ["mine", "full"], [], traits)
-    mine, full = build_arms(recipe, traits)
+    mine, full = build_selections(recipe, traits)
     assert (mine.name, mine.options) == ("mine_0.5", {"window": 1})
     assert full.name == "full"
     assert names(traits, "mine", overrides=[arms], fractions=[0.1, 0.2]) == ["mine_0.1", "mine_0.2"]

@@ -13,7 +13,7 @@ def fingerprint(make_graph):
 
     def build(stage, **pool):
         found = make_graph(pool={"sources": SOURCES, **pool}).stages[stage]
-        return fingerprint_of(found, {}, 1)
+        return fingerprint_of(found, {})
 
     return build
 

@@ -32,7 +32,7 @@ def fingerprints(graph, tmp_path):
         for name, stage in graph.stages.items()
     }
     return {
-        name: fingerprint_of(stage, {role: stored[other] for role, other in stage.inputs.items()}, 1)
+        name: fingerprint_of(stage, {role: stored[other] for role, other in stage.inputs.items()})
         for name, stage in graph.stages.items()
     }
 

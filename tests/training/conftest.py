@@ -15,6 +15,7 @@ from winnow.recipe import LoraRecipe, TrainingRecipe
 from winnow.records import Cost, Silent
 from winnow.training.batches import EpochBatches
 from winnow.training.loop import Job, train
+from winnow.training.objectives.goal import goal_of
 
 NEVER = 1e9
 """Seconds between two checkpoints where a test wants none."""
@@ -29,7 +30,7 @@ def make_job():
 
     def build(
         allowed=("visits", 44), *, global_batch=8, micro=4, every_steps=None, best_by="validation", saved=None,
-        method="full", dtype=torch.float32, rows=None, model=None, **recipe,
+        method="full", dtype=torch.float32, rows=None, model=None, goal=None, **recipe,
     ):  # fmt: skip
         options = {"learning_rate": 1e-2, "checkpoint_every_seconds": NEVER, "lora": LORA} | recipe
         training = TrainingRecipe(method=method, per_device_batch_size=micro, **options)
@@ -48,7 +49,7 @@ def make_job():
             (folder / "weights").write_bytes(b"some")
             keep.append(folder.name.partition("_")[0].removesuffix(".partial"))
 
-        return Job(model, batches, training, flops, 3, every_steps, best_by, save)
+        return Job(model, goal or goal_of("sft"), batches, training, flops, 3, every_steps, best_by, save)
 
     return build
 

@@ -22,7 +22,7 @@ from winnow.models import loading
 from winnow.parts import ModelPart, TrainPart
 from winnow.recipe import BudgetRecipe, EvaluationRecipe, LoraRecipe, ProblemsRecipe, SourceRecipe, TrainingRecipe
 from winnow.records import Context, Cost, Silent
-from winnow.store import read_json
+from winnow.store import read_json, write_json
 from winnow.training.calibration import measure_speed
 from winnow.training.pointing import point_at_model
 from winnow.training.stages import train_model
@@ -53,7 +53,8 @@ def write_selection(stored, ids):
 
 def part_of(training=LORA, *, budget=None, **others):
     budget = BudgetRecipe(**(budget or {"examples": 20}))
-    return TrainPart(**{"objective": "sft", "training": training, "global_batch_size": 8, "budget": budget} | others)
+    usual = {"objective": "sft", "global_batch_size": 8, "leaves": "adapter"}
+    return TrainPart(**usual | {"training": training, "budget": budget} | others)
 
 
 def constant_probe(model):
@@ -100,11 +101,40 @@ def test_an_arm_leaves_adapters_and_records_as_the_contract_says(train):
 
 @pytest.mark.parametrize("training", [FULL, LORA])
 def test_a_stage_leaves_a_whole_model_that_others_can_start_from(train, inputs, training):
-    stored, outcome, records = train(part_of(training), roles=("data", "tokenizer", "start"))
+    stored, outcome, records = train(part_of(training, leaves="model"), roles=("data", "tokenizer", "start"))
     assert (stored.folder / "last" / "config.json").is_file() and outcome.outputs == ("last",)
     assert records["plan"]["examples"] == 12 and records["best"] is None and records["evaluations"] == []
     before, after = loading.load_model(inputs["start"]), loading.load_model(stored)
     assert any(not torch.equal(a, b) for a, b in zip(before.parameters(), after.parameters(), strict=True))
+
+
+def test_method_none_leaves_the_start_as_it_is(train, inputs):
+    """Its files under second names, evaluated once, at no cost of training, in records of the usual shape."""
+    _, _, usual = train(part_of(every_steps=2), name="usual")
+    stored, outcome, records = train(part_of(TrainingRecipe(method="none"), every_steps=2))
+    start = inputs["start"].folder / "last" / "model.safetensors"
+    for checkpoint in ("best", "last"):
+        assert (stored.folder / checkpoint / "model.safetensors").samefile(start)
+    files = sorted(path.name for path in stored.folder.iterdir())
+    assert files == ["best", "last", "record.json", "start.json", "training_records.json"]
+    assert records.keys() == usual.keys() and records["plan"].keys() == usual["plan"].keys()
+    assert records["plan"] == {"examples": 5, "visits": 0, "steps": 0, "epochs": 0.0, "tokens": 0, "flops": 0.0}
+    assert [at["step"] for at in records["evaluations"]] == [0] and records["steps"] == []
+    assert records["best"]["step"] == 0 and records["parameters"]["trainable"] == 0
+    assert outcome.costs["train"] == Cost() and outcome.costs["evaluate"].flops == 1.0
+    assert outcome.numbers["steps"] == outcome.numbers["best_step"] == 0 and outcome.numbers["loss"] is None
+
+
+def test_method_none_of_a_model_elsewhere_is_a_copy(train, inputs, tmp_path):
+    loading.save_model(toy_model(seed=5), tmp_path / "given", toy_tokenizer(), None)
+    given = store_artifact(tmp_path, "model", "given", {"model": "given"})
+    write_json(given.folder / "model.json", {"model": str(tmp_path / "given"), "revision": None})
+    inputs["start"] = given
+    stored, _, _ = train(part_of(TrainingRecipe(method="none")))
+    copied, source = stored.folder / "last" / "model.safetensors", tmp_path / "given" / "model.safetensors"
+    weights = load_file(copied)
+    assert all(torch.equal(weights[name], weight) for name, weight in load_file(source).items())
+    assert not copied.samefile(source)
 
 
 def test_sources_restrict_a_stage(train):

@@ -1,5 +1,6 @@
 """The stages of a learning-rate sweep: trials, and the choice among them."""
 
+import math
 import sys
 from pathlib import Path
 
@@ -15,8 +16,9 @@ from winnow.evaluation.probe import validation_probe
 from winnow.models import loading
 from winnow.parts import SweepPart, TrainPart, TrialPart
 from winnow.recipe import BudgetRecipe, TrainingRecipe
-from winnow.records import Context
+from winnow.records import Context, Cost, Outcome
 from winnow.store import read_json, write_json
+from winnow.training import sweeps
 from winnow.training.stages import train_model
 from winnow.training.sweeps import choose_rate, is_stable, run_trial
 
@@ -174,3 +176,56 @@ def test_a_run_takes_the_rate_that_its_sweep_chose(inputs, tmp_path):
     run = store_artifact(tmp_path, "train", "run")
     train_model(part_of({"examples": 4}).run, inputs | {"sweep": sweep}, Context(run.folder))
     assert read_json(run.folder / "training_records.json")["training"]["learning_rate"] == 0.25
+
+
+class Curve:
+    """Trials whose best rate lies at `best`, on a logarithmic scale, where `run_trial` would train them."""
+
+    def __init__(self, best, monkeypatch):
+        self.best, self.tried = best, []
+        monkeypatch.setattr(sweeps, "run_trial", self.run)
+
+    def trial(self, rate):
+        return trial(rate, 3.0, 1.0 + abs(math.log(rate / self.best)) / 20)
+
+    def run(self, part, inputs, context):
+        rate = part.run.training.learning_rate
+        self.tried.append(rate)
+        assert set(inputs) == {"data"}
+        write_json(context.folder / "trial.json", self.trial(rate))
+        return Outcome((), numbers={"steps": 3}, costs={"train": Cost(flops=5.0)}, wasted=Cost(flops=1.0))
+
+
+BEYOND = TrialPart(
+    run=TrainPart(objective="sft", training=FULL, global_batch_size=4, budget=BudgetRecipe(examples=8)),
+    budget_fraction=0.5,
+)
+
+
+@pytest.mark.parametrize(
+    ("best", "tried", "chosen"),
+    [
+        (3e-3, [], 3e-3),
+        (1.1e-2, [2.7e-2], 9e-3),
+        (2.7e-2, [2.7e-2, 8.1e-2], 2.7e-2),
+        (1.0, [2.7e-2, 8.1e-2], 8.1e-2),
+        (1e-3, [1e-3 / 3], 1e-3),
+        (1e-9, [1e-3 / 3, 1e-3 / 9], 1e-3 / 9),
+    ],
+)
+def test_a_best_rate_at_an_end_is_followed_beyond_it_twice_at_most(best, tried, chosen, tmp_path, monkeypatch):
+    curve, inputs = Curve(best, monkeypatch), {"data": store_artifact(tmp_path, "pool", "pool")}
+    for rate in (1e-3, 3e-3, 9e-3):
+        inputs[f"trial.{rate}"] = store_artifact(tmp_path, "trial", str(rate))
+        write_json(inputs[f"trial.{rate}"].folder / "trial.json", curve.trial(rate))
+    folder = store_artifact(tmp_path, "sweep", "sweep").folder
+    outcome = choose_rate(PART.model_copy(update={"beyond": BEYOND}), inputs, Context(folder))
+    assert curve.tried == pytest.approx(tried)
+    assert outcome.numbers["learning_rate"] == pytest.approx(chosen)
+    assert read_json(folder / "learning_rate.json") == {"learning_rate": outcome.numbers["learning_rate"]}
+    rates = [row["learning_rate"] for row in outcome.numbers["trials"]]
+    assert rates == sorted(rates) and len(rates) == 3 + len(tried)
+    beyond = [row["learning_rate"] for row in outcome.numbers["trials"] if row.get("is_beyond")]
+    assert beyond == pytest.approx(sorted(tried))
+    assert outcome.costs == ({"train": Cost(flops=5.0 * len(tried))} if tried else {})
+    assert outcome.wasted == Cost(flops=1.0 * len(tried))

@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 from winnow.analysis.clean_items import clean_questions
 from winnow.analysis.items import ItemScores, Parts, interval_of_one_run, interval_over_items
 from winnow.analysis.statistics import mean_interval
-from winnow.analysis.study_folder import ZERO_SHOT, Study
+from winnow.analysis.study_folder import Study
 from winnow.analysis.tables import with_bounds
 from winnow.findings import ArmFacts, Estimate, Table
 from winnow.metrics import metric_named
+from winnow.records import ZERO_SHOT
 from winnow.store import read_json
 from winnow.text.printing import fixed
 

@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 
 from winnow.analysis.item_records import items_of, zero_shot_items
 from winnow.analysis.items import ItemScores, parts_of
-from winnow.analysis.study_folder import CHECKPOINTS, ZERO_SHOT, Study
+from winnow.analysis.study_folder import Study
 from winnow.analysis.tables import with_bounds, within_unit
 from winnow.errors import ArtifactError
 from winnow.findings import ArmFacts, Table
 from winnow.metrics import ALWAYS
+from winnow.records import ZERO_SHOT
+from winnow.study_files import CHECKPOINTS
 
 Row = dict[str, Any]
 Items = Mapping[tuple[str, str], bool]

@@ -8,7 +8,8 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from winnow.analysis.study_folder import Evaluation, StageRecord, Study
+from winnow.analysis.study_folder import Study
+from winnow.analysis.study_records import Evaluation, StageRecord
 from winnow.ledger import CHARGED_METERS, SELECTION_METERS, dollars, metered, total
 from winnow.records import Cost
 
@@ -61,7 +62,7 @@ def sweep_charge(study: Study, arm: str) -> Charge:
     """What the trials cost that the arm's learning rate was chosen from; nothing where the recipe gives it."""
     sweep = sweep_of(study, arm)
     below = stages_below(study, sweep.artifact.name) if sweep else ()
-    return _charge(study, [at for at in below if study.stages[at].artifact.kind == "trial"], CHARGED_METERS)
+    return _charge(study, [at for at in below if study.stages[at].artifact.kind in ("trial", "sweep")], CHARGED_METERS)
 
 
 def sweep_of(study: Study, arm: str) -> StageRecord | None:

@@ -4,14 +4,17 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import Any
 
+from winnow.analysis.arms import has_equal_budget, peer
 from winnow.analysis.cost import amount, arm_charge, evaluation_cost, scaled, selection_charge, sweep_charge
 from winnow.analysis.frontier import PATIENCE, baseline_level, break_even_runs, cost_to_quality, early_stop
 from winnow.analysis.savings import Point, saved
-from winnow.analysis.study_folder import CHECKPOINTS, Run, Study
+from winnow.analysis.study_folder import Study
+from winnow.analysis.study_records import Run
 from winnow.analysis.tables import with_bounds
-from winnow.findings import ArmFacts, Table
+from winnow.findings import ArmFacts, Table, budget_text
 from winnow.ledger import CHARGED_METERS, dollars, metered, total
 from winnow.records import Cost
+from winnow.study_files import CHECKPOINTS
 
 Row = dict[str, Any]
 EXA = 1e18
@@ -32,9 +35,8 @@ def iso_compute(study: Study, arms: Sequence[ArmFacts], baseline: str) -> Table:
     refused = [
         dict.fromkeys(columns) | {"arm": arm.name, "note": arm.not_affordable} for arm in arms if arm.not_affordable
     ]
-    budget = study.recipe.budget
     note = (
-        f"Budget: {budget.amount:g} {budget.unit.replace('_', ' ')}. Ratios are to {baseline}. exaFLOPs: reference; "
+        f"Budget: {budget_text(arms)}. Ratios are to {baseline}. exaFLOPs: reference; "
         "executed: as done, with padding; 6N: 6 x parameters x tokens. Evaluation is metered beside."
     )
     return Table("iso_compute", "Equal compute", (*rows, *refused), note)
@@ -70,13 +72,16 @@ def _iso_row(study: Study, arm: ArmFacts) -> Row:
 
 def savings(study: Study, arms: Sequence[ArmFacts], baseline: str) -> Table:
     """Each arm against the baseline at the same checkpoint, gross and net of selection, with all inputs."""
-    others = [arm for arm in arms if arm.name != baseline]
+    theirs = next((arm for arm in arms if arm.name == baseline), None)
+    pairs = [(arm, peer(arm, theirs, arms)) for arm in arms if theirs is not None and arm.name != baseline]
     rows = [
         row
         for checkpoint in (*CHECKPOINTS, EARLY_STOP)
-        for arm in others
-        if (row := _savings_row(study, arm.name, baseline, checkpoint)) is not None
-    ]
+        for arm, other in pairs
+        if other is not None and other.name != arm.name
+        and (row := _savings_row(study, arm.name, other.name, checkpoint)) is not None
+    ]  # fmt: skip
+    unequal = any(theirs is not None and not has_equal_budget(arm, theirs) for arm, _ in pairs)
     note = (
         "Means over the common seeds, rounded as printed, then compared: a negative loss difference is better. "
         "Intervals are of the differences, paired over seeds, and not corrected for the number of arms. "
@@ -84,6 +89,8 @@ def savings(study: Study, arms: Sequence[ArmFacts], baseline: str) -> Table:
         f"after {PATIENCE} evaluations without a better validation loss and keep their best checkpoint until then, as "
         "scored on the way. Net: less what the arm's selection costs beyond the baseline's."
     )
+    if unequal:
+        note += f" An arm of another budget than {baseline}'s is compared with what {baseline} is at its own budget."
     return Table("savings", f"Savings against {baseline}", tuple(rows), note)
 
 

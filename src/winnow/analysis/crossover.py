@@ -18,7 +18,8 @@ from winnow.analysis.levels import own_aggregate
 from winnow.analysis.quality import kind_of
 from winnow.analysis.scores import Score
 from winnow.analysis.statistics import mean_interval, paired_differences
-from winnow.analysis.study_folder import Evaluation, Run, Study
+from winnow.analysis.study_folder import Study
+from winnow.analysis.study_records import Evaluation, Run
 from winnow.findings import ArmFacts, Table
 
 REUSES = (1, 3, 10, 30, math.inf)

@@ -2,7 +2,8 @@
 
 import math
 
-from winnow.analysis.study_folder import Evaluation, Run, Study
+from winnow.analysis.study_folder import Study
+from winnow.analysis.study_records import Evaluation, Run
 from winnow.findings import DelayedGain
 
 MIN_STEP_RATIO = 2.0

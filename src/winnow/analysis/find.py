@@ -15,7 +15,8 @@ from winnow.analysis.delayed_gain import delayed_gains
 from winnow.analysis.levels import own_metrics
 from winnow.analysis.limitations import limitations
 from winnow.analysis.scores import Score
-from winnow.analysis.study_folder import Evaluation, Study, load
+from winnow.analysis.study_folder import Study, load
+from winnow.analysis.study_records import Evaluation
 from winnow.analysis.sweeps import sweep_table
 from winnow.analysis.verdict import judge
 from winnow.findings import Curve, DataSource, Findings

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from winnow.analysis.cost import amount, amount_at, selection_charge
 from winnow.analysis.statistics import mean_interval
-from winnow.analysis.study_folder import Evaluation, Run, Study
+from winnow.analysis.study_folder import Study
+from winnow.analysis.study_records import Evaluation, Run
 from winnow.findings import Estimate, Saving
 
 PATIENCE = 3

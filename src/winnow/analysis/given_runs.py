@@ -210,7 +210,7 @@ def _saving(curves: Curves, arm: str, question: Question) -> Saving | None:
     if not pairs:
         return None
     saving = saving_of(pairs, baseline=question.baseline, axis=question.cost, confidence=question.confidence)
-    return replace(saving, level=question.metric, includes_selection=True)
+    return replace(saving, level=question.metric, includes_selection=True, is_of_selection=False)
 
 
 def _runs_table(curves: Curves, question: Question) -> Table:

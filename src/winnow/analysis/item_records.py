@@ -11,8 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from winnow.analysis.items import ItemScores
-from winnow.analysis.study_folder import ZERO_SHOT, Study
+from winnow.analysis.study_folder import Study
 from winnow.errors import ArtifactError
+from winnow.kinds import KINDS
+from winnow.records import ZERO_SHOT
 
 COLUMNS = ["set", "id", "metric", "score", "weight"]
 OLD_COLUMNS = {
@@ -36,13 +38,13 @@ def items_of(study: Study, arm: str, checkpoint: str, metric: str) -> dict[int, 
 
 def zero_shot_items(study: Study, metric: str) -> dict[int, ItemScores]:
     """The untrained model's scores item by item, under seed 0; empty where they are not recorded."""
-    found = _read(study.folder / "records" / "items" / f"evaluation.{ZERO_SHOT}.parquet", metric)
+    found = _read(study.path_of(KINDS["evaluate"].items, ZERO_SHOT, None), metric)
     return {} if found is None else {0: found}
 
 
 def items_path(study: Study, arm: str, seed: int, checkpoint: str) -> Path:
     """The file of a checkpoint's item records."""
-    return study.folder / "records" / "items" / f"evaluation.{arm}{study.suffix(seed)}_{checkpoint}.parquet"
+    return study.path_of(KINDS["evaluate"].items, arm, seed, checkpoint)
 
 
 def _read(path: Path, metric: str) -> ItemScores | None:

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from winnow.analysis.benchmarks import Asked, asked_of
 from winnow.analysis.item_records import items_of, zero_shot_items
 from winnow.analysis.items import ItemScores
-from winnow.analysis.study_folder import ZERO_SHOT, Study
+from winnow.analysis.study_folder import Study
 from winnow.errors import ArtifactError
 from winnow.metrics import METRICS, Metric, metric_named
 from winnow.recipe import Recipe
+from winnow.records import ZERO_SHOT
 
 
 @dataclass(frozen=True, slots=True)

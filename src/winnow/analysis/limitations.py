@@ -1,14 +1,15 @@
 """What a careful reader has to know before believing a study: sentences made from checks of its records."""
 
+import json
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from winnow.analysis.study_folder import Study
-from winnow.analysis.sweeps import trials
 from winnow.analysis.tables import averaged_score
 from winnow.budget import CHARGES_SELECTION
-from winnow.findings import ArmFacts, DelayedGain
+from winnow.findings import ArmFacts, DelayedGain, budget_text
+from winnow.recipe import SweepRecipe
 from winnow.recipe.licences import is_noncommercial
 from winnow.text.data_warnings import sentences as data_sentences
 from winnow.text.printing import fixed, percent
@@ -19,6 +20,7 @@ SMALL_SAMPLE = 500
 """Evaluation items below which the width of a score's interval is said."""
 MANY_CHOICES = 0.5
 """Share of multiple-choice items from which it is said."""
+RATE = "training.learning_rate"
 UNEQUAL = 0.02
 """Relative difference in reference FLOPs from which arms are called unequal."""
 
@@ -26,7 +28,8 @@ UNEQUAL = 0.02
 def limitations(study: Study, arms: Sequence[ArmFacts], gains: Sequence[DelayedGain]) -> tuple[str, ...]:
     """One sentence for each check that found something."""
     checks = (
-        _seeds(study), _leak(study), _compute(study), _learning_rate(study), _schedule(study), _choices(study),
+        _seeds(study), _leak(study), _compute(study, arms), _learning_rate(study, arms), _schedule(study),
+        _choices(study), _same(arms),
         _constant_level(study, arms), _sample(study), _sources(study, arms), _pool(study.pool.get("pool", {})),
         data_sentences(study.pool.get("pool", {}), study.pool.get("tests", {})),
         _licences(study), _left_in(study), _delayed(gains), _refused(arms),
@@ -47,13 +50,19 @@ def _leak(study: Study) -> Iterator[str]:
         )
 
 
-def _compute(study: Study) -> Iterator[str]:
+def _compute(study: Study, arms: Sequence[ArmFacts]) -> Iterator[str]:
     flops = {arm: [run.costs["train"].flops for run in study.runs_of(arm).values()] for arm in study.arms}
     means = {arm: math.fsum(values) / len(values) for arm, values in flops.items()}
     if not means or min(means.values()) >= (1 - UNEQUAL) * max(means.values()):
         return
     low, high = min(means, key=means.__getitem__), max(means, key=means.__getitem__)
     share, unit = percent(means[low] / means[high], 0), study.recipe.budget.unit
+    if len({arm.budget for arm in arms}) > 1:
+        yield (
+            f"Arms have different budgets ({budget_text(arms)}): {low} used {share} of the training FLOPs of {high}. "
+            "Compare arms of one budget, or the cost to a level."
+        )
+        return
     if unit in CHARGES_SELECTION:
         yield (
             f"Arms spend the same {unit}, selection included: {low} trained with {share} of the training FLOPs of "
@@ -65,35 +74,62 @@ def _compute(study: Study) -> Iterator[str]:
     )
 
 
-def _learning_rate(study: Study) -> Iterator[str]:
-    sweep = study.recipe.study.sweep
+def _learning_rate(study: Study, arms: Sequence[ArmFacts]) -> Iterator[str]:
+    sweep, trained = study.recipe.study.sweep, [arm for arm in arms if arm.learning_rates]
     if sweep is None:
-        yield (
-            f"All arms train with the same learning rate ({study.recipe.training.learning_rate:g}), which was not "
-            "tuned for each; an arm may do better or worse with its own."
-        )
+        yield from _given_rates(trained, study.recipe.training.learning_rate)
         return
     how = "with the lowest validation loss" if sweep.choose == "lowest_loss" else "that is the highest"
-    data = "the arm's own" if sweep.per == "arm" else f"{study.recipe.study.primary.baseline}'s (for all arms)"
     grid = ", ".join(f"{rate:g}" for rate in sorted(sweep.learning_rate))
     yield (
-        f"Learning rates were chosen of {grid}: the stable one {how}, in trials on {data} data of "
+        f"Learning rates were chosen of {grid}: the stable one {how}, in trials on {_trial_data(study, sweep)} data of "
         f"{percent(sweep.budget_fraction, 0)} of a run, with one seed. A whole run may do better with another rate. "
         "The trials are charged in the ledger, and to no arm's budget or saving."
     )
-    ends = min(sweep.learning_rate), max(sweep.learning_rate)
-    chosen = [trial for trial in trials(study) if trial.is_chosen and trial.learning_rate in ends]
+    tried = study.trials
+    ends = {trial.arm: [each.learning_rate for each in tried if each.arm == trial.arm] for trial in tried}
+    chosen = [trial for trial in tried if trial.is_chosen and trial.learning_rate in _ends(ends[trial.arm])]
     if chosen:
         named = ", ".join(f"{trial.arm} ({trial.learning_rate:g})" for trial in chosen)
         yield f"The chosen rate is an end of the grid for {named}: a wider grid may hold a better one."
 
 
-def _schedule(study: Study) -> Iterator[str]:
-    schedule = study.recipe.training.schedule
-    if schedule in ("linear", "cosine"):
+def _ends(rates: Sequence[float]) -> tuple[float, float]:
+    return min(rates), max(rates)
+
+
+def _given_rates(trained: Sequence[ArmFacts], usual: float) -> Iterator[str]:
+    """What to say where no sweep chose the rates; the recipe's is the `usual` one."""
+    if all(RATE in arm.settings for arm in trained) and trained:
+        return  # the rate is what is compared
+    rates = list(dict.fromkeys(rate for arm in trained for rate in arm.learning_rates)) or [usual]
+    if len(rates) == 1:
         yield (
-            f"The learning rate decays over the whole run ({schedule}): costs to a level on the way are what these "
-            "runs spent until then; a run planned to end there would have had another schedule."
+            f"All arms train with the same learning rate ({rates[0]:g}), which was not "
+            "tuned for each; an arm may do better or worse with its own."
+        )
+    else:
+        by_rate = {rate: [arm.name for arm in trained if rate in arm.learning_rates] for rate in rates}
+        named = "; ".join(f"{rate:g} for {', '.join(names)}" for rate, names in by_rate.items())
+        yield (f"Learning rates were given, not tuned ({named}); an arm may do better or worse with another one.")
+
+
+def _trial_data(study: Study, sweep: SweepRecipe) -> str:
+    if sweep.per == "arm":
+        return "the arm's own"
+    owners = ", ".join(dict.fromkeys(trial.arm for trial in study.trials))
+    return f"{owners}'s (for all arms)" if sweep.per == "study" else f"{owners}'s (for each {sweep.per})"
+
+
+def _schedule(study: Study) -> Iterator[str]:
+    schedules = dict.fromkeys(
+        run.training.get("schedule", study.recipe.training.schedule) for run in study.runs.values()
+    )
+    decaying = [schedule for schedule in schedules if schedule in ("linear", "cosine")]
+    if decaying:
+        yield (
+            f"The learning rate decays over the whole run ({', '.join(decaying)}): costs to a level on the way are "
+            "what these runs spent until then; a run planned to end there would have had another schedule."
         )
 
 
@@ -194,6 +230,23 @@ def _delayed(gains: Sequence[DelayedGain]) -> Iterator[str]:
             f"Exact match peaks well after the best loss for {', '.join(late)}: the ranking of the arms depends on "
             "the checkpoint; see both."
         )
+
+
+def _same(arms: Sequence[ArmFacts]) -> Iterator[str]:
+    """Arms that are one under two names: they show no difference because there is none."""
+    known = dict[str, str]()
+    for arm in arms:
+        key = json.dumps(
+            [
+                arm.selector,
+                arm.fraction,
+                arm.factors.get("selection"),
+                dict(arm.training),
+                arm.budget and arm.budget.text,
+            ]
+        )
+        if arm.training and arm.factors and known.setdefault(key, arm.name) != arm.name:
+            yield f"{known[key]} and {arm.name} are the same once all is set: one run serves both."
 
 
 def _refused(arms: Sequence[ArmFacts]) -> Iterator[str]:

@@ -1,13 +1,13 @@
 """All measurements of a study as one tidy long table, one number per row."""
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from winnow.analysis.scores import Levels
-from winnow.analysis.study_folder import Run, Study
-from winnow.analysis.sweeps import trials
+from winnow.analysis.scores import Final, Levels
+from winnow.analysis.study_records import Run, Trial
+from winnow.records import ZERO_SHOT
 from winnow.store import write_atomic
 
 COLUMNS = ("arm", "seed", "step", "split", "source", "metric", "value", "flops", "seconds")
@@ -16,30 +16,36 @@ sweep (a trial's validation loss). `source` is a set's name, micro or macro; of 
 `seconds` are the run's training up to that step."""
 
 
-def rows(study: Study) -> Iterator[tuple[Any, ...]]:
+def rows(
+    runs: Mapping[tuple[str, int], Run],
+    finals: Mapping[tuple[str, int, str], Final],
+    *,
+    zero_shot: Final | None,
+    trials: Iterable[Trial],
+) -> Iterator[tuple[Any, ...]]:
     """The rows of the table, in the order of COLUMNS."""
-    for run in study.runs.values():
+    for run in runs.values():
         yield from _training_rows(run)
         yield from _evaluation_rows(run)
-    for (arm, seed, checkpoint), final in study.finals.items():
-        run = study.runs[arm, seed]
+    for (arm, seed, checkpoint), final in finals.items():
+        run = runs[arm, seed]
         step = run.step_of(checkpoint)
         cost = next(((row.flops, row.seconds) for row in run.evaluations if row.step == step), (None, None))
         yield from _scores((arm, seed, step, checkpoint), final.levels, cost)
-    if study.zero_shot:
-        yield from _scores(("zero_shot", None, 0, "start"), study.zero_shot.levels, (0.0, 0.0))
-    for trial in trials(study):
+    if zero_shot:
+        yield from _scores((ZERO_SHOT, None, 0, "start"), zero_shot.levels, (0.0, 0.0))
+    for trial in trials:
         head = (trial.arm, trial.seed, trial.steps, "sweep", f"{trial.learning_rate:g}")
         yield (*head, "loss", trial.loss, trial.cost.flops, trial.cost.seconds)
 
 
-def write_parquet(study: Study, path: Path) -> None:
-    """The table as a Parquet file, with the columns and the rows of `Study.to_pandas`."""
+def write_parquet(table: Iterable[tuple[Any, ...]], path: Path) -> None:
+    """These rows as a Parquet file, with the columns of `Study.to_pandas`."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     types = (pa.string(), pa.int64(), pa.int64(), pa.string(), pa.string(), pa.string(), *([pa.float64()] * 3))
-    columns = list(zip(*rows(study), strict=True)) or [()] * len(COLUMNS)
+    columns = list(zip(*table, strict=True)) or [()] * len(COLUMNS)
     arrays = [pa.array(values, kind) for values, kind in zip(columns, types, strict=True)]
     buffer = io.BytesIO()
     pq.write_table(pa.table(arrays, names=list(COLUMNS)), buffer, compression="zstd")

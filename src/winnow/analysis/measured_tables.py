@@ -8,9 +8,11 @@ from winnow.analysis.levels import Question, facts, levels, own_metrics
 from winnow.analysis.quality import primary_question
 from winnow.analysis.scores import Final
 from winnow.analysis.statistics import mean_interval
-from winnow.analysis.study_folder import CHECKPOINTS, ZERO_SHOT, Study
+from winnow.analysis.study_folder import Study
 from winnow.findings import ArmFacts, Table
 from winnow.metrics import ALWAYS, LOSS, Metric
+from winnow.records import ZERO_SHOT
+from winnow.study_files import CHECKPOINTS
 
 Row = dict[str, Any]
 

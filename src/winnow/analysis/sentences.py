@@ -7,11 +7,13 @@ from winnow.text.printing import fixed, percent
 AXIS_WORDS = {"flops": "FLOPs", "seconds": "time", "dollars": "dollars", "tokens": "tokens"}
 
 
-def verdict_sentence(comparison: Comparison, saving: Saving | None, confidence: float) -> str:
-    """The study's answer in one sentence."""
+def verdict_sentence(comparison: Comparison, saving: Saving | None, confidence: float, unequal: str = "") -> str:
+    """The study's answer in one sentence; `unequal` says which budgets differ, where no saving can be stated."""
     if comparison.reason:
         return f"{comparison.arm}: {comparison.reason}."
     head = f"{_head(comparison)}: {_finding(comparison, confidence)}"
+    if unequal:
+        return f"{head}; the budgets differ ({unequal}), so no saving is stated."
     if comparison.gain is None or saving is None:
         return f"{head}."
     return f"{head}; {_saved(saving, comparison)}."
@@ -118,8 +120,8 @@ def _axis(saving: Saving) -> str:
 
 
 def _subject(saving: Saving, comparison: Comparison) -> str:
-    """What saved: of a study the selection, of runs that others made the arm, whatever sets it apart."""
-    return comparison.arm if saving.includes_selection else "selection"
+    """What saved: the selection where two arms differ in nothing else, else the arm, whatever sets it apart."""
+    return "selection" if saving.is_of_selection else comparison.arm
 
 
 def _with_spread(share: Estimate) -> str:

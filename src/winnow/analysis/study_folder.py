@@ -11,143 +11,29 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
 
-from winnow.analysis.scores import Final, Score
-from winnow.budget import VisitPlan
+from winnow.analysis import long_table
+from winnow.analysis.scores import Final
+from winnow.analysis.study_records import Run, Selection, StageRecord, Trial
 from winnow.errors import ArtifactError, RecipeError
-from winnow.ledger import charged_stages
+from winnow.kinds import KINDS, Copied
+from winnow.ledger import charged_stages, metered
 from winnow.recipe import Recipe
 from winnow.recipe.arguments import AnyPath, checks_arguments
 from winnow.recipe.file import parse_recipe, parse_yaml
-from winnow.records import Artifact, Cost, from_json
+from winnow.records import ZERO_SHOT, Artifact, Cost, from_json
 from winnow.store import read_json
-from winnow.study_files import STUDY, check_records, read_settings
+from winnow.study_files import CHECKPOINTS, STAGES, STUDY, check_records, read_settings, run_name
 
 if TYPE_CHECKING:
     import pandas
 
 Record = TypeVar("Record")
-CHECKPOINTS = ("best", "last")
-ZERO_SHOT = "zero_shot"
 BASE = "base"
 """The base model and what it rests on are the same for all arms, and are not charged."""
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One optimizer update; counts are cumulative."""
-
-    step: int
-    loss: float
-    tokens: int
-    flops: float
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """One evaluation on the way; counts are cumulative and without evaluation and selection."""
-
-    step: int
-    tokens: int
-    flops: float
-    seconds: float
-    evaluation_seconds: float
-    validation: Score
-    sets: dict[str, Score]
-    micro: Score
-    macro: Score
-
-
-@dataclass(frozen=True, slots=True)
-class Best:
-    """Where the best checkpoint lies and which rule chose it."""
-
-    step: int
-    value: float
-    by: Literal["validation", "test"]
-
-
-@dataclass(frozen=True)
-class Run:
-    """An arm with a seed, from training_records.<arm>.json."""
-
-    arm: str
-    seed: int
-    plan: VisitPlan
-    parameters: dict[str, int]
-    checkpoint_bytes: int
-    steps: tuple[Step, ...]
-    evaluations: tuple[Evaluation, ...]
-    best: Best
-    last: dict[str, int]
-    costs: dict[str, Cost]
-    wasted: Cost
-    training: dict[str, Any] = field(default_factory=dict)
-    """How it trained: the recipe's section, with the learning rate that a sweep chose."""
-
-    @property
-    def learning_rate(self) -> float | None:
-        """Its peak; None where the records do not say."""
-        return self.training.get("learning_rate")
-
-    @property
-    def at_best(self) -> Evaluation:
-        """The evaluation of the best checkpoint."""
-        return next(row for row in self.evaluations if row.step == self.best.step)
-
-    def step_of(self, checkpoint: str) -> int:
-        """The step of the best or the last checkpoint."""
-        return self.best.step if checkpoint == "best" else self.last["step"]
-
-    @property
-    def best_validation_loss(self) -> float:
-        """The lowest validation loss on the way."""
-        return min(row.validation.loss for row in self.evaluations)
-
-
-@dataclass(frozen=True, slots=True)
-class SourceShare:
-    """One source in the pool and in a selection."""
-
-    source: str
-    pool_examples: int
-    selected_examples: int
-    pool_share: float
-    selected_share: float
-    ratio: float | None
-    mean_tokens: float | None = None
-
-
-@dataclass(frozen=True)
-class Selection:
-    """What a selector chose."""
-
-    selector: str
-    fraction: float | None
-    size: int
-    pool_size: int
-    composition: tuple[SourceShare, ...]
-    mean_tokens: float | None = None
-    pool_mean_tokens: float | None = None
-    mmd_ratio: float | None = None
-    seed: int | None = None
-    planted: dict[str, dict[str, float]] = field(default_factory=dict)
-    """Fault -> its `pool_share` and its `share` of the chosen rows."""
-
-
-@dataclass(frozen=True)
-class StageRecord:
-    """A finished stage: its artifact, whose it is and what it rests on."""
-
-    artifact: Artifact
-    arm: str | None
-    seed: int | None
-    inputs_by_name: dict[str, str]
-    """Role -> name of the stage that gave it."""
 
 
 @dataclass(frozen=True)
@@ -183,7 +69,8 @@ class Study:
 
     def selection_of(self, arm: str) -> Selection | None:
         """The arm's selection, of its first seed where it depends on the seed."""
-        return next((selection for (name, _), selection in self.selections.items() if name == arm), None)
+        chosen = self.settings.get("arms", {}).get(arm, {}).get("selection", arm)
+        return next((selection for (name, _), selection in self.selections.items() if name == chosen), None)
 
     @cached_property
     def trained(self) -> dict[tuple[str | None, int | None], StageRecord]:
@@ -206,26 +93,41 @@ class Study:
                 found.setdefault(name, set()).add(arm)
         return found
 
+    @cached_property
+    def trials(self) -> tuple[Trial, ...]:
+        """Of the sweeps, by arm, from the lowest rate to the highest; none where the recipe gives the rate."""
+        return tuple(_trials(self))
+
     def suffix(self, seed: int | None) -> str:
         """What the file names of this seed carry: nothing for the first one."""
-        return "" if seed in (None, self.settings["first_seed"]) else f"_s{seed}"
+        return run_name("", seed, self.settings["first_seed"])
+
+    def name_of(self, arm: str, seed: int | None, checkpoint: str | None = None) -> str:
+        """What the folder calls a run, or a checkpoint of it."""
+        return run_name(arm, seed, self.settings["first_seed"], checkpoint)
+
+    def path_of(self, copied: Copied, arm: str, seed: int | None, checkpoint: str | None = None) -> Path:
+        """Where the folder has this file of a run, or of a checkpoint of it."""
+        return self.folder / copied.path.format(run=self.name_of(arm, seed, checkpoint))
 
     def records_path(self, arm: str, seed: int) -> Path:
         """The file of a run's records."""
-        return self.folder / f"training_records.{arm}{self.suffix(seed)}.json"
+        return self.path_of(KINDS["train"].record, arm, seed)
 
     @property
     def dollars_per_hour(self) -> float:
         """Price of the whole machine."""
         return self.recipe.machine.dollars_per_hour
 
+    def rows(self) -> Iterator[tuple[Any, ...]]:
+        """All measurements, one a row, in the order of `long_table.COLUMNS`."""
+        return long_table.rows(self.runs, self.finals, zero_shot=self.zero_shot, trials=self.trials)
+
     def to_pandas(self) -> "pandas.DataFrame":
         """One tidy long table: arm, seed, step, split, source, metric, value, flops, seconds."""
         import pandas
 
-        from winnow.analysis.long_table import COLUMNS, rows
-
-        return pandas.DataFrame(rows(self), columns=list(COLUMNS))
+        return pandas.DataFrame(self.rows(), columns=list(long_table.COLUMNS))
 
 
 @checks_arguments(ArtifactError)
@@ -239,9 +141,9 @@ def load(folder: AnyPath) -> Study:
     if settings is None:
         raise ArtifactError(f"{root / STUDY} is missing; give the folder of a study, such as runs/quickstart")
     check_records(root, settings)
-    stages = _load_stages(root / "records" / "stages.json")
+    stages = _load_stages(root / STAGES)
     bare = Study(root, _load_recipe(root / "recipe.yaml"), settings, stages, {}, {}, {})
-    zero_shot = root / "records" / f"evaluation.{ZERO_SHOT}.json"
+    zero_shot = bare.path_of(KINDS["evaluate"].record, ZERO_SHOT, None)
     pool = root / "records" / "pool.json"
     return Study(
         folder=root,
@@ -285,15 +187,33 @@ def _load_finals(study: Study) -> Iterator[tuple[tuple[str, int, str], Final]]:
     for stage in study.stages.values():
         if stage.artifact.kind == "evaluate" and stage.arm is not None and stage.seed is not None:
             for checkpoint in CHECKPOINTS:
-                file = f"evaluation.{stage.arm}{study.suffix(stage.seed)}_{checkpoint}.json"
-                yield (stage.arm, stage.seed, checkpoint), _read(Final, study.folder / "records" / file)
+                path = study.path_of(KINDS["evaluate"].record, stage.arm, stage.seed, checkpoint)
+                yield (stage.arm, stage.seed, checkpoint), _read(Final, path)
 
 
 def _load_selections(study: Study) -> Iterator[tuple[tuple[str, int | None], Selection]]:
     for stage in study.stages.values():
         if stage.artifact.kind == "select" and stage.arm is not None:
-            file = f"selection.{stage.arm}{study.suffix(stage.seed)}.json"
-            yield (stage.arm, stage.seed), _read(Selection, study.folder / "records" / file)
+            path = study.path_of(KINDS["select"].record, stage.arm, stage.seed)
+            yield (stage.arm, stage.seed), _read(Selection, path)
+
+
+def _trials(study: Study) -> Iterator[Trial]:
+    asked = study.recipe.study.sweep
+    if asked is None:
+        return
+    for sweep in (stage for stage in study.stages.values() if stage.artifact.kind == "sweep"):
+        usual = sweep.arm or study.recipe.study.primary.baseline  # one for all arms is of the baseline's data
+        arm = sweep.artifact.numbers.get("of", usual)
+        chosen = sweep.artifact.numbers["learning_rate"]
+        for told in sweep.artifact.numbers["trials"]:
+            rate = told["learning_rate"]
+            if told.get("is_beyond"):
+                steps, cost = told["steps"], Cost(**told["cost"])
+            else:
+                trial = study.stages[sweep.inputs_by_name[f"trial.{rate}"]].artifact
+                steps, cost = trial.numbers["steps"], metered(trial, ("train",))
+            yield Trial(arm, asked.seed, rate, told["loss"], told["is_stable"], rate == chosen, steps, cost)
 
 
 def _read(kind: type[Record], path: Path) -> Record:

@@ -7,8 +7,11 @@ from typing import Any
 
 from winnow.analysis.scores import Final, FinalScore
 from winnow.analysis.statistics import mean_interval
-from winnow.analysis.study_folder import CHECKPOINTS, ZERO_SHOT, Study
+from winnow.analysis.study_folder import Study
 from winnow.findings import ArmFacts, Comparison, DelayedGain, Estimate, Table
+from winnow.kinds import KINDS
+from winnow.records import ZERO_SHOT
+from winnow.study_files import CHECKPOINTS
 
 Row = dict[str, Any]
 
@@ -31,7 +34,7 @@ def within_unit(row: Row, column: str) -> Row:
 
 
 def adapters(study: Study, arms: Sequence[ArmFacts]) -> Table:
-    """One row per published checkpoint."""
+    """One row per checkpoint; its path is null where the study folder does not keep it."""
     rows = []
     for arm in arms:
         for seed, run in sorted(study.runs_of(arm.name).items()):
@@ -39,10 +42,11 @@ def adapters(study: Study, arms: Sequence[ArmFacts]) -> Table:
                 final = study.finals_of(arm.name, checkpoint).get(seed)
                 if final is None:
                     continue
+                place = KINDS["train"].weights.format(run=study.name_of(arm.name, seed), checkpoint=checkpoint)
                 row = {
                     "arm": arm.name, "seed": str(seed), "fraction": arm.fraction, "checkpoint": checkpoint,
-                    "path": f"adapters/{arm.name}{study.suffix(seed)}_{checkpoint}", "step": run.step_of(checkpoint),
-                    "loss": final.micro.loss, "exact_match": final.micro.exact_match,
+                    "path": place if checkpoint in study.recipe.study.kept_checkpoints else None,
+                    "step": run.step_of(checkpoint), "loss": final.micro.loss, "exact_match": final.micro.exact_match,
                     "bytes": run.checkpoint_bytes, "trainable_parameters": run.parameters["trainable"],
                 }  # fmt: skip
                 rows.append(row)

@@ -154,11 +154,7 @@ def select(
     if walk is not None:
         from winnow.store import read_json
 
-        made = {
-            name.removeprefix("select."): read_json(stored.folder / "selection.json")
-            for name, stored in walk.done.items()
-            if name.startswith("select.")
-        }
+        made = {whose: read_json(stored.folder / "selection.json") for whose, stored in walk.made("select").items()}
         print_json(made) if as_json else print_lines(selection_lines(made))
 
 
@@ -169,7 +165,7 @@ def train(
 ) -> None:  # fmt: skip
     """Train what is missing, up to the checkpoints."""
     walk = _advance(recipe, overrides, "train", out, store, arm=arm, seed=seed, dry_run=dry_run, as_json=as_json)
-    _print_numbers(walk, "train.", as_json)
+    _print_numbers(walk, "train", as_json)
 
 
 @app.command(epilog="Example: winnow evaluate recipes/gsm-cpu.yaml --arm full")
@@ -179,7 +175,7 @@ def evaluate(
 ) -> None:  # fmt: skip
     """Score the checkpoints on the whole evaluation sets."""
     walk = _advance(recipe, overrides, "evaluate", out, store, arm=arm, seed=seed, dry_run=dry_run, as_json=as_json)
-    _print_numbers(walk, "evaluate.", as_json)
+    _print_numbers(walk, "evaluate", as_json)
 
 
 def _advance(
@@ -286,10 +282,10 @@ def _print_pool(walk: "Walk", as_json: bool) -> None:
     print_lines(pool_lines(statistics, found))
 
 
-def _print_numbers(walk: "Walk | None", prefix: str, as_json: bool) -> None:
+def _print_numbers(walk: "Walk | None", kind: str, as_json: bool) -> None:
     if walk is None:
         return
-    made = {n.removeprefix(prefix): dict(s.numbers) for n, s in walk.done.items() if n.startswith(prefix)}
+    made = {whose: dict(stored.numbers) for whose, stored in walk.made(kind).items()}
     made |= {arm: {"not_affordable": reason} for arm, reason in walk.not_affordable.items()}
     if as_json:
         print_json(made)

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -22,20 +22,22 @@ CONTAMINATION_RULES = "equal_question", "covered_8", "shared_13", "shared_8"
 
 def plan_lines(plan: Plan, recipe: Recipe) -> list[str]:
     """A plan for people."""
-    adapter = f", adapter file {plan.adapter_bytes:,} bytes" if plan.adapter_bytes is not None else ""
     declared = " (declared)" if plan.is_declared else ""
     lines = [
-        f"{recipe.name}: {len(plan.arms)} arms x {plan.seeds} seed(s), global batch {plan.global_batch_size}",
-        f"model: {plan.parameters:,} parameters, {plan.trainable_parameters:,} trained{adapter}",
+        f"{recipe.name}: {len(plan.arms)} arms x {plan.seeds} seed(s){_batch(plan)}",
+        _model(plan),
         f"pool{declared}: {plan.pool_examples:,} examples, {plan.pool_tokens:,} tokens",
         f"speed: {plan.flops_per_second:.3g} FLOP/s ({recipe.machine.flops_convention}); "
-        f"memory of a run: about {_memory(plan)}",
+        f"memory of {'a' if _is_same(plan, 'memory_bytes') else 'the largest'} run: about {_memory(plan)}",
         "",
         *_arms(plan.arms),
     ]
-    total = [sum(getattr(arm, key) for arm in plan.arms) * plan.seeds for key in ("exaflops", "seconds", "dollars")]
-    total[0] += sum(arm.selection_exaflops for arm in plan.arms) * plan.seeds
+    total = [_sum(plan, key) - _sum(plan, f"shared_{key}") for key in ("exaflops", "seconds", "dollars")]
+    total[0] += _sum(plan, "selection_exaflops")
     lines += [f"all runs, selection included: {_spent(total)}"]
+    if any(arm.shared_exaflops for arm in plan.arms):
+        shared = [_sum(plan, f"shared_{key}") for key in ("exaflops", "seconds", "dollars")]
+        lines += [f"trained once by the longer run that others branch from, and not counted again: {_spent(shared)}"]
     if recipe.study.sweep is not None:
         keys = ("sweep_exaflops", "sweep_seconds", "sweep_dollars")
         swept = [sum(getattr(arm, key) for arm in plan.arms) for key in keys]
@@ -43,6 +45,27 @@ def plan_lines(plan: Plan, recipe: Recipe) -> list[str]:
     if any(arm.published for arm in plan.arms):
         lines += ["", "beside the published figures:", *_published(plan.arms)]
     return lines + [f"warning: {warning}" for warning in plan.warnings]
+
+
+def _sum(plan: Plan, key: str) -> float:
+    """Over all arms and seeds."""
+    return float(sum(getattr(arm, key) for arm in plan.arms) * plan.seeds)
+
+
+def _is_same(plan: Plan, key: str) -> bool:
+    """Whether it is the same for all arms that train."""
+    return len({getattr(arm, key) for arm in plan.arms if arm.visits}) <= 1
+
+
+def _batch(plan: Plan) -> str:
+    return f", global batch {plan.global_batch_size}" if _is_same(plan, "global_batch_size") else ""
+
+
+def _model(plan: Plan) -> str:
+    if not _is_same(plan, "trainable_parameters"):
+        return f"model: {plan.parameters:,} parameters"
+    adapter = f", adapter file {plan.adapter_bytes:,} bytes" if plan.adapter_bytes is not None else ""
+    return f"model: {plan.parameters:,} parameters, {plan.trainable_parameters:,} trained{adapter}"
 
 
 def _memory(plan: Plan) -> str:
@@ -61,28 +84,35 @@ def _spent(amounts: Sequence[float]) -> str:
 
 
 def _arms(arms: Sequence[PlannedArm]) -> list[str]:
-    heads = [
-        "arm",
-        "epochs",
-        "examples",
-        "visits each",
-        "steps",
-        "tokens",
-        "exaFLOPs",
-        "6N",
-        "selection",
-        "time",
-        "USD",
-    ]
-    rows = [
-        [
-            arm.name, f"{arm.epochs:,.4g}", f"{arm.examples:,}", f"{arm.visits_per_example:,.4g}", f"{arm.steps:,}",
-            f"{arm.tokens:,}", f"{arm.exaflops:.4g}", f"{arm.exaflops_6n:.4g}", f"{arm.selection_exaflops:.3g}",
-            clock(arm.seconds), f"{arm.dollars:.2f}",
-        ]
-        for arm in arms
-    ]  # fmt: skip
-    return _table(heads, rows)
+    """A row for each arm; what is the same for all of them stands above the table."""
+    columns = {
+        "arm": [arm.name for arm in arms],
+        **{head: [spell(arm) for arm in arms] for head, key, spell in OWN_COLUMNS if _differs(arms, key)},
+        "epochs": [f"{arm.epochs:,.4g}" for arm in arms],
+        "examples": [f"{arm.examples:,}" for arm in arms],
+        "visits each": [f"{arm.visits_per_example:,.4g}" for arm in arms],
+        "steps": [f"{arm.steps:,}" for arm in arms],
+        "tokens": [f"{arm.tokens:,}" for arm in arms],
+        "exaFLOPs": [f"{arm.exaflops:.4g}" for arm in arms],
+        "6N": [f"{arm.exaflops_6n:.4g}" for arm in arms],
+        "selection": [f"{arm.selection_exaflops:.3g}" for arm in arms],
+        "time": [clock(arm.seconds) for arm in arms],
+        "USD": [f"{arm.dollars:.2f}" for arm in arms],
+    }
+    return _table(list(columns), [list(row) for row in zip(*columns.values(), strict=True)])
+
+
+OWN_COLUMNS: tuple[tuple[str, str, Callable[[PlannedArm], str]], ...] = (
+    ("rate", "learning_rate", lambda arm: f"{arm.learning_rate:g}"),
+    ("batch", "global_batch_size", lambda arm: f"{arm.global_batch_size:,}"),
+    ("trained", "trainable_parameters", lambda arm: f"{arm.trainable_parameters:,}"),
+    ("memory", "memory_bytes", lambda arm: memory(arm.memory_bytes)),
+)
+"""Columns of what arms mostly have in common: head, field, spelling."""
+
+
+def _differs(arms: Sequence[PlannedArm], key: str) -> bool:
+    return len({getattr(arm, key) for arm in arms if arm.visits}) > 1
 
 
 def _published(arms: Sequence[PlannedArm]) -> list[str]:

@@ -56,7 +56,7 @@ def run_programs(programs: Sequence[str], how: RunPrograms) -> list[Ran]:
 def work_out(programs: Sequence[str]) -> list[Ran]:
     """The numbers of programs of plain assignments, without running anything; any other one is `not plain`."""
     equations = [worked_steps(program) for program in programs]
-    return [Ran("not plain") if each is None else Ran("ok", each.rpartition(" = ")[2]) for each in equations]
+    return [Ran("not plain") if each is None else Ran("ok", each.split(" = ")[-1]) for each in equations]
 
 
 def _ran(outcome: str, value: float | None) -> Ran:

@@ -51,6 +51,11 @@ class Batch:
         """[targets], in the order of `Losses.of_targets`; null where all count alike."""
         return None if self.weights is None else self.weights[self.examples_of_targets()]
 
+    def weighed_sum(self, losses: Tensor) -> Tensor:
+        """The sum of [targets] values, in the order of `Losses.of_targets`, each counted by its row's weight."""
+        weights = self.target_weights()
+        return (losses if weights is None else losses * weights.to(losses.dtype)).sum()
+
     def total_weight(self) -> float:
         """Number of targets, each counted by its row's weight."""
         weights = self.target_weights()
@@ -83,10 +88,9 @@ class Losses:
         Where the head allows it the logits are made and used a block at a time, so that memory does not grow with
         targets x vocabulary.
         """
-        weights = batch.target_weights()
         if not self.is_blockwise:
-            losses = self.of_targets(batch)
-            return (losses if weights is None else losses * weights.to(losses.dtype)).sum() / total_weight
+            return batch.weighed_sum(self.of_targets(batch)) / total_weight
+        weights = batch.target_weights()
         targets = batch.is_target[:, 1:]
         with self._casting():
             hidden = self._states(batch)[:, :-1][targets]

@@ -6,7 +6,6 @@ artifact that it started from, so that an adapter finds its base wherever the st
 """
 
 import copy
-import json
 import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,11 +31,6 @@ from winnow.store import read_json, read_record, write_json
 
 MODEL_REFERENCE = "model.json"
 START = "start.json"
-SAFETENSORS_KINDS = {
-    torch.float64: "F64", torch.float32: "F32", torch.bfloat16: "BF16", torch.float16: "F16",
-    torch.int64: "I64", torch.int32: "I32", torch.int16: "I16", torch.uint8: "U8", torch.bool: "BOOL",
-}  # fmt: skip
-"""How a weights file names what its tensors hold."""
 
 
 def best_device() -> torch.device:
@@ -50,6 +44,11 @@ def load_model(stored: Stored, checkpoint: str = "last") -> Any:
     Adapters come merged into their base. Raises ArtifactError or RecipeError where there is no model.
     """
     return fuse_activations(_load(stored, checkpoint)).to(best_device()).eval()
+
+
+def has_whole_model(stored: Stored) -> bool:
+    """Whether an artifact holds a model, not an adapter nor where a model is."""
+    return (stored.folder / "last" / "config.json").is_file()
 
 
 def _load(stored: Stored, checkpoint: str) -> Any:
@@ -284,28 +283,6 @@ def save_model(model: Any, folder: Path, tokenizer: Any, base_name: str | None) 
                 config[name] = sorted(value)  # whose order changes from run to run
         write_json(folder / "adapter_config.json", config)
         (folder / "README.md").unlink(missing_ok=True)  # PEFT's empty template; the study has its own card
-
-
-def adapter_bytes(model: Any) -> int:
-    """Size of the adapter file, from names and shapes alone: 8 + header padded to 8 + the tensors.
-
-    The header is the compact JSON that safetensors writes, so the figure is exact; it works on the meta device.
-    """
-    from peft import get_peft_model_state_dict
-
-    return _safetensors_bytes(get_peft_model_state_dict(model))
-
-
-def _safetensors_bytes(tensors: Mapping[str, torch.Tensor]) -> int:
-    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
-    offset = 0
-    for name in sorted(tensors, key=lambda name: (-tensors[name].element_size(), name)):
-        tensor, start = tensors[name], offset
-        offset += tensor.numel() * tensor.element_size()
-        kind = SAFETENSORS_KINDS[tensor.dtype]
-        header[name] = {"dtype": kind, "shape": list(tensor.shape), "data_offsets": [start, offset]}
-    length = len(json.dumps(header, separators=(",", ":")))
-    return 8 + -(-length // 8) * 8 + offset
 
 
 @contextmanager

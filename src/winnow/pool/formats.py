@@ -71,10 +71,10 @@ def gsm8k(row: Row, source: SourceRecipe) -> Parts:
      "answer": "Natalia sold 48/2 = <<48/2=24>>24 clips in May.\\n... = <<48+24=72>>72 clips altogether ...\\n#### 72"}
     """
     text = re.sub(r"<<[^<>]*>>", "", text_in(row, "answer", source))
-    rationale, marker, answer = text.rpartition(MARKER)
-    if text.strip() and not marker:
+    *steps, answer = text.split(MARKER)
+    if text.strip() and not steps:
         raise Unreadable(f"no {MARKER} before a final answer")
-    return Parts(text_in(row, "question", source), answer, rationale)
+    return Parts(text_in(row, "question", source), answer, MARKER.join(steps))
 
 
 @data_format("aqua_rat")

@@ -45,10 +45,12 @@ from winnow.recipe.spending import BudgetRecipe, MachineRecipe
 from winnow.recipe.study import PrimaryRecipe, StudyRecipe, SweepRecipe
 from winnow.recipe.trackers import MlflowRecipe, TensorboardRecipe, TrackersRecipe, TrackioRecipe, WandbRecipe
 from winnow.recipe.training import (
+    EACH,
     FULL_TRAINING,
     PRETRAINING,
     BaseRecipe,
     LoraRecipe,
+    ObjectiveRecipe,
     PretrainRecipe,
     StageRecipe,
     TokenizerRecipe,
@@ -57,6 +59,7 @@ from winnow.recipe.training import (
 from winnow.recipe.values import (
     ADDED,
     BUDGET_UNITS,
+    ELSEWHERE,
     HOW,
     LARGEST_SIZES,
     Amount,
@@ -88,6 +91,8 @@ __all__ = [
     "BENCHMARKS",
     "BUDGET_UNITS",
     "DEFAULT_REPRESENTATIONS",
+    "EACH",
+    "ELSEWHERE",
     "FULL_TRAINING",
     "GIVES",
     "HOW",
@@ -129,6 +134,7 @@ __all__ = [
     "Names",
     "NgramsRecipe",
     "Number",
+    "ObjectiveRecipe",
     "PassagesRecipe",
     "Pattern",
     "PlantRecipe",

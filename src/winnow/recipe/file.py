@@ -132,32 +132,57 @@ def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
     return both
 
 
+def patched(recipe: Recipe, settings: Mapping[str, Any], what: str) -> Recipe:
+    """The recipe with these dotted keys set, as by `--set`. Raises RecipeError, in the words of `what`."""
+    tree = recipe.model_dump(mode="json")
+    for key, value in settings.items():
+        _put(tree, key.split("."), value, what)
+    return parse_recipe(tree, what)
+
+
 def _apply(tree: dict[str, Any], override: str) -> None:
     """Set one dotted key; list items are addressed by their number."""
     key, equals, value = override.partition("=")
     if not equals or not key.strip():
         raise RecipeError(f"--set {override!r} has no key and value; write --set training.learning_rate=2e-4")
-    *parents, last = key.strip().split(".")
-    if not all((*parents, last)):
+    path = _path(tree, key.strip())
+    if not all(path):
         raise RecipeError(f"--set {override!r} has an empty key; write --set training.learning_rate=2e-4")
+    _put(tree, path, parse_yaml(value, f"--set {override!r}"), f"--set {override!r}")
+
+
+def _path(tree: Mapping[str, Any], key: str) -> list[str]:
+    """The keys that lead to a dotted one: in `vary` what a level sets is one key, dots and all."""
+    first, *rest = key.split(".")
+    if first != "vary" or len(rest) < 2:
+        return [first, *rest]
+    factor, *inner = rest
+    known = tree.get("vary")
+    levels = known.get(factor) if isinstance(known, dict) else None
+    level = [inner[0]] if isinstance(levels, dict) and isinstance(levels.get(inner[0]), dict) else []
+    setting = ".".join(inner[len(level) :])
+    return [first, factor, *level, *([setting] if setting else [])]
+
+
+def _put(tree: dict[str, Any], path: list[str], value: Any, what: str) -> None:
+    *parents, last = path
     node: Any = tree
     for part in parents:
         if isinstance(node, list):
-            node = node[_position(node, part, override)]
+            node = node[_position(node, part, what)]
         else:
             if not isinstance(node.get(part), dict | list):
                 node[part] = {}
             node = node[part]
-    parsed = parse_yaml(value, f"--set {override!r}")
     if isinstance(node, list):
-        node[_position(node, last, override)] = parsed
+        node[_position(node, last, what)] = value
     else:
         if parents[-1:] == ["budget"]:
             node.clear()  # a budget has one unit
-        node[last] = parsed
+        node[last] = value
 
 
-def _position(items: list[Any], part: str, override: str) -> int:
+def _position(items: list[Any], part: str, what: str) -> int:
     if not (part.isascii() and part.isdecimal() and len(part) < 10 and int(part) < len(items)):
-        raise RecipeError(f"--set {override!r}: {part!r} is no position in a list of {len(items)}; count from 0")
+        raise RecipeError(f"{what}: {part!r} is no position in a list of {len(items)}; count from 0")
     return int(part)

@@ -15,22 +15,22 @@ class NoOptions(Frozen):
     """A part without options of its own."""
 
 
-def checked_options(name: str, model: type[Options], options: Mapping[str, Any], *, place: str) -> Options:
-    """The options of the part of this name. Raises RecipeError with a line for each mistake.
+def checked_options(part: str, model: type[Options], options: Mapping[str, Any], *, write: str) -> Options:
+    """The options of a part. Raises RecipeError with a line for each mistake.
 
-    `place` says where its author writes them, such as `in its arm`.
+    `write` is what its author would write for a missing option, whose name is put for KEY.
     """
     try:
         return model.model_validate(dict(options))
     except ValidationError as error:
-        raise refused([_explain(name, model, problem, place) for problem in error.errors()]) from error
+        raise refused([_explain(part, model, problem, write) for problem in error.errors()]) from error
 
 
-def _explain(name: str, model: type[Frozen], problem: Any, place: str) -> str:
-    key = ".".join(str(part) for part in problem["loc"])
+def _explain(part: str, model: type[Frozen], problem: Any, write: str) -> str:
+    key = ".".join(str(place) for place in problem["loc"])
     if problem["type"] == "extra_forbidden":
         known = ", ".join(sorted(model.model_fields)) or "none"
-        return f"unknown option {key} of {name}{nearest(key, model.model_fields)}; known: {known}"
+        return f"unknown option {key} of {part}{nearest(key, model.model_fields)}; known: {known}"
     if problem["type"] == "missing":
-        return f"option {key} of {name} is missing; write `options: {{{key}: ...}}` {place}"
-    return f"option {key} of {name} is {problem['input']!r}; {problem['msg'][0].lower()}{problem['msg'][1:]}"
+        return f"option {key} of {part} is missing; write {write.replace('KEY', key)}"
+    return f"option {key} of {part} is {problem['input']!r}; {problem['msg'][0].lower()}{problem['msg'][1:]}"

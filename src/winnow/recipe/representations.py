@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from winnow.recipe.training import LoraRecipe
-from winnow.recipe.values import Frozen, Number, Seed, Size, Text, Truth, Whole
+from winnow.recipe.values import ELSEWHERE, Frozen, Number, Seed, Size, Text, Truth, Whole
 
 
 class FourierRecipe(Frozen):
@@ -22,7 +22,7 @@ class FourierRecipe(Frozen):
 class _Batched(Frozen):
     """What all passes of a model over the pool share."""
 
-    model: Text = "base"
+    model: Annotated[Text, ELSEWHERE] = "base"
     """Proxy model: `base`, one of `stages`, or a folder or hub name of another model."""
     batch_size: Size = 64
     """Examples per forward pass: part of the recipe, since the last bits depend on it."""
@@ -33,7 +33,7 @@ class _Batched(Frozen):
 class _Vectors(_Batched):
     """What all vectors share."""
 
-    fourier: FourierRecipe | None = FourierRecipe()
+    fourier: Annotated[FourierRecipe | None, ELSEWHERE] = FourierRecipe()
     """The map to features for kernel methods; null to use the vectors as they are."""
     dtype: Literal["float32", "float16"] = "float32"
     """How vectors are stored."""
@@ -74,7 +74,7 @@ class EmbeddingsRecipe(_Vectors):
 
     kind: Literal["embeddings"] = "embeddings"
     """Names this representation."""
-    model: Text
+    model: Annotated[Text, ELSEWHERE]
     """Folder or hub name of the encoder."""
     pooling: Literal["mean", "first"] = "mean"
     """Mean over the tokens, or the first (CLS) token's state."""

@@ -292,6 +292,9 @@ class SourceRecipe(Frozen):
         return self.prompt is not None or self.completion is not None
 
 
+SyntheticRecipe.model_rebuild()
+
+
 def check_templates(source: SourceRecipe) -> None:
     """Raises ValueError where `prompt` and `completion` are not templates, or do not go with the rest of the source."""
     if not source.has_templates:

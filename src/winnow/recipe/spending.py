@@ -36,6 +36,11 @@ class BudgetRecipe(Frozen):
         return next(unit for unit in BUDGET_UNITS if getattr(self, unit) is not None)
 
     @property
+    def text(self) -> str:
+        """Amount and unit, as people say them."""
+        return f"{self.amount:g} {self.unit.replace('_', ' ')}"
+
+    @property
     def amount(self) -> float:
         """How much of it."""
         return float(getattr(self, self.unit))

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from winnow.recipe.values import Fraction, Frozen, Number, Rate, Seed, Text
+from winnow.recipe.values import ADDED, Fraction, Frozen, Name, Number, Rate, Seed, Text, Truth
 
 
 class PrimaryRecipe(Frozen):
@@ -34,12 +34,16 @@ class SweepRecipe(Frozen):
 
     learning_rate: Annotated[tuple[Rate, ...], Field(min_length=2)]
     """The grid: peak learning rates, one trial each."""
-    per: Literal["arm", "study"] = "arm"
-    """`arm`: each arm on its own data; `study`: once for all arms, on the data of `study.primary.baseline`."""
+    per: Name = "arm"
+    """`arm`: each arm on its own data; `study`: once for all arms, on the data of `study.primary.baseline`; a factor of
+    `vary`: once for each of its levels, on the arm that is that baseline in all else."""
     choose: Literal["lowest_loss", "highest_stable"] = "lowest_loss"
     """Among the stable rates: the one with the lowest validation loss, or the highest (Biderman et al. 2024)."""
     budget_fraction: Fraction = 0.25
     """Length of a trial over that of the arm's run. Trials are charged to the arm beside its budget, not out of it."""
+    edge: Annotated[Literal["flag", "extend"], ADDED] = "flag"
+    """A best rate at an end of the grid: `flag` says so; `extend` tries the next rate beyond it, by the grid's own step
+    there, twice at most."""
     seed: Seed = 0
     """Seed of the trials, one of `study.seeds`: their rows are the ones that this seed selects."""
 
@@ -59,10 +63,21 @@ class StudyRecipe(Frozen):
     """Share of the pool that each seed draws as candidates; below 1 a deterministic selector has a variance too."""
     primary: PrimaryRecipe = PrimaryRecipe()
     """The declared comparison."""
+    branches: Annotated[Truth, ADDED] = False
+    """Arms that differ in their budget alone are one run with branches: the longest one keeps its state where the decay
+    of a shorter one begins, which goes on from there; asks for schedule warmup_stable_decay, whose warm-up is then that
+    of the longest. Spent once, charged to each arm as far as it goes."""
     sweep: SweepRecipe | None = None
     """Choose the learning rate on validation; null trains with `training.learning_rate`, which the report says."""
+    keep: Annotated[Literal["best", "last", "none"] | None, ADDED] = None
+    """Which checkpoint of each run the study folder has; `none` leaves no weights in it, null has both."""
     confidence: Annotated[Number, Field(gt=0.5, le=0.999999)] = 0.95
     """Level of all intervals."""
+
+    @property
+    def kept_checkpoints(self) -> tuple[str, ...]:
+        """The checkpoints of each run that the study folder has."""
+        return {None: ("best", "last"), "none": ()}.get(self.keep, (str(self.keep),))
 
     @model_validator(mode="after")
     def _different_seeds(self) -> Self:

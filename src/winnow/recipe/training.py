@@ -8,6 +8,8 @@ from winnow.recipe.sources import SourceRecipe
 from winnow.recipe.spending import BudgetRecipe
 from winnow.recipe.values import (
     ADDED,
+    ELSEWHERE,
+    HOW,
     Architecture,
     Beta,
     Count,
@@ -47,18 +49,37 @@ class LoraRecipe(Frozen):
     """Train each weight's magnitude beside its direction: DoRA (Liu et al. 2024); takes more compute."""
 
 
+def _named(given: Any) -> Any:
+    return {"name": given} if isinstance(given, str) else given
+
+
+class ObjectiveRecipe(Frozen):
+    """What training minimises; a bare name stands for `{name: ...}`."""
+
+    name: Name = "sft"
+    """`sft`, `pretraining`, or an objective of another package."""
+    options: dict[str, Any] = {}
+    """The objective's own options."""
+
+    def of_part(self) -> dict[str, Any]:
+        """How a training part says it."""
+        return {"objective": self.name, "objective_options": self.options}
+
+
 class TrainingRecipe(Frozen):
     """How a run trains."""
 
-    method: Literal["lora", "full"] = "lora"
-    """Train an adapter or all weights."""
+    objective: Annotated[ObjectiveRecipe, BeforeValidator(_named), ADDED, ELSEWHERE] = ObjectiveRecipe()
+    """What is minimised."""
+    method: Literal["lora", "full", "none"] = "lora"
+    """Train an adapter, all weights, or nothing: `none` is a run of no steps, which leaves its start as it is."""
     lora: LoraRecipe = LoraRecipe()
     """The adapter, for method `lora`."""
     peft: Annotated[dict[str, Any] | None, ADDED] = None
     """For method `lora`, in place of `lora`: any adapter of PEFT, by its `peft_type` and that type's own options."""
     quantise: Annotated[Literal["4bit", "8bit"] | None, ADDED] = None
     """Hold the frozen base in 4 bits (NF4, as in QLoRA, Dettmers et al. 2023) or 8; needs a GPU and the extra `gpu`."""
-    start: Name = "base"
+    start: Annotated[Name, ELSEWHERE] = "base"
     """Stage whose checkpoint the runs start from: `base` or one of `stages`."""
     freeze: tuple[Pattern, ...] = ()
     """Weights whose name matches one of these regular expressions are not trained (method `full`)."""
@@ -100,7 +121,7 @@ class TrainingRecipe(Frozen):
     """Train through torch.compile: minutes at the start, faster steps after; pays on a GPU."""
     threads: Annotated[Whole, Field(ge=1, le=1024)] = 1
     """CPU threads of one run; part of what makes the bits, so it stands here and not in the environment."""
-    checkpoint_every_seconds: Annotated[Number, Field(ge=0.0, le=1e9)] = 60.0
+    checkpoint_every_seconds: Annotated[Number, Field(ge=0.0, le=1e9), HOW] = 60.0
     """How much work a kill may cost."""
 
     @property
@@ -110,9 +131,11 @@ class TrainingRecipe(Frozen):
 
     @model_validator(mode="after")
     def _one_adapter(self) -> Self:
-        if self.method == "full" and (self.peft is not None or self.quantise is not None):
+        if self.method != "lora" and (self.peft is not None or self.quantise is not None):
             given = "peft" if self.peft is not None else "quantise"
-            raise ValueError(f"training.{given} goes with training.method lora; this one is full")
+            raise ValueError(f"training.{given} goes with training.method lora; this one is {self.method}")
+        if self.method == "none" and self.freeze:
+            raise ValueError("training.freeze goes with training.method full; this one is none, which trains nothing")
         if self.peft is not None and self.lora != LoraRecipe():
             raise ValueError("training has both lora and peft; give one of them")
         if self.quantise is not None and self.precision == "float64":
@@ -140,8 +163,12 @@ def _over(defaults: TrainingRecipe) -> BeforeValidator:
     return BeforeValidator(lambda given: defaults.model_dump() | given if isinstance(given, dict) else given)
 
 
-PRETRAINING = TrainingRecipe(method="full", loss_on="all", schedule="cosine", learning_rate=1e-3)
+PRETRAINING = TrainingRecipe(
+    objective=ObjectiveRecipe(name="pretraining"), method="full", loss_on="all", schedule="cosine", learning_rate=1e-3
+)
 FULL_TRAINING = TrainingRecipe(method="full")
+EACH = "each"
+"""In place of a seed: every seed of the study."""
 
 
 class PretrainRecipe(Frozen):
@@ -161,6 +188,15 @@ class PretrainRecipe(Frozen):
     """How it trains."""
     seed: Seed = 0
     """Seed of the weights and of the order of the data."""
+
+    @model_validator(mode="after")
+    def _trains(self) -> Self:
+        if self.training.method != "full":
+            raise ValueError(
+                f"base.pretrain.training.method is {self.training.method}; a model from scratch trains all weights: "
+                "set it to full"
+            )
+        return self
 
 
 class BaseRecipe(Frozen):
@@ -195,8 +231,8 @@ class StageRecipe(Frozen):
     """How it trains."""
     budget: BudgetRecipe
     """What it may spend; a branch, together with the part of the other stage that it goes on from."""
-    seed: Seed = 0
-    """Its seed."""
+    seed: Seed | Literal["each"] = 0
+    """Its seed; `each`: every seed of the study trains the stage anew, and goes on from its own."""
     keep_every_steps: Annotated[Count | None, ADDED] = None
     """Keep the whole state every so many steps, for branches; each is as large as a checkpoint."""
     keep_at: Annotated[tuple[Fraction, ...], AfterValidator(once), ADDED] = ()
@@ -211,6 +247,11 @@ class StageRecipe(Frozen):
     def _leaves_a_whole_model(self) -> Self:
         if self.training.quantise is not None:
             raise ValueError(f"stage {self.name!r} leaves a whole model; training.quantise is for the arms' adapters")
+        if self.training.method == "none":
+            raise ValueError(
+                f"stage {self.name!r} has training.method none, so it is its start; remove it and start from "
+                f"{self.start!r}"
+            )
         return self
 
     @model_validator(mode="after")

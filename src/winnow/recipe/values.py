@@ -90,6 +90,9 @@ ADDED = "added"
 HOW = "how"
 """Marks a field that says how to go about it: no result depends on it, and it never identifies anything."""
 
+ELSEWHERE = "elsewhere"
+"""Marks a field that a stage's part need not say, since what identifies the stage holds it in another place."""
+
 BUDGET_UNITS = ("pool_epochs", "examples", "tokens", "flops", "seconds", "dollars")
 
 

@@ -1,5 +1,9 @@
 """A whole recipe, on one page."""
 
+from typing import Annotated, Any
+
+from pydantic import model_validator
+
 from winnow.recipe.evaluation import EvaluationRecipe
 from winnow.recipe.pool import PoolRecipe
 from winnow.recipe.selection import SelectionRecipe
@@ -7,7 +11,8 @@ from winnow.recipe.spending import BudgetRecipe, MachineRecipe
 from winnow.recipe.study import StudyRecipe
 from winnow.recipe.trackers import TrackersRecipe
 from winnow.recipe.training import BaseRecipe, StageRecipe, TrainingRecipe
-from winnow.recipe.values import Figure, Frozen, Name
+from winnow.recipe.values import ADDED, Figure, Frozen, Name
+from winnow.recipe.varying import VaryRecipe
 
 
 class PublishedArm(Frozen):
@@ -35,9 +40,12 @@ class Recipe(Frozen):
     selection: SelectionRecipe = SelectionRecipe()
     """What is compared."""
     training: TrainingRecipe = TrainingRecipe()
-    """How every arm trains."""
+    """How every arm trains, where `vary` does not say otherwise."""
     budget: BudgetRecipe
-    """What every arm may spend."""
+    """What every arm may spend, where `vary` does not say otherwise."""
+    vary: Annotated[VaryRecipe, ADDED] = {}
+    """What else is compared: factor -> level -> what it sets of `training` and `budget`, as in `--set`, or factor ->
+    one key and its values. Arms are all combinations of levels and selections; docs/arms.md has examples."""
     evaluation: EvaluationRecipe
     """What is measured."""
     study: StudyRecipe = StudyRecipe()
@@ -50,3 +58,11 @@ class Recipe(Frozen):
     """Published figures by arm."""
     trackers: TrackersRecipe = TrackersRecipe()
     """Who else is told what the runs record."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _full_pool_where_others_vary(cls, given: Any) -> Any:
+        """A study that varies something else and says nothing of selections trains every arm on the full pool."""
+        if isinstance(given, dict) and given.get("vary") and "selection" not in given:
+            return given | {"selection": {"arms": ["full"], "controls": False}}
+        return given

@@ -21,7 +21,7 @@ def _row(findings: Findings) -> dict[str, Any]:
     rows = findings.tables["ledger_stages"].rows
     return {
         "study": findings.recipe.name,
-        "budget": f"{findings.recipe.budget.amount:g} {findings.recipe.budget.unit.replace('_', ' ')}",
+        "budget": findings.budget_text,
         "arm": primary.arm, "baseline": primary.baseline, "seeds": gain.num if gain else 0, "verdict": verdict.kind,
         "metric": f"{primary.metric.replace('_', ' ')} ({primary.facts.unit})",
         **_bounded("gain", gain, primary.facts.scale), **_bounded("net_saving_percent", net, 100),

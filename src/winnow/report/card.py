@@ -6,7 +6,7 @@ from typing import Any
 from winnow.findings import Findings
 from winnow.metrics import EXACT_MATCH, LOSS, Metric
 from winnow.recipe import TrainingRecipe
-from winnow.report.templating import context_of, environment
+from winnow.report.templating import context_of, environment, trainings_of
 from winnow.text import markup
 
 
@@ -20,11 +20,13 @@ def model_card(findings: Findings, figures: Iterable[str]) -> str:
 def front_matter(findings: Findings) -> dict[str, Any]:
     """The card's metadata, with a result for each arm and evaluation set in the hub's `model-index`."""
     recipe = findings.recipe
-    tags = ["winnow", "data-selection", *_adapter_tags(recipe.training)]
+    trainings = [training for _, training in trainings_of(findings)]
+    tags = ["winnow", *([] if recipe.vary else ["data-selection"])]
+    tags += dict.fromkeys(tag for training in trainings for tag in _adapter_tags(training))
     front: dict[str, Any] = {
         "license": "other", "license_name": "see-the-section-licence", "pipeline_tag": "text-generation", "tags": tags,
     }  # fmt: skip
-    if recipe.training.method == "lora":
+    if all(training.method == "lora" for training in trainings):
         front["library_name"] = "peft"
     if recipe.base.model:
         front["base_model"] = recipe.base.model
@@ -33,7 +35,7 @@ def front_matter(findings: Findings) -> dict[str, Any]:
 
 
 def _adapter_tags(training: TrainingRecipe) -> list[str]:
-    if training.method == "full":
+    if training.method != "lora":
         return []
     return ["peft", "lora" if training.peft is None else str(training.peft["peft_type"]).lower()]
 

@@ -140,12 +140,12 @@ def _run_alone(pool: "Monty", program: str, limits: ArithmeticLimits) -> Arithme
     except MontyCrashedError as error:
         return ArithmeticResult("timeout" if error.timed_out else "error", reason="the interpreter ended")
     except MontyError as error:
-        kind, _, message = str(error).partition(": ")
-        if kind == "TimeoutError":
+        raised = error.exception()
+        if isinstance(raised, TimeoutError):
             return ArithmeticResult("timeout", reason=f"more than {limits.seconds:g} s")
-        if kind == "MemoryError":
+        if isinstance(raised, MemoryError):
             return ArithmeticResult("memory", reason=f"more than {limits.memory_bytes} bytes")
-        return ArithmeticResult("unsupported", reason=message)
+        return ArithmeticResult("unsupported", reason=str(raised))
 
 
 def _discard(stream: str, text: str) -> None:

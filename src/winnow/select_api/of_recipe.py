@@ -28,7 +28,8 @@ from winnow.select_api.columns import array_of
 from winnow.select_api.export import Chosen, check_export, write_dataset
 from winnow.selection.stages import SELECTION, SELECTION_SUMMARY
 from winnow.store import read_json
-from winnow.study.graph import Graph, expand, selection_stage
+from winnow.study.graph import Graph, expand
+from winnow.study.selection_stages import selection_stage
 from winnow.text.examples import Example
 from winnow.walk import Walk, Watch
 
@@ -54,7 +55,7 @@ def export_arm(
     walk = advance(recipe, "select", out=out, store=store, arm=arm, seed=seed, watch=watch)
     graph = expand(checked(recipe), selector_traits())
     asked = next(each for each in graph.arms if each.name == arm)
-    name = selection_stage(recipe, asked, recipe.study.seeds[0] if seed is None else seed, selector_traits())
+    name = selection_stage(recipe, asked.selection, recipe.study.seeds[0] if seed is None else seed, selector_traits())
     table = pq.read_table(walk.done[name].folder / SELECTION)
     ids = table["id"].to_pylist()
     sources = [each.partition(":")[0] for each in ids]

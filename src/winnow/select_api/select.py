@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from winnow.errors import RecipeError
 from winnow.ledger import SELECTION_METERS, metered, total
-from winnow.parts import RowsPart
+from winnow.parts import RepresentPart, RowsPart
 from winnow.pool.rows import TARGET, TRAIN
 from winnow.recipe.arguments import (
     Count,
@@ -226,7 +226,8 @@ class _Walker:
         graph = replace(graph, stages=graph.stages | {"pool": self.pool})
         names = wanted(graph, until=(until,))
         if self.asked.model is None and "base" in names:
-            needed = ", ".join(name.removeprefix("represent.") for name in names if name.startswith("represent."))
+            parts = [graph.stages[name].part for name in names]
+            needed = ", ".join(each.representation.kind for each in parts if isinstance(each, RepresentPart))
             raise RecipeError(f"{self.asked.selector} needs a model's view of the rows ({needed}); give model=")
         return walk_stages(graph, recipe, self.store, names, self.watch).done
 
@@ -242,7 +243,7 @@ def _fraction(pool: Stored, fraction: float | None, size: int | None, tokens: in
 
 
 def _selection(asked: Asked, given: GivenRows, candidates: Candidates, done: Mapping[str, Stored]) -> Selection:
-    chosen = next(stored for name, stored in done.items() if name.startswith("select."))
+    chosen = next(stored for stored in done.values() if stored.artifact.kind == "select")
     table, summary = pq.read_table(chosen.folder / SELECTION), read_json(chosen.folder / SELECTION_SUMMARY)
     pool = pq.read_table(done["pool"].folder / TRAIN, columns=["id", "source"])
     ids = table["id"].combine_chunks()

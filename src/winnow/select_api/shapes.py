@@ -173,8 +173,9 @@ def _question(shape: Shape, question: Any, answer: Any) -> Said:
         cell_text(value, place_of(name)) for value, name in zip((question, answer), shape.columns, strict=True)
     )
     asked = asked.strip()
-    steps, marker, final = re.sub(r"<<[^<>]*>>", "", given).rpartition(MARKER)
-    completion = completion_of(steps.strip(), written_answer(final), "rationale") if marker else f" {final.strip()}"
+    *steps, final = re.sub(r"<<[^<>]*>>", "", given).split(MARKER)
+    rationale = MARKER.join(steps).strip()
+    completion = completion_of(rationale, written_answer(final), "rationale") if steps else f" {final.strip()}"
     fault = "no question" if not asked else None if final.strip() else "no answer"
     return Said(asked, prompt_of(asked), completion, fault)
 

@@ -196,7 +196,7 @@ def options_of(name: str) -> type[Frozen]:
 
 def check(name: str, options: Mapping[str, Any]) -> Frozen:
     """The checked options of a selector or control. Raises RecipeError with a line for each mistake."""
-    return checked_options(name, options_of(name), options, place="in its arm")
+    return checked_options(name, options_of(name), options, write="`options: {KEY: ...}` in its arm")
 
 
 def data_files(name: str, options: Mapping[str, Any]) -> tuple[Path, ...]:

@@ -1,16 +1,24 @@
-"""From a recipe's selection to its arms: what is compared, at which fractions, with which controls."""
+"""The arms of a study: every combination of what it selects and of the levels in `vary`.
 
-import math
-from collections.abc import Mapping
+    arm = build_arms(recipe, traits)[0]
+    arm.recipe.training              # how this arm trains
+
+An arm is the study's recipe with a few keys set, and the rows that it trains on. Nothing is read from its name.
+"""
+
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
-from winnow.errors import RecipeError, nearest
-from winnow.recipe import DEFAULT_REPRESENTATIONS, GIVES, ArmRecipe, Recipe, RepresentationRecipe
-from winnow.records import Traits, inner_of, needs_of
+from winnow.errors import MistakesError, RecipeError, refused
+from winnow.recipe import Recipe
+from winnow.recipe.file import patched
+from winnow.records import Traits
+from winnow.study.selections import Selection, build_selections
 
-SEEN_AS: dict[str, tuple[str, ...]] = {"representation": ("vectors", "features", "counts"), "score": ("scores",)}
-"""Key of an arm -> what a selector may get of the representation that it names."""
+SELECTION = "selection"
+"""What tables call the factor in which arms differ by their rows."""
 
 
 @dataclass(frozen=True)
@@ -18,186 +26,143 @@ class Arm:
     """One compared setting."""
 
     name: str
-    selector: str
-    fraction: float | None
-    """Null for the full pool and for selectors that bring their own size."""
-    target: bool = False
-    of: str | None = None
-    """For a control: the arm it is the control of."""
-    options: Mapping[str, Any] = field(default_factory=dict)
-    is_added: bool = False
-    """Not in the recipe, but needed for a fair study."""
-    needs: tuple[str, ...] = ()
-    """What the selector sees: `vectors`, `features`, `scores`, `counts`."""
-    representation: str | None = None
-    """Where its vectors, features or counts come from."""
-    score: str | None = None
-    """Where its scores come from."""
+    recipe: Recipe
+    """The study's, with what this arm sets; nothing in it varies any more."""
+    selection: Selection
+    """The rows it trains on."""
+    factors: Mapping[str, str] = field(default_factory=dict)
+    """Factor -> its level in this arm; `selection` among them where the recipe has several."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """What it sets of the study's recipe: dotted key -> value."""
+    control_of: str | None = None
+    """For a control: the arm whose selection it matches."""
+
+    @property
+    def is_added(self) -> bool:
+        """Not in the recipe, but needed for a fair study."""
+        return self.selection.is_added
 
 
 def build_arms(recipe: Recipe, traits: Mapping[str, Traits]) -> list[Arm]:
-    """All arms of a study, in the recipe's order, controls last.
+    """All arms, selection by selection, the first factor of `vary` changing slowest.
 
-    Raises RecipeError for an unknown selector, a control of nothing, a target that the pool does not set aside,
-    two arms of one name, or no arm at all.
+    Raises RecipeError where selections or levels contradict the recipe or each other.
     """
-    entries = _entries(recipe, traits)
-    for arm, _ in entries:
-        _check(arm, recipe, traits)
-    entries.sort(key=lambda entry: traits[entry[0].selector].is_control)
-    arms = [made for arm, is_added in entries for made in _at_fractions(arm, is_added, recipe, traits, entries)]
+    selections = build_selections(recipe, traits)
+    has_many = len(selections) > 1 or not recipe.vary
+    arms = [
+        Arm(
+            name=arm_name(selection.name if has_many else None, levels),
+            recipe=resolved, selection=selection,
+            factors=({SELECTION: selection.name} if len(selections) > 1 else {}) | levels,
+            settings=settings_of(recipe, levels),
+            control_of=None if selection.of is None else arm_name(selection.of, levels),
+        )
+        for selection in selections
+        for levels, resolved in _resolved(recipe)
+    ]  # fmt: skip
     _refuse_twins(arms)
-    if not arms:
-        raise RecipeError("selection.arms is empty and selection.controls is off; name an arm, such as full")
+    _refuse_units(arms)
     return arms
 
 
-def arm_mistakes(recipe: Recipe, traits: Mapping[str, Traits]) -> list[str]:
-    """What `build_arms` would refuse: of the recipe's own arms all, else the first thing."""
-    found = dict[str, None]()
-    for arm, is_added in _entries(recipe, traits):
+def arm_recipes(recipe: Recipe) -> list[Recipe]:
+    """The recipe of each combination of levels. Raises RecipeError with all that is wrong in any level."""
+    return [resolved for _, resolved in _resolved(recipe)]
+
+
+def combinations(recipe: Recipe) -> Iterator[dict[str, str]]:
+    """All combinations of levels, as factor -> level; a single empty one where nothing varies."""
+    for levels in product(*(list(levels) for levels in recipe.vary.values())):
+        yield dict(zip(recipe.vary, levels, strict=True))
+
+
+def settings_of(recipe: Recipe, levels: Mapping[str, str]) -> dict[str, Any]:
+    """What these levels set, all factors together."""
+    return {key: value for factor, level in levels.items() for key, value in recipe.vary[factor][level].items()}
+
+
+def arm_name(selection: str | None, levels: Mapping[str, str]) -> str:
+    """Name of an arm: its selection's, where the recipe has several, then its levels'."""
+    return "_".join([*([selection] if selection else []), *levels.values()])
+
+
+def like(arm: Arm, arms: list[Arm], **others: str) -> Arm | None:
+    """The arm that has these levels and is `arm` in all other factors; null where there is none."""
+    wanted = {**arm.factors, **others}
+    return next((other for other in arms if dict(other.factors) == wanted), None)
+
+
+def equal_arms(arms: list[Arm]) -> list[str]:
+    """A sentence for each arm that is another one under a second name: one run serves both."""
+    found = []
+    for number, arm in enumerate(arms):
+        first = next((each for each in arms[:number] if _is_same(each, arm)), None)
+        if first is not None:
+            found.append(f"arms {first.name} and {arm.name} are the same once all is set: one run serves both")
+    return found
+
+
+def _is_same(one: Arm, other: Arm) -> bool:
+    return one.selection == other.selection and one.recipe == other.recipe
+
+
+def _resolved(recipe: Recipe) -> list[tuple[dict[str, str], Recipe]]:
+    """Each combination of levels with its recipe. Raises RecipeError with all that is wrong in any level, once each."""
+    plain = recipe.model_copy(update={"vary": {}})
+    if not recipe.vary:
+        return [({}, recipe)]
+    found, mistakes = [], dict[str, None]()
+    for levels in combinations(recipe):
         try:
-            _check(arm, recipe, traits)
+            found.append((levels, patched(plain, settings_of(recipe, levels), "a level of vary")))
         except RecipeError as error:
-            found |= {} if is_added and found else {str(error): None}
-    if not found:
+            mistakes |= dict.fromkeys(_told(error, recipe, levels))
+    if mistakes:
+        raise refused(list(mistakes), "vary")
+    return found
+
+
+def _told(error: RecipeError, recipe: Recipe, levels: Mapping[str, str]) -> list[str]:
+    """What is wrong with a combination, by the level that says it, where it is one's own mistake."""
+    own = dict[str, None]()
+    for factor, level in levels.items():
+        place = f"vary.{factor}.{level}"
         try:
-            build_arms(recipe, traits)
-        except RecipeError as error:
-            return [str(error)]
-    return list(found)
+            patched(recipe.model_copy(update={"vary": {}}), recipe.vary[factor][level], place)
+        except RecipeError as mistaken:
+            own |= dict.fromkeys(f"{place}: {line}" for line in _lines(mistaken))
+    return list(own) or [f"arm {arm_name(None, levels)}: {line}" for line in _lines(error)]
 
 
-def _entries(recipe: Recipe, traits: Mapping[str, Traits]) -> list[tuple[ArmRecipe, bool]]:
-    """The recipe's arms, then those that are added."""
-    asked = [_aimed(ArmRecipe(selector=a) if isinstance(a, str) else a, traits) for a in recipe.selection.arms]
-    added = _missing_controls(asked, traits) if recipe.selection.controls else []
-    return [(arm, False) for arm in asked] + [(arm, True) for arm in added]
-
-
-def _aimed(arm: ArmRecipe, traits: Mapping[str, Traits]) -> ArmRecipe:
-    """The arm with its name, and with the target that its selector cannot do without."""
-    if arm.selector not in traits:
-        return arm
-    named = arm.model_copy(update={"name": base_name(arm)})
-    is_aimed = inner_of(traits[arm.selector], arm.options, traits).target == "required"
-    return named.model_copy(update={"target": True}) if is_aimed else named
-
-
-def base_name(arm: ArmRecipe) -> str:
-    """Name of an arm without its fraction."""
-    if arm.name is not None:
-        return arm.name
-    if arm.of is not None:
-        return f"{arm.selector}_{arm.of}"
-    parts = (arm.selector, "target" if arm.target else None, arm.representation, arm.score)
-    return "_".join(part for part in parts if part)
-
-
-def arm_name(base: str, fraction: float | None) -> str:
-    """Name of an arm, such as herding_0.05."""
-    return base if fraction is None else f"{base}_{fraction:g}"
-
-
-def _missing_controls(asked: list[ArmRecipe], traits: Mapping[str, Traits]) -> list[ArmRecipe]:
-    """Full pool, random, equal shares, and for each targeted arm a source-matched random and random plus its target."""
-    has = {arm.selector for arm in asked}
-    missing = [ArmRecipe(selector=name) for name in ("full", "random", "equal_shares") if name not in has]
-    has_controls = {(arm.selector, arm.of) for arm in asked}
-    return missing + [
-        ArmRecipe(selector=name, of=base_name(arm), fractions=arm.fractions)
-        for arm in asked if arm.target
-        for name in ("source_matched", "random_plus_target") if (name, base_name(arm)) not in has_controls
-    ]  # fmt: skip
-
-
-def _check(arm: ArmRecipe, recipe: Recipe, traits: Mapping[str, Traits]) -> None:
-    if arm.selector not in traits:
-        known = sorted(traits)
-        raise RecipeError(f"unknown selector {arm.selector!r}{nearest(arm.selector, known)}; known: {', '.join(known)}")
-    if traits[arm.selector].is_control != (arm.of is not None):
-        wrong = (
-            "needs `of:`, the arm that it is the control of" if arm.of is None else "is no control and takes no `of:`"
-        )
-        raise RecipeError(f"selection arm {arm.selector!r} {wrong}")
-    if arm.fractions and not traits[arm.selector].takes_fraction:
-        raise RecipeError(f"selection arm {base_name(arm)!r} takes no fraction; remove `fractions:`")
-    seen = inner_of(traits[arm.selector], arm.options, traits)
-    if arm.target and seen.target == "none" and traits[arm.selector].target == "none":
-        raise RecipeError(f"selection arm {arm.selector!r} cannot aim at a target; remove `target: true`")
-    wants_target = arm.target or traits[arm.selector].adds_target
-    if wants_target and recipe.pool.target is None:
-        raise RecipeError(f"selection arm {base_name(arm)!r} has a target, but pool.target sets none aside; add it")
-    needs = needs_of(traits[arm.selector], arm.options, traits)
-    for key, used in SEEN_AS.items():
-        name = getattr(arm, key)
-        if name is not None and not set(used) & set(needs):
-            raise RecipeError(f"selection arm {base_name(arm)!r} has no use for a {key}; remove `{key}: {name}`")
-
-
-def representation_of(recipe: Recipe, name: str) -> RepresentationRecipe:
-    """The representation of this name, declared or there by default. Raises RecipeError."""
-    known: dict[str, RepresentationRecipe] = DEFAULT_REPRESENTATIONS | recipe.selection.representations
-    if name not in known:
-        raise RecipeError(f"there is no representation {name!r}{nearest(name, known)}; known: {', '.join(known)}")
-    return known[name]
-
-
-def _sees(arm: ArmRecipe, recipe: Recipe, traits: Mapping[str, Traits]) -> tuple[str | None, str | None]:
-    """Names of the representation and of the score of an arm, each checked to give what is needed."""
-    outer = traits[arm.selector]
-    seen, needs = inner_of(outer, arm.options, traits), needs_of(outer, arm.options, traits)
-    found: list[str | None] = []
-    for key, parts in SEEN_AS.items():
-        wanted = next((part for part in parts if part in needs), None)
-        owner = outer if set(parts) & set(outer.needs) else seen
-        name = getattr(arm, key) or getattr(owner, key)
-        found.append(name if wanted else None)
-        gives = GIVES[representation_of(recipe, name).kind] if wanted else None
-        if gives is not None and gives != ("vectors" if wanted == "features" else wanted):
-            raise RecipeError(f"selection arm {base_name(arm)!r} needs {wanted}; {key} {name!r} gives {gives}")
-    return found[0], found[1]
-
-
-def _at_fractions(
-    arm: ArmRecipe, is_added: bool, recipe: Recipe, traits: Mapping[str, Traits], entries: list[tuple[ArmRecipe, bool]]
-) -> list[Arm]:
-    base = base_name(arm)
-    by_name = {base_name(other): other for other, _ in entries}
-    known = sorted(by_name)
-    sized = by_name.get(arm.of, arm) if arm.of is not None else arm  # a control has the fractions of its arm
-    fractions: tuple[float | None, ...] = arm.fractions or sized.fractions or recipe.selection.fractions
-    if not traits[sized.selector].takes_fraction:
-        fractions = (None,)
-    if arm.of is not None and arm.of not in known:
-        raise RecipeError(
-            f"selection arm {base!r} is the control of {arm.of!r}{nearest(arm.of, known)}; there is no such arm"
-        )
-    if arm.of is not None and traits[sized.selector].is_control:
-        raise RecipeError(
-            f"selection arm {base!r} is the control of {arm.of!r}, a control itself; name a selector's arm"
-        )
-    needs = needs_of(traits[arm.selector], arm.options, traits)
-    representation, score = _sees(arm, recipe, traits)
-    return [
-        Arm(
-            arm_name(base, fraction), arm.selector, fraction, arm.target,
-            arm_name(arm.of, fraction) if arm.of else None, arm.options, is_added, needs, representation, score,
-        )
-        for fraction in fractions
-    ]  # fmt: skip
+def _lines(error: RecipeError) -> list[str]:
+    return list(error.mistakes) if isinstance(error, MistakesError) else [str(error)]
 
 
 def _refuse_twins(arms: list[Arm]) -> None:
     names = [arm.name for arm in arms]
-    for name in names:
-        if names.count(name) > 1:
-            raise RecipeError(f"two arms are named {name!r}; give one of them another `name:`")
-    for arm in arms:
-        if arm.of is not None and arm.of not in names:
-            raise RecipeError(f"control {arm.name!r} has no arm {arm.of!r}; give both the same fractions")
+    twin = next((name for name in names if names.count(name) > 1), None)
+    if twin is not None:
+        raise RecipeError(f"two arms are named {twin!r}; give one of their levels or selections another name")
 
 
-def global_batch_size(recipe: Recipe, per_device: int, accumulation: int) -> int:
-    """Examples per optimizer step over all devices."""
-    return math.prod((per_device, accumulation, recipe.machine.devices))
+def _refuse_units(arms: list[Arm]) -> None:
+    """Raises RecipeError where arms have budgets in two units: nothing says how much of one is so much of another."""
+    first = arms[0].recipe.budget.unit
+    other = next((arm for arm in arms if arm.recipe.budget.unit != first), None)
+    if other is not None:
+        raise RecipeError(
+            f"arm {arms[0].name} has a budget in {first}, arm {other.name} one in {other.recipe.budget.unit}; use one "
+            "unit in `budget` and `vary`"
+        )
+
+
+def primary_baseline(recipe: Recipe, arms: list[Arm]) -> Arm | None:
+    """The arm that the declared comparison compares with: in a study that varies something, the first one if need be.
+
+    Null where `study.primary.baseline` names none.
+    """
+    name = recipe.study.primary.baseline
+    found = next((arm for arm in arms if arm.name == name), None)
+    is_unsaid = recipe.vary and name == type(recipe.study.primary)().baseline
+    return arms[0] if found is None and is_unsaid else found

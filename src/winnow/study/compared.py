@@ -10,7 +10,7 @@ from typing import Any
 from winnow.errors import RecipeError, nearest
 from winnow.recipe import ArmRecipe, Recipe
 from winnow.records import Traits
-from winnow.study.arms import base_name
+from winnow.study.selections import base_name
 
 MIN_SEEDS = 3
 """Of arms that differ by seed."""
@@ -35,8 +35,10 @@ def compared(
     seeds += [seed for seed in range(len(seeds) + MIN_SEEDS) if seed not in seeds][: max(0, MIN_SEEDS - len(seeds))]
     own: dict[str, Any] = {"arms": tuple(arms.values()), "controls": False}
     own |= {"fractions": tuple(dict.fromkeys(fractions))} if fractions else {}
-    study = recipe.study.model_copy(update={"seeds": tuple(seeds), "resample_pool": 1.0, "sweep": None})
-    return recipe.model_copy(update={"selection": recipe.selection.model_copy(update=own), "study": study})
+    study = recipe.study.model_copy(
+        update={"seeds": tuple(seeds), "resample_pool": 1.0, "sweep": None, "branches": False}
+    )
+    return recipe.model_copy(update={"selection": recipe.selection.model_copy(update=own), "study": study, "vary": {}})
 
 
 def _own_arms(recipe: Recipe) -> dict[str, ArmRecipe]:

@@ -4,8 +4,10 @@ import io
 import json
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from importlib import metadata
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +15,19 @@ from ruamel.yaml import YAML
 
 from winnow.credentials import masked_tree
 from winnow.errors import ArtifactError
+from winnow.kinds import KINDS
 from winnow.parts import BenchmarkPart, EvaluatePart
 from winnow.recipe import Recipe
 from winnow.recipe.licences import may_redistribute, text_hash
-from winnow.records import Stage, Stored, to_json
+from winnow.records import BORING_SELECTORS, Stage, Stored, to_json
 from winnow.store import read_json, sealed, unsealed, write_atomic
-from winnow.study.arms import Arm
+from winnow.study.arms import Arm, primary_baseline
 from winnow.study.graph import Graph
 from winnow.study.identity import identity, known_study
-from winnow.study_files import REMEDY, StudyFiles, sealed_text
+from winnow.study_files import CHECKPOINTS, REMEDY, STAGES, StudyFiles, run_name, sealed_text
 
-STAGES = "records/stages.json"
-CHECKPOINTS = "best", "last"
-ZERO_SHOT = "zero_shot"
-"""Name of the untrained model among runs."""
+BASE = "base"
+"""Where the study folder has the base model, if adapters need it."""
 RUNNING = ".running.yaml"
 """The recipe of the last run that began, finished or not."""
 PACKAGES = "torch", "transformers", "peft", "tokenizers", "safetensors", "numpy", "pyarrow"
@@ -49,7 +50,7 @@ def write_folder(
 ) -> None:
     """Bring the study folder up to date with all finished stages; every file appears complete or not at all.
 
-    Without `weights` it has no checkpoints, which is enough for a report.
+    It has the checkpoints that `study.keep` names; without `weights` none, which is enough for a report.
     """
     known = known_study(folder) or {}
     first_seed = known.get("first_seed", graph.seeds[0])
@@ -62,18 +63,20 @@ def write_folder(
     for stage in graph.stages.values():
         if stage.name in done:
             _copy_results(files, stage, done[stage.name], first_seed, graph.seeds)
-            if weights:
-                _copy_checkpoints(files, stage, done[stage.name], first_seed)
+    if weights:
+        _bring_weights(files, recipe, listed, graph, done, first_seed)
+    baseline = primary_baseline(recipe, graph.arms)
     settings = {
         "name": recipe.name,
         "identity": identity(recipe),
         "digests": {name: done[name].artifact.digest for name in ("pool", "base") if name in done},
         "first_seed": first_seed,
-        "base_path": _copy_base(files, recipe, done) if weights else None,
+        "base_path": _bring_base(files, recipe, done) if weights else None,
         "method": recipe.training.method,
-        "arms": known.get("arms", {}) | {arm.name: _facts(arm) for arm in graph.arms},
+        "arms": known.get("arms", {}) | arms_facts(graph),
         "added_arms": [arm.name for arm in graph.arms if arm.is_added],
-        "controls": {arm.name: arm.of for arm in graph.arms if arm.of is not None},
+        "controls": {arm.name: arm.control_of for arm in graph.arms if arm.control_of is not None},
+        "baseline": baseline.name if baseline else recipe.study.primary.baseline,
         "not_affordable": dict(not_affordable),
         "unavailable": dict(unavailable or {}),
         "machine": recipe.machine.model_dump(mode="json") | {"cpu": _processor(), "system": platform.platform()},
@@ -83,14 +86,27 @@ def write_folder(
     files.finish(settings)
 
 
-def _facts(arm: Arm) -> dict[str, Any]:
-    """What findings have to know of an arm, whether it has a selection or a run yet or not."""
-    return {"selector": arm.selector, "fraction": arm.fraction, "control_of": arm.of, "is_added": arm.is_added}
+def arms_facts(graph: Graph) -> dict[str, dict[str, Any]]:
+    """By arm, what study.json says of it."""
+    return {arm.name: _facts(arm, len(graph.selections) > 1) for arm in graph.arms}
 
 
-def run_name(arm: str, seed: int, first_seed: int) -> str:
-    """Name of a run in file names: the first seed's carries no seed."""
-    return arm if seed == first_seed else f"{arm}_s{seed}"
+def _facts(arm: Arm, has_selections: bool) -> dict[str, Any]:
+    """What findings have to know of an arm, whether it has a selection or a run yet or not.
+
+    A full pool or random rows are a control where the study has several selections; else all arms train on the same.
+    """
+    chosen = arm.selection
+    return {
+        "selector": chosen.selector, "fraction": chosen.fraction, "control_of": arm.control_of,
+        "is_added": arm.is_added, "selection": chosen.name, "factors": dict(arm.factors),
+        "settings": dict(arm.settings),
+        "is_control": has_selections and (chosen.of is not None or chosen.selector in BORING_SELECTORS),
+        "options": {
+            "options": dict(chosen.options), "target": chosen.target, "representation": chosen.representation,
+            "score": chosen.score,
+        },
+    }  # fmt: skip
 
 
 def revision() -> str:
@@ -151,13 +167,10 @@ def _remove_outdated(
     for name, stored in done.items():
         stage = graph.stages[name]
         old = listed.get(name, {}).get("fingerprint", stored.artifact.fingerprint)
-        if stage.kind != "train" or old == stored.artifact.fingerprint:
+        if not KINDS[stage.kind].weights or old == stored.artifact.fingerprint:
             continue
-        files.remove("base")
-        if stage.arm is not None and stage.seed is not None:
-            run = run_name(stage.arm, stage.seed, first_seed)
-            for checkpoint in CHECKPOINTS:
-                files.remove(f"adapters/{run}_{checkpoint}")
+        for checkpoint in CHECKPOINTS:
+            files.remove(_weights(stage.kind, stage.arm, stage.seed, checkpoint, first_seed) or BASE)
 
 
 def _write_pool(files: StudyFiles, recipe: Recipe, done: Mapping[str, Stored]) -> None:
@@ -165,13 +178,6 @@ def _write_pool(files: StudyFiles, recipe: Recipe, done: Mapping[str, Stored]) -
         pool, tests = (read_json(done[name].folder / "statistics.json") for name in ("pool", "tests"))
         files.write_json("records/pool.json", {"pool": pool, "tests": tests})
         files.write("records/items/prompts.parquet", prompts(done["tests"].folder, recipe))
-    if "hygiene" in done:
-        _copy(files, done["hygiene"], "hygiene.json", "records/hygiene.json")
-        _copy(files, done["hygiene"], "items.parquet", "records/items/contamination.parquet")
-
-
-def _copy(files: StudyFiles, stored: Stored, file: str, name: str) -> None:
-    files.copy(stored.folder / file, name, stored.artifact.files[file])
 
 
 def prompts(tests: Path, recipe: Recipe) -> bytes:
@@ -193,31 +199,74 @@ def prompts(tests: Path, recipe: Recipe) -> bytes:
     return buffer.getvalue()
 
 
-def _copy_results(files: StudyFiles, stage: Stage, stored: Stored, first_seed: int, seeds: tuple[int, ...]) -> None:
-    if stage.kind == "select" and stage.arm is not None:
-        for seed in [stage.seed] if stage.seed is not None else seeds:
-            tree = read_json(stored.folder / "selection.json")
-            name = run_name(stage.arm, seed, first_seed)
-            files.write_json(f"records/selection.{name}.json", tree | {"arm": stage.arm, "seed": seed})
-            _copy(files, stored, "selection.parquet", f"records/items/selection.{name}.parquet")
-    elif stage.kind == "train" and stage.arm is not None and stage.seed is not None:
-        name = run_name(stage.arm, stage.seed, first_seed)
-        tree = read_json(stored.folder / "training_records.json")
-        files.write_json(f"training_records.{name}.json", {"arm": stage.arm, "seed": stage.seed} | tree)
-    elif isinstance(stage.part, EvaluatePart):
-        _copy_evaluation(files, stage, stage.part, stored, first_seed)
+@dataclass(frozen=True, slots=True)
+class _Owner:
+    """Whose a file is; all null where it is the study's."""
+
+    arm: str | None = None
+    seed: int | None = None
+    checkpoint: str | None = None
+
+
+def _owners(stage: Stage, seeds: tuple[int, ...]) -> Iterator[_Owner]:
+    """Whose the files of a stage are: of one seed or, where it serves all seeds of its arm, of each."""
+    checkpoints: tuple[str | None, ...] = (None,)
+    if isinstance(stage.part, EvaluatePart):
+        checkpoints = stage.part.checkpoints
     elif isinstance(stage.part, BenchmarkPart):
-        _copy_benchmark(files, stage, stage.part, stored, first_seed)
+        checkpoints = (stage.part.checkpoint,)
+    for seed in seeds if stage.arm is not None and stage.seed is None else (stage.seed,):
+        for checkpoint in checkpoints:
+            yield _Owner(stage.owner, seed, checkpoint)
 
 
-def _copy_checkpoints(files: StudyFiles, stage: Stage, stored: Stored, first_seed: int) -> None:
-    if stage.kind == "train" and stage.arm is not None and stage.seed is not None:
-        name = run_name(stage.arm, stage.seed, first_seed)
-        for checkpoint in CHECKPOINTS:
-            _copy_checkpoint(files, stored, checkpoint, f"adapters/{name}_{checkpoint}")
+def _copy_results(files: StudyFiles, stage: Stage, stored: Stored, first_seed: int, seeds: tuple[int, ...]) -> None:
+    """The files that the row of the stage's kind names; records say whose they are."""
+    for owner, copied in product(_owners(stage, seeds), KINDS[stage.kind].copied):
+        if owner.arm is None and "{run}" in copied.path:
+            continue
+        file = copied.file.format(checkpoint=owner.checkpoint)
+        run = run_name(owner.arm or "", owner.seed, first_seed, owner.checkpoint)
+        path = copied.path.format(run=run, task=getattr(stage.part, "task", None))
+        if copied.is_record:
+            whose = {"arm": owner.arm, "seed": owner.seed}
+            whose |= {"checkpoint": owner.checkpoint} if file != copied.file else {}
+            files.write_json(path, whose | read_json(stored.folder / file) | whose)
+        else:
+            files.copy(stored.folder / file, path, stored.artifact.files[file])
 
 
-def _copy_checkpoint(files: StudyFiles, stored: Stored, checkpoint: str, name: str) -> None:
+def _bring_weights(
+    files: StudyFiles,
+    recipe: Recipe,
+    listed: Mapping[str, dict[str, Any]],
+    graph: Graph,
+    done: Mapping[str, Stored],
+    first_seed: int,
+) -> None:
+    """The checkpoints that the recipe keeps; the others leave the folder, those of an earlier, wider recipe too."""
+    kept = recipe.study.kept_checkpoints
+    for stage, checkpoint in product((stage for stage in graph.stages.values() if stage.name in done), kept):
+        name = _weights(stage.kind, stage.arm, stage.seed, checkpoint, first_seed)
+        if name is not None:
+            _bring_checkpoint(files, done[stage.name], checkpoint, name)
+    runs = {(each.kind, each.arm, each.seed) for each in graph.stages.values()}
+    runs |= {(entry["kind"], entry.get("arm"), entry.get("seed")) for entry in listed.values()}
+    for run, checkpoint in product(runs, set(CHECKPOINTS).difference(kept)):
+        name = _weights(*run, checkpoint, first_seed)
+        if name is not None:
+            files.drop(name)
+
+
+def _weights(kind: str, arm: str | None, seed: int | None, checkpoint: str, first_seed: int) -> str | None:
+    """Where the study folder has this checkpoint of an arm's run; null for all other stages."""
+    place = KINDS[kind].weights
+    if not place or arm is None:
+        return None
+    return place.format(run=run_name(arm, seed, first_seed), checkpoint=checkpoint)
+
+
+def _bring_checkpoint(files: StudyFiles, stored: Stored, checkpoint: str, name: str) -> None:
     """One of an artifact's folders of weights, if it has it."""
     inside = {
         file.removeprefix(f"{checkpoint}/"): digest
@@ -225,40 +274,22 @@ def _copy_checkpoint(files: StudyFiles, stored: Stored, checkpoint: str, name: s
         if file.startswith(f"{checkpoint}/")
     }
     if inside:
-        files.copy_checkpoint(stored.folder / checkpoint, name, inside)
+        files.bring_checkpoint(stored.folder / checkpoint, name, inside)
 
 
-def _copy_evaluation(files: StudyFiles, stage: Stage, part: EvaluatePart, stored: Stored, first_seed: int) -> None:
-    for checkpoint in part.checkpoints:
-        name = ZERO_SHOT
-        if stage.arm is not None and stage.seed is not None:
-            name = f"{run_name(stage.arm, stage.seed, first_seed)}_{checkpoint}"
-        head = {"arm": stage.arm or ZERO_SHOT, "seed": stage.seed, "checkpoint": checkpoint}
-        scores = read_json(stored.folder / f"evaluation_{checkpoint}.json")
-        files.write_json(f"records/evaluation.{name}.json", head | scores)
-        _copy(files, stored, f"items_{checkpoint}.parquet", f"records/items/evaluation.{name}.parquet")
-
-
-def _copy_benchmark(files: StudyFiles, stage: Stage, part: BenchmarkPart, stored: Stored, first_seed: int) -> None:
-    run = ZERO_SHOT
-    if stage.arm is not None and stage.seed is not None:
-        run = f"{run_name(stage.arm, stage.seed, first_seed)}_{part.checkpoint}"
-    head = {"arm": stage.arm or ZERO_SHOT, "seed": stage.seed}
-    name = f"benchmark.{part.task}.{run}"
-    files.write_json(f"records/{name}.json", head | read_json(stored.folder / "benchmark.json"))
-    _copy(files, stored, "items.parquet", f"records/items/{name}.parquet")
-
-
-def _copy_base(files: StudyFiles, recipe: Recipe, done: Mapping[str, Stored]) -> str | None:
-    """Where the card's snippet loads the base model from: the hub name, or a copy in the folder."""
+def _bring_base(files: StudyFiles, recipe: Recipe, done: Mapping[str, Stored]) -> str | None:
+    """Where the card's snippet loads the base model from: the hub name, or the folder, unless it keeps no weights."""
     start = done.get(recipe.training.start)
     if start is None:
         return None
     if "model" in start.numbers:
         return str(start.numbers["model"])
+    if not recipe.study.kept_checkpoints:
+        files.drop(BASE)
+        return None
     if recipe.training.method == "lora":
-        _copy_checkpoint(files, start, "last", "base")
-    return "base"
+        _bring_checkpoint(files, start, "last", BASE)
+    return BASE
 
 
 def _processor() -> str:

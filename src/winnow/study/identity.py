@@ -3,13 +3,18 @@
 More arms, seeds, fractions or evaluation sets extend a study; a change of identity is refused, with its difference.
 """
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from winnow.errors import ArtifactError
 from winnow.parts import without_added
-from winnow.recipe import BaseRecipe, Recipe, TrainingRecipe
+from winnow.recipe import PRETRAINING, BaseRecipe, Recipe, TrainingRecipe
 from winnow.study_files import read_settings
+
+OF_AN_ARM = "settings", "options", "selector"
+"""Facts of an arm that do not change under its name."""
 
 
 def identity(recipe: Recipe) -> dict[str, Any]:
@@ -21,15 +26,18 @@ def identity(recipe: Recipe) -> dict[str, Any]:
         "budget": recipe.budget.model_dump(mode="json", exclude_defaults=True),
         "primary": recipe.study.primary.model_dump(mode="json"),
     }
-    return plain | _sweep(recipe) | _stages(recipe)
+    branches = {"branches": True} if recipe.study.branches else {}
+    return plain | _sweep(recipe) | branches | _stages(recipe)
 
 
 def _base(base: BaseRecipe) -> BaseRecipe:
-    """Without how often it is saved, which changes no result."""
+    """Without how often it is saved, which changes no result, and the objective that every pretraining once had."""
     if base.pretrain is None:
         return base
-    usual = {"checkpoint_every_seconds": TrainingRecipe().checkpoint_every_seconds}
-    training = base.pretrain.training.model_copy(update=usual)
+    given, default = base.pretrain.training, TrainingRecipe()
+    usual: dict[str, Any] = {"checkpoint_every_seconds": default.checkpoint_every_seconds}
+    usual |= {"objective": default.objective} if given.objective == PRETRAINING.objective else {}
+    training = given.model_copy(update=usual)
     return base.model_copy(update={"pretrain": base.pretrain.model_copy(update={"training": training})})
 
 
@@ -58,17 +66,34 @@ def known_study(folder: Path) -> dict[str, Any] | None:
     return read_settings(folder)
 
 
-def check_identity(recipe: Recipe, folder: Path) -> None:
-    """Raises ArtifactError, naming the first difference, where `folder` belongs to another study."""
+def check_identity(recipe: Recipe, folder: Path, arms: Mapping[str, Mapping[str, Any]] | None = None) -> None:
+    """Raises ArtifactError, naming the first difference, where `folder` belongs to another study.
+
+    `arms` are the facts of the recipe's arms: one that is another one under the same name would replace its runs.
+    """
     known = known_study(folder)
     if known is None:
         return
     difference = _first_difference(known["identity"], identity(recipe), "")
-    if difference is not None:
+    if difference is None:
+        _check_arms(folder, known.get("arms", {}), arms or {})
+    else:
         raise ArtifactError(
             f"study folder {folder} was made with another {difference}; "
             "use another --out or name, or remove the folder to begin anew"
         )
+
+
+def _check_arms(folder: Path, known: Mapping[str, Any], arms: Mapping[str, Any]) -> None:
+    """Raises ArtifactError where an arm is another one than the folder's arm of this name."""
+    for name in [name for name in arms if name in known]:
+        old, new = ({key: facts[name][key] for key in OF_AN_ARM if key in known[name]} for facts in (known, arms))
+        difference = _first_difference(old, json.loads(json.dumps(new)), "")
+        if difference is not None:
+            raise ArtifactError(
+                f"study folder {folder} was made with another arm {name}: {difference}; give what is changed a name of "
+                "its own, or use another --out"
+            )
 
 
 def check_contents(folder: Path, digests: dict[str, str]) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from winnow.kinds import KINDS
 from winnow.parts import asked
 from winnow.recipe import TrackersRecipe
 from winnow.records import Listener, Stage
@@ -40,12 +41,16 @@ class Following:
 
 def following(trackers: TrackersRecipe, study: str, stage: Stage, fingerprint: str) -> Following:
     """How the run of a training stage is told to the trackers."""
-    return Following(trackers, name_of(study, stage.name, fingerprint), parameters_of(stage))
+    assert stage.arm is not None and stage.seed is not None
+    name = name_of(study, stage.kind, stage.arm, stage.seed, fingerprint=fingerprint)
+    return Following(trackers, name, parameters_of(stage))
 
 
-def name_of(study: str, stage: str, fingerprint: str) -> RunName:
-    """What trackers know the run of a training stage by."""
-    return RunName(study, stage.removeprefix("train."), fingerprint[:KEY_LENGTH])
+def name_of(study: str, kind: str, arm: str, seed: int, *, fingerprint: str) -> RunName:
+    """What trackers know an arm's run by."""
+    told_as = KINDS[kind].told_as
+    assert told_as is not None
+    return RunName(study, told_as.format(arm=arm, seed=seed), fingerprint[:KEY_LENGTH])
 
 
 def parameters_of(stage: Stage) -> Parameters:

@@ -9,6 +9,7 @@ takes about the memory of a padded one of so many rows, and a step takes fewer o
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,20 @@ def micro_cuts(lengths: Sequence[int], *, most: int, start_tokens: int | None) -
     if start_tokens is None:
         return [slice(start, min(start + most, len(lengths))) for start in range(0, len(lengths), most)]
     return least_padded(lengths, most=most, start=start_tokens)
+
+
+class Batches(Protocol):
+    """What a step trains on, whatever makes it."""
+
+    rows: TokenRows
+    plan: VisitPlan
+
+    def micro_batches(self, step: int, size: int | None = None) -> list[Batch]:
+        """The micro-batches of a step (from 0), of up to `size` rows or lines each; the run's own where that is null.
+
+        The same visits whatever the size.
+        """
+        ...
 
 
 class EpochBatches:

@@ -18,6 +18,7 @@ from winnow.records import Progress, Silent
 from winnow.training.batches import EpochBatches
 from winnow.training.launching import together
 from winnow.training.loop import Job, train
+from winnow.training.objectives.goal import goal_of
 from winnow.training.ranks import Ranks
 from winnow.training.sharding import shard
 
@@ -82,7 +83,7 @@ def speed_as(
     with tempfile.TemporaryDirectory() as folder:
         if training.sharding == "full" and ranks.size > 1:
             ranks = shard(ranks, model, training)
-        job = Job(model, batches, training, flops, 0, None, "validation", lambda name: None, ranks)
+        job = Job(model, goal_of("sft"), batches, training, flops, 0, None, "validation", lambda name: None, ranks)
         train(job, Path(folder), Watch(), None)
     per_step = statistics.median(np.diff(ticks)[WARM_UP - 1 :].tolist())
     return float(plan.flops / plan.steps / per_step)

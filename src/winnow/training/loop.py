@@ -10,10 +10,13 @@ import warnings
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from winnow import stopping
 from winnow.errors import TrainingError
@@ -26,9 +29,11 @@ from winnow.recipe import TrainingRecipe
 from winnow.records import Cost, Listener, Probe, Progress, unheard
 from winnow.store import write_folder
 from winnow.training import checkpoints
-from winnow.training.batches import EpochBatches
+from winnow.training.batches import Batches
 from winnow.training.branching import BRANCHES
 from winnow.training.memory import is_out_of_memory, no_room_to_update
+from winnow.training.objectives.goal import Goal, Totals, means
+from winnow.training.objectives.views import Models
 from winnow.training.optimizers import Together, build_optimizer, trained
 from winnow.training.precision import autocast_dtype
 from winnow.training.random_state import random_state, set_random_state
@@ -49,7 +54,9 @@ class Job:
 
     model: Any
     """With its trained weights requiring gradients, on its device."""
-    batches: EpochBatches
+    goal: Goal
+    """What is minimised."""
+    batches: Batches
     recipe: TrainingRecipe
     flops: FlopModel
     seed: int
@@ -66,6 +73,11 @@ class Job:
     hear: Listener = unheard
     """Told what the run has recorded, after every step."""
 
+    @cached_property
+    def visit_flops(self) -> NDArray[np.float64]:
+        """[rows]: reference FLOPs of a visit to each."""
+        return self.goal.visit_flops(self.flops, self.batches.rows)
+
 
 def train(job: Job, folder: Path, progress: Progress, probe: Probe | None) -> tuple[Tally, Cost]:
     """Train to the end of the plan; gives back the run's records and what was wasted.
@@ -80,7 +92,7 @@ def train(job: Job, folder: Path, progress: Progress, probe: Probe | None) -> tu
 def _train(job: Job, folder: Path, progress: Progress, probe: Probe | None) -> tuple[Tally, Cost]:
     steps, places = job.batches.plan.steps, folder / CHECKPOINTS
     places.mkdir(parents=True, exist_ok=True)
-    optimizer, losses = job.ranks.arranged(build_optimizer(job.model, job.recipe)), _losses(job)
+    optimizer, models = job.ranks.arranged(build_optimizer(job.model, job.recipe)), _models(job)
     torch.manual_seed(job.seed)
     tally = _resume(job, optimizer, places)
     journal = Journal(folder) if job.ranks.is_first else Unwritten(folder)
@@ -93,9 +105,9 @@ def _train(job: Job, folder: Path, progress: Progress, probe: Probe | None) -> t
     while tally.step < steps:
         started = time.perf_counter()
         rate = learning_rate_at(tally.step, steps, job.recipe, job.cooldown)
-        loss, micro_batches = _step_that_fits(job, optimizer, losses, rate, tally, places)
-        cost = _cost(job, losses, micro_batches, time.perf_counter() - started)
-        tally.count_step(visits=sum(len(b.rows) for b in micro_batches), cost=cost, loss=loss)
+        loss, metrics, micro_batches = _step_that_fits(job, optimizer, models, rate, tally, places)
+        cost = _cost(job, models, micro_batches, time.perf_counter() - started)
+        tally.count_step(visits=sum(len(b.rows) for b in micro_batches), cost=cost, loss=loss, metrics=metrics)
         journal.note(tally.spent + tally.evaluating)
         if tally.step % max(1, steps // LOGGED_POINTS) == 0 or tally.step == steps:
             tally.log(rate)
@@ -120,28 +132,31 @@ def _train(job: Job, folder: Path, progress: Progress, probe: Probe | None) -> t
     return tally, journal.wasted()
 
 
-def _losses(job: Job) -> Losses:
-    """The model's losses, the model made ready for what the recipe asks of it."""
+def _models(job: Job) -> Models:
+    """The models' losses, the trained model made ready for what the recipe asks of it."""
     if job.recipe.packing:
         check_packing(job.model)
     if job.recipe.gradient_checkpointing:
         recompute_layers(job.model)
     dtype = autocast_dtype(job.recipe.precision, next(job.model.parameters()).device)
-    return Losses(job.model, autocast=dtype, is_compiled=job.recipe.compile)
+    return job.goal.models(Losses(job.model, autocast=dtype, is_compiled=job.recipe.compile))
 
 
 def _step_that_fits(
-    job: Job, optimizer: Optimizer, losses: Losses, rate: float, tally: Tally, places: Path
-) -> tuple[float, list[Batch]]:
-    """One step; where memory runs out, the same step again in micro-batches of half the size, from now on."""
+    job: Job, optimizer: Optimizer, models: Models, rate: float, tally: Tally, places: Path
+) -> tuple[float, dict[str, float], list[Batch]]:
+    """One step: its loss, metrics and batches.
+
+    Where memory runs out, the same step again in micro-batches of half the size, from now on.
+    """
     before = random_state()
     while True:
         micro_batches = job.batches.micro_batches(tally.step, tally.micro_batch_size)
         share = job.ranks.share(micro_batches, seed=job.seed, step=tally.step)
-        loss = _gradients(job, losses, share, sum(batch.total_weight() for batch in micro_batches))
-        has_failed = any(job.ranks.any(loss is None))
-        if loss is not None and not has_failed:
-            return _updated(job, optimizer, rate, loss, micro_batches, tally, places), micro_batches
+        sums = _gradients(job, models, share, sum(job.goal.weight(batch) for batch in micro_batches))
+        has_failed = any(job.ranks.any(sums is None))
+        if sums is not None and not has_failed:
+            return *_updated(job, optimizer, rate, sums, micro_batches, tally, places), micro_batches
         tally.micro_batch_size = _half(micro_batches)
         optimizer.zero_grad(set_to_none=True)
         torch.cuda.empty_cache()
@@ -180,36 +195,37 @@ def _last_good(places: Path) -> str:
     return f"the last good checkpoint is {good if good else 'the start: none was written yet'}"
 
 
-def _gradients(job: Job, losses: Losses, share: Iterable[Batch], weight: float) -> float | None:
-    """Gradients of a share of a global batch that has this weight; gives back the share's part of the mean loss.
+def _gradients(job: Job, models: Models, share: Iterable[Batch], weight: float) -> list[float] | None:
+    """Gradients of a share of a global batch that has this weight; gives back the share's part of its `Totals`.
 
     None where memory ran out; the traceback, which holds on to the tensors of the failed attempt, is gone by then.
     """
-    # Read once, after the last one: a device that is asked for every loss waits at every micro-batch.
-    total = torch.zeros((), dtype=torch.float64, device=losses.device)
+    device = models.trained.device
+    totals = Totals(job.goal.objective.metrics, device)
     try:
         for batch in share:
             # Normalised by the weight of the whole global batch, so that the cut into micro-batches does not matter.
-            loss = losses.scaled_sum(batch.to(losses.device), weight)
-            loss.backward()
-            total += loss.detach()
+            loss = job.goal.loss(models, batch.to(device), total_weight=weight)
+            loss.value.backward()
+            totals.add(loss)
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
         job.ranks.check_retry()
         return None
-    return float(total)
+    return totals.numbers()
 
 
 def _updated(
-    job: Job, optimizer: Optimizer, rate: float, loss: float, micro_batches: list[Batch], tally: Tally, places: Path
-) -> float:
-    """Update the weights from the gradients of all ranks; gives back the loss of the step.
+    job: Job, optimizer: Optimizer, rate: float, sums: list[float], micro_batches: list[Batch], tally: Tally,
+    places: Path,
+) -> tuple[float, dict[str, float]]:  # fmt: skip
+    """Update the weights from the gradients of all ranks; gives back loss and metrics of the step.
 
     Raises TrainingError where memory runs out: weights that may be half updated are left to nobody.
     """
     try:
-        loss = job.ranks.sum_up(loss, trained(job.model))
+        loss, *metrics = job.ranks.sum_up(sums, trained(job.model))
         norm = job.ranks.clip(trained(job.model), job.recipe.max_grad_norm or math.inf)
         if not math.isfinite(loss + norm):
             raise _no_number(job, loss, norm, micro_batches, tally, places)
@@ -220,7 +236,7 @@ def _updated(
         weights = sum(weight.numel() for weight in trained(job.model))
         found = no_room_to_update(job.recipe, weights=weights, step=tally.step + 1)
         raise TrainingError(f"{found}; {_last_good(places)}") from error
-    return loss
+    return loss, means(job.goal.objective.metrics, metrics)
 
 
 def _update(optimizer: Optimizer, rate: float) -> None:
@@ -230,22 +246,13 @@ def _update(optimizer: Optimizer, rate: float) -> None:
     optimizer.zero_grad(set_to_none=True)
 
 
-def _cost(job: Job, losses: Losses, micro_batches: list[Batch], seconds: float) -> Cost:
-    lengths = job.batches.rows.lengths
-    members = [row for batch in micro_batches for row in batch.rows]
-    tokens = int(lengths[members].sum())
-    executed = sum(
-        job.flops.executed(
-            rows=len(batch.ids),
-            padded_length=batch.ids.shape[1],
-            heads=int(batch.is_target[:, 1:].sum()) if losses.is_sparse else batch.ids.numel(),
-            is_rerun=job.recipe.gradient_checkpointing,
-        )
-        for batch in micro_batches
-    )
+def _cost(job: Job, models: Models, micro_batches: list[Batch], seconds: float) -> Cost:
+    visits = [row for batch in micro_batches for row in batch.rows]
+    tokens = int(job.batches.rows.lengths[visits].sum())
+    is_rerun = job.recipe.gradient_checkpointing
     return Cost(
-        flops=float(job.flops.train(lengths[members]).sum()),
-        executed_flops=executed,
+        flops=float(job.visit_flops[visits].sum()),
+        executed_flops=sum(job.goal.executed_flops(models, job.flops, b, is_rerun=is_rerun) for b in micro_batches),
         flops_6n=job.flops.six_n(tokens),
         tokens=tokens,
         padded_tokens=sum(batch.ids.numel() for batch in micro_batches),

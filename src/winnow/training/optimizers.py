@@ -25,6 +25,8 @@ def trained(model: Any) -> list[torch.nn.Parameter]:
 
 def build_optimizer(model: Any, recipe: TrainingRecipe) -> "torch.optim.Optimizer | Together":
     """The optimizer of a run, its learning rate still 0. Raises RecipeError where its package is missing."""
+    if recipe.method == "none":
+        return Together()
     if recipe.optimizer == "muon":
         return _muon(model, recipe)
     return _BUILDERS[recipe.optimizer](_groups(trained(model), recipe), recipe)

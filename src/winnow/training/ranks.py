@@ -68,14 +68,15 @@ class Ranks:
     def check_retry(self) -> None:
         """Raises TrainingError where this rank alone cannot give up a micro-batch that did not fit into memory."""
 
-    def sum_up(self, loss: float, weights: list[torch.nn.Parameter]) -> float:
-        """Sum the gradients of the weights over all ranks, in place, and the losses; gives back the loss."""
+    def sum_up(self, numbers: list[float], weights: list[torch.nn.Parameter]) -> list[float]:
+        """Sum the gradients of the weights over all ranks, in place, and the numbers; gives back the numbers."""
         if self.size == 1:
-            return loss
+            return numbers
         self._sum_gradients(weights)
-        total = torch.tensor(loss, dtype=torch.float64)
+        total = torch.tensor(numbers, dtype=torch.float64)
         distributed.all_reduce(total)
-        return float(total)
+        summed: list[float] = total.tolist()
+        return summed
 
     def clip(self, weights: list[torch.nn.Parameter], max_norm: float) -> float:
         """Scale the gradients of all weights down to this norm; gives back what it was."""

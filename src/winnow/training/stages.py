@@ -1,4 +1,4 @@
-"""The training stage: make model, rows, plan and FLOPs ready, run the loop, leave weights and records."""
+"""The training stage: make objective, model, rows, plan and FLOPs ready, run the loop, leave weights and records."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -7,28 +7,29 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import torch
+from numpy.typing import NDArray
 
 from winnow import files
-from winnow.budget import Allowance, VisitPlan, allowance, plan_visits
+from winnow.budget import Allowance, VisitPlan, allowance, plan_no_visits, plan_visits
+from winnow.errors import RecipeError
 from winnow.models import loading
 from winnow.models.batch_sizes import start_tokens
 from winnow.models.flops import FlopModel, flop_model
 from winnow.models.generate import check_context
-from winnow.models.rows import TokenRows, packed_rows, sft_rows
+from winnow.models.rows import TokenRows
 from winnow.parts import TrainPart
 from winnow.records import Context, Cost, Outcome, Progress, Silent, Stored, nobody
 from winnow.store import read_json, write_json
 from winnow.text.chat_templates import left_template
-from winnow.text.tokenizers import encode_texts, eos_id, tokenizer_of
+from winnow.text.tokenizers import eos_id, tokenizer_of
 from winnow.training import checkpoints
-from winnow.training.batches import EpochBatches
 from winnow.training.branching import BRANCHES, branch_off, cooldown_of, kept_steps, until_cooled_down, without
 from winnow.training.launching import together
 from winnow.training.loop import CHECKPOINTS, Job, train
+from winnow.training.material import rows_of_run
+from winnow.training.objectives import registry
+from winnow.training.objectives.goal import Goal, goal_of
 from winnow.training.ranks import Ranks
 from winnow.training.sharding import shard
 from winnow.training.tally import JOURNAL, Tally
@@ -37,16 +38,17 @@ RECORDS = "training_records.json"
 
 
 def train_model(part: TrainPart, inputs: Mapping[str, Stored], context: Context) -> Outcome:
-    """Train one model to the end of its budget.
+    """Train one model to the end of its budget, or with method `none` leave the start as it is.
 
-    Inputs: `data` (a pool, or a corpus for pretraining), `tokenizer`; for fine-tuning `start`, and `selection` for an
-    arm that trains on a part of the pool; `sweep` where that chose the learning rate. Leaves `best/` and `last/` (a
-    model or an adapter each) and the records. Where the part asks for several devices, as many processes train.
+    Inputs: `data` (a pool or a corpus, as the objective takes it), `tokenizer`; `start`, if training does not begin
+    from scratch; `selection` for an arm that trains on a part of the pool; `sweep` where that chose the learning rate.
+    Leaves `best/` and `last/` (a model or an adapter each) and the records. Where the part asks for several devices, as
+    many processes train.
     """
     if part.architecture is not None:
         loading.check_architecture(part.architecture)
     if not (context.folder / RECORDS).is_file():  # else a kill came after the training, before the store's record
-        if part.devices == 1:
+        if part.devices == 1 or part.training.method == "none":
             train_as(Ranks(), part, inputs, context, context.progress)
         else:
             silent = replace(context, progress=Silent())
@@ -62,19 +64,20 @@ def train_as(ranks: Ranks, part: TrainPart, inputs: Mapping[str, Stored], contex
     torch.set_num_threads(part.training.threads)
     tokenizer = tokenizer_of(inputs["tokenizer"])
     tokenizer.chat_template = left_template(inputs["data"].folder) or tokenizer.chat_template
-    model = _model(part, inputs, tokenizer)
+    goal, model = _goal(part, inputs), _model(part, inputs, tokenizer)
     flops = flop_model(model)
-    rows = _rows(part, inputs, tokenizer)
+    rows = rows_of_run(goal, part, inputs, tokenizer)
     check_context(model, int(rows.lengths.max()))
-    plan = _plan(until_cooled_down(part), inputs, rows, flops)
+    visit_flops = goal.visit_flops(flops, rows)
+    plan = _plan(until_cooled_down(part), inputs, rows, visit_flops)
     cooldown, before = None, Cost()
     if "trunk" in inputs:
-        cooldown = cooldown_of(part, plan.steps, _plan(part, inputs, rows, flops).steps)
+        cooldown = cooldown_of(part, plan.steps, _plan(part, inputs, rows, visit_flops).steps)
         if ranks.is_first:
             latest = cooldown.begins(plan.steps)
             before = branch_off(inputs["trunk"], context.folder / CHECKPOINTS, latest=latest)
         ranks.wait()
-    batches = EpochBatches(
+    batches = goal.batches(
         rows, plan, global_batch_size=part.global_batch_size,
         micro_batch_size=part.training.per_device_batch_size, seed=part.seed, packing=part.training.packing,
         devices=part.devices, start_tokens=start_tokens(next(model.parameters()).device),
@@ -86,20 +89,33 @@ def train_as(ranks: Ranks, part: TrainPart, inputs: Mapping[str, Stored], contex
         ranks = shard(ranks, model, part.training)
 
     def save(folder: Path) -> None:
-        # What others start from is a whole model; an arm leaves its adapter.
-        whole = ranks.saved(model) if "selection" in inputs else loading.merged(ranks.saved(model))
-        files.write(folder, lambda place: loading.save_model(whole, place, tokenizer, base_name))
+        if part.training.method == "none" and loading.has_whole_model(inputs["start"]):
+            files.link_tree(inputs["start"].folder / "last", folder)
+            return
+        left = ranks.saved(model) if part.leaves == "adapter" else loading.merged(ranks.saved(model))
+        files.write(folder, lambda place: loading.save_model(left, place, tokenizer, base_name))
 
     evaluates = bool(part.every_steps) and (ranks.is_first or ranks.is_sharded)
     probe = context.make_probe(model) if context.make_probe and evaluates else None
     with context.follow() if ranks.is_first else nobody() as hear:
         job = Job(
-            model, batches, part.training, flops, part.seed, part.every_steps, part.best_by, save, ranks,
+            model, goal, batches, part.training, flops, part.seed, part.every_steps, part.best_by, save, ranks,
             cooldown, kept_steps(part, plan.steps), hear,
         )  # fmt: skip
         tally, wasted = train(job, context.folder, progress, probe)
         if ranks.is_first:
             _write_records(part, context.folder, plan, flops, tally, wasted, before)
+
+
+def _goal(part: TrainPart, inputs: Mapping[str, Stored]) -> Goal:
+    """The objective with the models that look on. Raises RecipeError where the run has none of that role."""
+    beside = registry.find(part.objective).beside
+    if lacking := [role for role in beside if role not in inputs]:
+        raise RecipeError(f"objective {part.objective} looks at a model {lacking[0]!r}, which this run does not have")
+    models = {role: loading.load_model(inputs[role]).requires_grad_(False) for role in beside}
+    if part.training.precision == "float64":
+        models = {role: model.double() for role, model in models.items()}
+    return goal_of(part.objective, part.objective_options, models)
 
 
 def _model(part: TrainPart, inputs: Mapping[str, Stored], tokenizer: Any) -> Any:
@@ -111,60 +127,35 @@ def _model(part: TrainPart, inputs: Mapping[str, Stored], tokenizer: Any) -> Any
         model = loading.build_model(
             part.architecture, seed=part.seed, vocab_size=len(tokenizer), eos_id=eos_id(tokenizer)
         ).to(loading.best_device())
+    if part.training.method == "none":
+        return model.requires_grad_(False)
     loading.freeze(model, part.training.freeze)
     if part.training.method == "lora":
         model = loading.adapt(model, part.training.adapter, seed=part.seed)
     return model.double() if part.training.precision == "float64" else model
 
 
-def _rows(part: TrainPart, inputs: Mapping[str, Stored], tokenizer: Any) -> TokenRows:
-    data = inputs["data"].folder
-    if part.objective == "pretraining":
-        assert part.context_tokens is not None
-        texts = pq.read_table(data / "documents.parquet")["text"].to_pylist()
-        encoded = encode_texts(tokenizer, texts)
-        return packed_rows(encoded, context_tokens=part.context_tokens, eos_id=eos_id(tokenizer))
-    table = pq.read_table(data / "train.parquet")
-    if "selection" in inputs:
-        return _selected_rows(part, inputs, table)
-    if part.sources is not None:
-        table = table.filter([source in part.sources for source in table["source"].to_pylist()])
-    return sft_rows(table, loss_on=part.training.loss_on)
-
-
-def _selected_rows(part: TrainPart, inputs: Mapping[str, Stored], pool: pa.Table) -> TokenRows:
-    """The chosen rows of the pool, and of its target sample where a control adds that; with weights if there are any.
-
-    In the pool's order, not by rank: two selections of the same rows train to the same bits.
-    """
-    selection = pq.read_table(inputs["selection"].folder / "selection.parquet")
-    names = selection["id"].to_pylist()
-    weights = selection["weight"].to_pylist() if "weight" in selection.column_names else None
-    if not set(names) <= set(pool["id"].to_pylist()):
-        target = pq.read_table(inputs["data"].folder / "target.parquet")
-        pool = pa.concat_tables([pool, target], promote_options="default")  # conversations alone have masks
-    chosen = dict(zip(names, weights or [1.0] * len(names), strict=True))
-    rows = sft_rows(pool.filter(pc.is_in(pool["id"], pa.array(names))), loss_on=part.training.loss_on)
-    return replace(rows, weights=np.array([chosen[name] for name in rows.names])) if weights else rows
-
-
-def _plan(part: TrainPart, inputs: Mapping[str, Stored], rows: TokenRows, flops: FlopModel) -> VisitPlan:
+def _plan(
+    part: TrainPart, inputs: Mapping[str, Stored], rows: TokenRows, visit_flops: NDArray[np.float64]
+) -> VisitPlan:
+    if part.training.method == "none":
+        return plan_no_visits(len(rows.names))
     return plan_visits(
-        rows.lengths, flops.train(rows.lengths), allowed=allowance_of(part, inputs, examples=len(rows.names)),
+        rows.lengths, visit_flops, allowed=allowance_of(part, inputs, examples=len(rows.names)),
         global_batch_size=part.global_batch_size, seed=part.seed,
     )  # fmt: skip
 
 
 def allowance_of(part: TrainPart, inputs: Mapping[str, Stored], *, examples: int) -> Allowance:
-    """What a run may use, in the unit that it counts; `examples` are those of a run that is no arm's.
+    """What a run may use, in the unit that it counts; `examples` are those of a run without a selection.
 
     Raises BudgetError where the selection alone costs more.
     """
-    is_arm = "selection" in inputs
+    selects = "selection" in inputs
     return allowance(
-        part.budget, pool_examples=inputs["data"].numbers["examples"] if is_arm else examples,
+        part.budget, pool_examples=inputs["data"].numbers["examples"] if selects else examples,
         flops_per_second=part.flops_per_second, dollars_per_hour=part.dollars_per_hour,
-        spent_flops=inputs["selection"].numbers["charged_flops"] if is_arm and part.charge_selection else 0.0,
+        spent_flops=inputs["selection"].numbers["charged_flops"] if selects and part.charge_selection else 0.0,
     )  # fmt: skip
 
 
@@ -175,13 +166,12 @@ def _write_records(
     if tally.kept_step is not None:
         checkpoints.check_best(folder / CHECKPOINTS, tally.kept_step)
     best = {"step": tally.best_step, "value": tally.best_value, "by": part.best_by} if tally.evaluations else None
-    weights = next(folder.glob("last/*.safetensors"))
     records = {
         "objective": part.objective, "training": part.training.model_dump(mode="json"), "seed": part.seed,
         "global_batch_size": part.global_batch_size, "mask": part.training.loss_on,
         "plan": dataclasses.asdict(plan),
         "parameters": {"total": flops.parameters, "trainable": flops.trainable_parameters},
-        "checkpoint_bytes": weights.stat().st_size,
+        "checkpoint_bytes": sum(path.stat().st_size for path in folder.glob("last/*.safetensors")),
         "steps": tally.steps, "evaluations": tally.evaluations, "best": best, "last": {"step": tally.step},
         "costs": {
             "train": dataclasses.asdict(without(tally.spent, before)),
@@ -211,7 +201,8 @@ def _leave(folder: Path) -> Outcome:
         numbers={
             "steps": records["last"]["step"], "visits": records["plan"]["visits"], "tokens": spent["train"].tokens,
             "parameters": records["parameters"]["total"], "trainable_parameters": records["parameters"]["trainable"],
-            "best_step": records["best"]["step"] if records["best"] else 0, "loss": records["steps"][-1]["loss"],
+            "best_step": records["best"]["step"] if records["best"] else 0,
+            "loss": records["steps"][-1]["loss"] if records["steps"] else None,
         },
         costs=spent,
         wasted=Cost(**records["wasted"]),

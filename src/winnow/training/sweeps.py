@@ -17,6 +17,7 @@ from typing import Any
 
 from winnow import files
 from winnow.errors import TrainingError
+from winnow.ledger import total
 from winnow.parts import SweepPart, TrainPart, TrialPart
 from winnow.recipe import BudgetRecipe
 from winnow.records import Context, Cost, Outcome, Stored
@@ -25,6 +26,12 @@ from winnow.training.stages import RECORDS, allowance_of, train_model
 from winnow.training.tally import DivergedError, Journal, Tally
 
 TRIAL, TRIAL_RECORDS, CHOSEN = "trial.json", "trial_records.json", "learning_rate.json"
+BEYOND = "beyond"
+"""Folder of the trials beyond the grid."""
+OF_GRID = "trial."
+"""How the roles of the grid's trials begin."""
+MOST_BEYOND = 2
+"""Rates that are tried beyond the grid: a grid that is off by more than two steps was not thought about."""
 Trial = dict[str, Any]
 
 
@@ -120,17 +127,40 @@ def trial_loss(trial: Trial, checkpoint: str) -> float | None:
 def choose_rate(part: SweepPart, inputs: Mapping[str, Stored], context: Context) -> Outcome:
     """Choose among the trials' rates; of equal losses the lower rate wins.
 
-    Leaves the rate alone, so that a longer grid with the same choice trains no run again. Raises TrainingError where no
-    rate is stable.
+    Where the part allows it and the best rate lies at an end of the grid, tries rates beyond it. Leaves the rate alone,
+    so that a longer grid with the same choice trains no run again. Raises TrainingError where no rate is stable.
     """
-    trials = [read_json(each.folder / TRIAL) for each in inputs.values()]
-    told = [
-        {
-            "learning_rate": trial["learning_rate"], "loss": trial_loss(trial, part.checkpoint),
-            "is_stable": is_stable(trial),
-        }
-        for trial in sorted(trials, key=lambda trial: trial["learning_rate"])
-    ]  # fmt: skip
+    trials = [read_json(each.folder / TRIAL) for role, each in inputs.items() if role.startswith(OF_GRID)]
+    told = [_told(trial, part.checkpoint) for trial in sorted(trials, key=_rate)]
+    tried: list[Outcome] = []
+    while part.beyond is not None and len(tried) < MOST_BEYOND:
+        rate = _beyond([row["learning_rate"] for row in told], _chosen(part, told)["learning_rate"])
+        if rate is None:
+            break
+        row, outcome = _tried(part.beyond, rate, part.checkpoint, inputs, context)
+        tried.append(outcome)
+        told = sorted([*told, row], key=_rate)
+    rate_alone = {"learning_rate": _chosen(part, told)["learning_rate"]}
+    write_json(context.folder / CHOSEN, rate_alone)
+    costs = {meter: total(each.costs[meter] for each in tried) for meter in (tried[0].costs if tried else ())}
+    return Outcome(
+        outputs=(CHOSEN,), logs=(BEYOND,) if tried else (), costs=costs,
+        numbers=rate_alone | {"trials": told, "of": part.of}, wasted=total(each.wasted for each in tried),
+    )  # fmt: skip
+
+
+def _told(trial: Trial, checkpoint: str) -> dict[str, Any]:
+    return {
+        "learning_rate": trial["learning_rate"], "loss": trial_loss(trial, checkpoint), "is_stable": is_stable(trial),
+    }  # fmt: skip
+
+
+def _rate(row: Mapping[str, Any]) -> float:
+    return float(row["learning_rate"])
+
+
+def _chosen(part: SweepPart, told: list[dict[str, Any]]) -> dict[str, Any]:
+    """The best of the stable rates. Raises TrainingError where there is none."""
     stable = [row for row in told if row["is_stable"]]
     if not stable:
         rates = ", ".join(f"{row['learning_rate']:g}" for row in told)
@@ -138,7 +168,26 @@ def choose_rate(part: SweepPart, inputs: Mapping[str, Stored], context: Context)
             f"none of the learning rates {rates} is stable for {part.of}: the loss of each trial became no number or "
             "rose above its start; add lower rates to study.sweep.learning_rate"
         )
-    chosen = stable[-1] if part.choose == "highest_stable" else min(stable, key=lambda row: row["loss"])
-    rate = {"learning_rate": chosen["learning_rate"]}
-    write_json(context.folder / CHOSEN, rate)
-    return Outcome(outputs=(CHOSEN,), numbers=rate | {"trials": told})
+    return stable[-1] if part.choose == "highest_stable" else min(stable, key=lambda row: row["loss"])
+
+
+def _beyond(rates: list[float], chosen: float) -> float | None:
+    """The next rate beyond the end of the grid that was chosen, by the grid's own step there; None inside the grid."""
+    if chosen == rates[-1]:
+        return float(f"{chosen * rates[-1] / rates[-2]:.12g}")
+    return float(f"{chosen * rates[0] / rates[1]:.12g}") if chosen == rates[0] else None
+
+
+def _tried(
+    trial: TrialPart, rate: float, checkpoint: str, inputs: Mapping[str, Stored], context: Context
+) -> tuple[dict[str, Any], Outcome]:
+    """A trial at a rate beyond the grid, in a folder of its own, so that a kill costs no more than in a run."""
+    folder = context.folder / BEYOND / f"{rate!r}"
+    folder.mkdir(parents=True, exist_ok=True)
+    training = trial.run.training.model_copy(update={"learning_rate": rate})
+    part = trial.model_copy(update={"run": trial.run.model_copy(update={"training": training})})
+    own = {role: stored for role, stored in inputs.items() if not role.startswith(OF_GRID)}
+    outcome = run_trial(part, own, dataclasses.replace(context, folder=folder))
+    cost = dataclasses.asdict(outcome.costs["train"])
+    row = _told(read_json(folder / TRIAL), checkpoint)
+    return row | {"is_beyond": True, "steps": outcome.numbers["steps"], "cost": cost}, outcome

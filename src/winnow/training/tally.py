@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,23 +34,30 @@ class Tally:
     best_value: float = float("inf")
     pending: list[float] = field(default_factory=list)
     """Losses since the last logged point."""
+    pending_metrics: dict[str, list[float]] = field(default_factory=dict)
+    """What the objective logs beside the loss, since the last logged point."""
     micro_batch_size: int | None = None
     """Smaller than the recipe's where memory ran out."""
 
-    def count_step(self, *, visits: int, cost: Cost, loss: float) -> None:
+    def count_step(self, *, visits: int, cost: Cost, loss: float, metrics: Mapping[str, float]) -> None:
         """One optimizer step is done."""
         self.step += 1
         self.visits += visits
         self.spent += cost
         self.pending.append(loss)
+        for name, value in metrics.items():
+            self.pending_metrics.setdefault(name, []).append(value)
 
     def log(self, learning_rate: float) -> None:
-        """Keep a point: the mean loss of the steps since the last one, and the counts."""
+        """Keep a point: the mean loss and metrics of the steps since the last one, and the counts."""
+        means = {name: sum(values) / len(values) for name, values in self.pending_metrics.items()}
         self.steps.append(
             {"step": self.step, "loss": sum(self.pending) / len(self.pending), "learning_rate": learning_rate}
             | self.counts()
+            | means
         )
         self.pending.clear()
+        self.pending_metrics.clear()
 
     def counts(self) -> dict[str, float]:
         """What is spent so far, as it stands in the records."""

@@ -26,10 +26,11 @@ from winnow.parts import SelectPart
 from winnow.pipeline import selector_traits, store_beside, study_folder, with_measured_speed
 from winnow.recipe import Recipe
 from winnow.records import Cost, Stage, Stored, Traits
-from winnow.study.arms import representation_of
 from winnow.study.compared import compared
-from winnow.study.graph import Graph, audit_of, expand, represent_stage, selection_stage
+from winnow.study.graph import Graph, expand
 from winnow.study.identity import check_identity
+from winnow.study.selection_stages import audit_of, represent_stage, selection_stage
+from winnow.study.selections import representation_of
 from winnow.verbs.plan import training_flops
 from winnow.walk import Walk, Watch, missing, walk_stages, wanted
 
@@ -88,7 +89,7 @@ def _expanded(
         raise refused(found, f"the recipe of {recipe.name}")
     asked = with_measured_speed(compared(recipe, selectors, fractions, traits), folder)
     graph = expand(asked, traits)
-    for arm in graph.arms:
+    for arm in graph.selections:
         check(arm.selector, arm.options)
     return asked, graph
 
@@ -98,7 +99,7 @@ def _with_wider(
 ) -> tuple[Graph, dict[str, str]]:
     """The graph with a slightly larger selection for each arm that gives an order, and arm -> that stage's name."""
     stages, wider = dict(graph.stages), {}
-    for arm in graph.arms:
+    for arm in graph.selections:
         if not traits[arm.selector].is_nested or arm.fraction is None or arm.fraction == 1:
             continue
         stage = stages[selection_stage(recipe, arm, graph.seeds[0], traits)]
@@ -111,10 +112,12 @@ def _with_wider(
 
 def _findings(recipe: Recipe, graph: Graph, walk: Walk, pool: Pool, wider: Mapping[str, str]) -> SelectionFindings:
     traits = selector_traits()
-    audit = audit_of(graph.arms, recipe)
+    audit = audit_of(graph.selections, recipe)
     given = walk.done.get(represent_stage(audit)) if audit else None
     vectors = np.load(given.folder / "vectors.npy", mmap_mode="r") if given else None
-    made = {arm.name: {seed: selection_stage(recipe, arm, seed, traits) for seed in graph.seeds} for arm in graph.arms}
+    made = {
+        arm.name: {seed: selection_stage(recipe, arm, seed, traits) for seed in graph.seeds} for arm in graph.selections
+    }
     nearness = _nearness(given, made, walk, pool)
     per_row = training_flops(recipe, pool.tokens)
     looks = [
@@ -126,7 +129,7 @@ def _findings(recipe: Recipe, graph: Graph, walk: Walk, pool: Pool, wider: Mappi
             target_mmd_ratio=nearness.get(arm.name),
             spent=_spent(recipe, graph, walk, made[arm.name], pool, per_row),
         )
-        for arm in graph.arms
+        for arm in graph.selections
     ]  # fmt: skip
     rows = {look.arm: pool.rows(look.first_ids) for look in looks}
     is_whitened = audit is not None and getattr(representation_of(recipe, audit), "dimensions", None) is not None

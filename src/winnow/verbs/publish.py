@@ -23,6 +23,7 @@ from winnow.analysis.study_folder import Study, load
 from winnow.credentials import holds_secret
 from winnow.errors import ArtifactError, PublishError, shown
 from winnow.findings import Findings
+from winnow.kinds import KINDS
 from winnow.pipeline import report
 from winnow.recipe.arguments import AnyPath, FolderPath, checks_arguments
 from winnow.recipe.licences import may_redistribute
@@ -87,7 +88,8 @@ def _fill_model(place: Path, study: Study) -> Findings:
     for name in COPIED:
         source = study.folder / name
         if source.is_dir():
-            shutil.copytree(source, place / name, ignore=shutil.ignore_patterns(".*", "*.partial"))
+            ignore = shutil.ignore_patterns(".*", "*.partial")
+            shutil.copytree(source, place / name, ignore=ignore, copy_function=shutil.copyfile)
         elif source.is_file():
             shutil.copy(source, place / name)
     records = [*study.folder.glob("training_records.*.json"), *(study.folder / "records").glob("*.json")]
@@ -119,7 +121,7 @@ def _fill_selections(place: Path, study: Study, findings: Findings) -> list[Sele
     found: dict[str, dict[str, str]] = {}
     rows: dict[str, int] = {}
     for arm, seed in study.selections:
-        source = study.folder / "records" / "items" / f"selection.{arm}{study.suffix(seed)}.parquet"
+        source = study.path_of(KINDS["select"].items, arm, seed)
         if not source.is_file():
             raise ArtifactError(f"{source} is missing; run the study again to restore it")
         split = "train" if seed is None else f"seed_{seed}"
@@ -163,7 +165,7 @@ def _checkpoint_problems(built: Built) -> Iterator[str]:
 
     folder = built.folders[MODEL]
     rows = built.findings.tables["adapters"].rows
-    for path in dict.fromkeys(row["path"] for row in rows):
+    for path in dict.fromkeys(row["path"] for row in rows if row["path"] is not None):
         weights = next((folder / path / name for name in WEIGHTS if (folder / path / name).is_file()), None)
         if weights is None:
             yield f"{path} has no weights; run the study again to restore them"
@@ -201,6 +203,8 @@ def _secrets(root: Path, files: Sequence[Path]) -> Iterator[str]:
 
 
 def _warnings(built: Built, files: Sequence[Path]) -> Iterator[str]:
+    if not built.findings.recipe.study.kept_checkpoints:
+        yield "the study folder keeps no weights (study.keep: none), so that none are published"
     for source in built.findings.sources:
         if not may_redistribute(source.licence):
             yield (
@@ -253,7 +257,7 @@ def push(built: Built, repository: str, *, private: bool = False, endpoint: str 
                 commit_message=f"{built.findings.recipe.name}, made by winnow",
             )  # fmt: skip
         except (HfHubHTTPError, HFValidationError, OSError) as error:
-            first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            first = next(iter(str(error).strip().splitlines()), type(error).__name__)
             raise PublishError(
                 f"{name} was not pushed: {first}; log in with `hf auth login`, or check the name USER/NAME"
             ) from error

@@ -43,16 +43,15 @@ def send_study(
 
 def _runs(study: Study, stages: Mapping[str, Stage]) -> Iterator[FinishedRun]:
     for (arm, seed), run in study.runs.items():
-        stage = f"train.{arm}.s{seed}"
-        artifact = study.stages[stage].artifact
+        artifact = study.trained[arm, seed].artifact
         records = read_json(study.records_path(arm, seed))
         numbers = cost_values(artifact.costs | {"wasted": artifact.wasted}) | {"best/step": float(run.best.step)}
         for (name, of_seed, checkpoint), final in study.finals.items():
             if (name, of_seed) == (arm, seed):
                 numbers |= _final_values(checkpoint, final)
         yield FinishedRun(
-            name_of(study.settings["name"], stage, artifact.fingerprint),
-            parameters_of(stages[stage]) if stage in stages else {},
+            name_of(study.settings["name"], artifact.kind, arm, seed, fingerprint=artifact.fingerprint),
+            parameters_of(stages[artifact.name]) if artifact.name in stages else {},
             rows_of(records["steps"], records["evaluations"]),
             numbers,
         )

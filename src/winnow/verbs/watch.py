@@ -7,6 +7,7 @@ listens on this machine alone, and answers only to those who call it by a name o
 """
 
 import json
+import re
 import sys
 import tempfile
 import threading
@@ -18,11 +19,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from winnow.analysis.arms import BORING_SELECTORS
+from winnow.analysis.arms import declared_facts
 from winnow.analysis.find import curve_of, find
-from winnow.analysis.study_folder import Evaluation
+from winnow.analysis.study_records import Evaluation
 from winnow.errors import ArtifactError, WinnowError
-from winnow.findings import ArmFacts, Findings
+from winnow.findings import Findings
+from winnow.kinds import KINDS
 from winnow.ledger import dollars, total
 from winnow.pipeline import checked, selector_traits, store_beside
 from winnow.recipe import Recipe
@@ -31,7 +33,6 @@ from winnow.records import Cost, Stored, from_json
 from winnow.report.page import Live, html_page
 from winnow.report.write import study_page
 from winnow.store import hash_json
-from winnow.study.arms import Arm
 from winnow.study.folder import RUNNING, write_folder
 from winnow.study.graph import Graph, expand
 from winnow.study.identity import known_study
@@ -39,9 +40,11 @@ from winnow.study_files import read_sealed_text
 from winnow.text.printing import clock, fixed
 from winnow.training.so_far import spent_so_far, tally_so_far
 from winnow.training.tally import Tally
-from winnow.walk import OF_ARMS, Present, present
+from winnow.walk import Present, present
 
 LOOPBACK = "127.0.0.1"
+HERE = re.compile(rf"({re.escape(LOOPBACK)}|localhost):\d*")
+"""How a browser on this machine calls it."""
 EVERY_SECONDS = 2.0
 """Between two looks at the store."""
 IDLE_SECONDS = 20.0
@@ -104,7 +107,7 @@ def look(folder: str | Path, store: str | Path | None = None, before: Look | Non
     refused, unavailable = known.get("not_affordable", {}), known.get("unavailable", {})
     wanted = [
         each for each in graph.stages.values()
-        if each.name not in unavailable and not (each.arm in refused and each.kind in OF_ARMS)
+        if each.name not in unavailable and not (each.arm in refused and KINDS[each.kind].is_of_arm)
     ]  # fmt: skip
     found = {name: tally_so_far(place) for name, place in there.drafts.items() if graph.stages[name].kind == "train"}
     artifacts = [each.artifact for each in there.done.values()]
@@ -141,14 +144,8 @@ def with_running(findings: Findings, seen: Look) -> Findings:
             continue
         rows = [from_json(Evaluation, row) for row in tally.evaluations]
         curves.append(curve_of(stage.arm, stage.seed, tally.best_step, rows))
-        arms.setdefault(stage.arm, facts_of(next(arm for arm in seen.graph.arms if arm.name == stage.arm)))
+        arms.setdefault(stage.arm, declared_facts(stage.arm, findings.settings["arms"][stage.arm]))
     return replace(findings, curves=tuple(curves), arms=tuple(arms.values()))
-
-
-def facts_of(arm: Arm) -> ArmFacts:
-    """An arm without a finished run."""
-    is_control = arm.of is not None or arm.selector in BORING_SELECTORS
-    return ArmFacts(arm.name, arm.selector, arm.fraction, arm.of, is_control=is_control, seeds=())
 
 
 class Watcher(threading.Thread):
@@ -219,7 +216,7 @@ def _handler(watcher: Watcher) -> type[BaseHTTPRequestHandler]:
 
         def do_GET(self) -> None:
             """The page or the state; nothing to who calls this machine by another name, as a web page could."""
-            if self.headers.get("Host", "").rpartition(":")[0] not in (LOOPBACK, "localhost"):
+            if HERE.fullmatch(self.headers.get("Host", "")) is None:
                 self._answer(403, "text/plain", "this page is for this machine alone")
             elif self.path == "/":
                 self._answer(200, "text/html", watcher.page)

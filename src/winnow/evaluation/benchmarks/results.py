@@ -148,7 +148,7 @@ def _once(samples: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
 ANSWER_OF: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "gsm8k": lambda doc: normalise_answer(after_marker(doc["answer"]) or ""),
     "minerva_math500": lambda doc: str(doc["answer"]),
-    "lambada_openai": lambda doc: str(doc["text"]).rpartition(" ")[2],
+    "lambada_openai": lambda doc: str(doc["text"]).split(" ")[-1],
 }
 """Task without choices -> the right answer of an item."""
 

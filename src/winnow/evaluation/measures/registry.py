@@ -130,7 +130,8 @@ def measures() -> dict[str, Measure]:
 
 def check(name: str, options: Mapping[str, Any]) -> Frozen:
     """The checked options of a measure. Raises RecipeError with a line for each mistake."""
-    return checked_options(name, find_measure(name).options, options, place="in evaluation.measures")
+    write = f"`{{name: {name}, options: {{KEY: ...}}}}`"
+    return checked_options(f"measure {name}", find_measure(name).options, options, write=write)
 
 
 def _register(part: Measure) -> None:

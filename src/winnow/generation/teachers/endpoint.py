@@ -6,14 +6,10 @@ have cost. What no waiting mends (a wrong key, an unknown model) ends generation
 """
 
 import json
-import random
-import re
 import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
@@ -21,19 +17,19 @@ import httpx
 from winnow.errors import RecipeError, TeacherError
 from winnow.generation.teachers.interface import Answer, Lost, Request, Tell
 from winnow.generation.teachers.meter import Meter, price
+from winnow.generation.teachers.pacing import Pace, rest_seconds, wait_seconds
 from winnow.recipe import EndpointTeacherRecipe
 
 CHARACTERS_PER_TOKEN = 4
 """Where an endpoint does not tell its tokens."""
-FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 1.0, 60.0
 WORTH_ANOTHER_TRY = {408, 409, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529}
 UNFIT = {400, 413, 422}
 """What an endpoint that answers others says of one request: too long, or against its rules."""
-LONGEST_REST_SECONDS = 3600.0
 MAX_BYTES = 64 << 20
 """A response that goes on after this is no answer."""
 MOST_TOKENS = 10**9
 SHOWN_CHARACTERS = 200
+BROKEN = "broken answer"
 
 
 class _RefusedError(Exception):
@@ -46,6 +42,13 @@ class _RefusedError(Exception):
 
 class _CutOffError(Exception):
     """An attempt that the endpoint may have answered, and charged for, without our having the answer."""
+
+
+class _BrokenError(_CutOffError):
+    """An answer that came, and cannot be read."""
+
+    def __init__(self, told: str) -> None:
+        super().__init__(f"{BROKEN}: {told}")
 
 
 class _UnfitError(Exception):
@@ -97,7 +100,7 @@ class EndpointTeacher:
 
     def _answer(self, client: httpx.Client, request: Request, tell: Tell) -> None:
         """Try until there is an answer, and tell it; a failure keeps all others from going out."""
-        started, reason = time.perf_counter(), ""
+        started, reason, is_broken = time.perf_counter(), "", False
         try:
             for attempt in range(1, self.recipe.max_attempts + 1):
                 self._pace.wait()
@@ -105,8 +108,9 @@ class EndpointTeacher:
                 if self._is_over.is_set() or isinstance(outcome, Answer):
                     return
                 reason = outcome.reason if isinstance(outcome, Lost) else outcome
+                is_broken = isinstance(outcome, Lost) and outcome.is_broken
                 self._sleep(wait_seconds(attempt))
-            if reason.startswith(BROKEN) and self._has_answered:
+            if is_broken and self._has_answered:
                 tell(given_up(request, BROKEN, self.recipe.max_attempts))
                 return
             raise TeacherError(
@@ -144,7 +148,7 @@ class EndpointTeacher:
         try:
             return self._attempt(client, request, attempt, started)
         except _CutOffError as error:
-            return Lost(request.key, str(error), at_most)
+            return Lost(request.key, str(error), at_most, is_broken=isinstance(error, _BrokenError))
         except _UnfitError as error:
             return given_up(request, str(error), attempt)
         except _RefusedError as error:
@@ -179,7 +183,7 @@ class EndpointTeacher:
             return
         reason = f"HTTP {status}: {self._hidden(decoded(content))}"
         if status in WORTH_ANOTHER_TRY:
-            raise _RefusedError(reason, retry_after(response))
+            raise _RefusedError(reason, rest_seconds(response.headers.get("retry-after", "")))
         if status in UNFIT and self._has_answered:
             raise _UnfitError(f"HTTP {status}")
         raise TeacherError(f"{self.recipe.url} answers {reason}; check the teacher's url, model, options and key")
@@ -196,13 +200,13 @@ class EndpointTeacher:
         }
 
     def _read(self, content: bytes, request: Request, attempt: int, started: float) -> Answer:
-        """The answer in a response. Raises _CutOffError where it is none: it may have been paid for."""
+        """The answer in a response. Raises _BrokenError where it is none: it may have been paid for."""
         try:
             tree = json.loads(content)
             choice = tree["choices"][0]
             text, reason = text_of(choice["message"].get("content")), choice.get("finish_reason")
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-            raise _CutOffError(f"{BROKEN}: {self._hidden(decoded(content))}") from error
+            raise _BrokenError(self._hidden(decoded(content))) from error
         told = tokens_told(tree.get("usage"))
         prompt, completion = told or (-(-len(each) // CHARACTERS_PER_TOKEN) for each in (request.prompt, text))
         return Answer(
@@ -231,21 +235,18 @@ class EndpointTeacher:
         return " ".join(plain.split())[:SHOWN_CHARACTERS]
 
 
-BROKEN = "broken answer"
-
-
 def given_up(request: Request, reason: str, attempts: int) -> Answer:
     """What stands for the answer to a request that has none, so that the others' answers come to their rows."""
     return Answer(request.key, "", finish_reason=f"given up: {reason}", attempts=attempts, is_given_up=True)
 
 
 def content_of(response: httpx.Response) -> bytes:
-    """The body of a response. Raises _CutOffError where it has no end."""
+    """The body of a response. Raises _BrokenError where it has no end."""
     read = bytearray()
     for chunk in response.iter_bytes():
         read += chunk
         if len(read) > MAX_BYTES:
-            raise _CutOffError(f"{BROKEN}: more than {MAX_BYTES >> 20} MiB")
+            raise _BrokenError(f"more than {MAX_BYTES >> 20} MiB")
     return bytes(read)
 
 
@@ -275,48 +276,3 @@ def tokens_told(usage: Any) -> tuple[int, int] | None:
         if isinstance(each, int | float) and not isinstance(each, bool) and 0 <= each <= MOST_TOKENS
     ]
     return (counts[0], counts[1]) if len(counts) == len(told) else None
-
-
-class Pace:
-    """When the next request may go out: evenly at so many a minute, and not before an endpoint has had its rest."""
-
-    def __init__(
-        self,
-        requests_per_minute: float | None,
-        sleep: Callable[[float], object],
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._gap = 60 / requests_per_minute if requests_per_minute else 0.0
-        self._sleep, self._clock = sleep, clock
-        self._next = -float("inf")
-        self._lock = threading.Lock()
-
-    def wait(self) -> None:
-        """Sleep until it is this request's turn."""
-        with self._lock:
-            turn = max(self._clock(), self._next)
-            self._next = turn + self._gap
-        if turn > self._clock():
-            self._sleep(turn - self._clock())
-
-    def hold(self, seconds: float) -> None:
-        """Let no request go out for so long; those that wait already go at their turn."""
-        with self._lock:
-            self._next = max(self._next, self._clock() + seconds)
-
-
-def wait_seconds(attempt: int) -> float:
-    """How long to wait after so many failed attempts: doubled each time, and a random half of it left out."""
-    return min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2 ** (attempt - 1)) * random.uniform(0.5, 1.0)
-
-
-def retry_after(response: httpx.Response) -> float:
-    """The seconds that a response asks to wait, told as a number or as a date, an hour at most; 0 where it does not."""
-    told = response.headers.get("retry-after", "").strip()
-    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", told):
-        return min(float(told), LONGEST_REST_SECONDS)
-    try:
-        rest = (parsedate_to_datetime(told) - datetime.now(UTC)).total_seconds()
-    except (ValueError, TypeError, OverflowError):
-        return 0.0
-    return min(max(0.0, rest), LONGEST_REST_SECONDS)

@@ -68,6 +68,8 @@ class Lost:
     reason: str
     max_dollars: float
     """What it can have cost at most."""
+    is_broken: bool = False
+    """An answer came, and could not be read."""
 
 
 Tell = Callable[[Answer | Lost], None]

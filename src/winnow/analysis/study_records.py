@@ -1,0 +1,139 @@
+"""What a study folder holds, as plain records: runs with their steps and evaluations, final scores, selections."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from winnow.analysis.scores import Score
+from winnow.budget import VisitPlan
+from winnow.records import Artifact, Cost
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One optimizer update; counts are cumulative."""
+
+    step: int
+    loss: float
+    tokens: int
+    flops: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """One evaluation on the way; counts are cumulative and without evaluation and selection."""
+
+    step: int
+    tokens: int
+    flops: float
+    seconds: float
+    evaluation_seconds: float
+    validation: Score
+    sets: dict[str, Score]
+    micro: Score
+    macro: Score
+
+
+@dataclass(frozen=True, slots=True)
+class Best:
+    """Where the best checkpoint lies and which rule chose it."""
+
+    step: int
+    value: float
+    by: Literal["validation", "test"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """An arm with a seed, from training_records.<arm>.json."""
+
+    arm: str
+    seed: int
+    plan: VisitPlan
+    parameters: dict[str, int]
+    checkpoint_bytes: int
+    steps: tuple[Step, ...]
+    evaluations: tuple[Evaluation, ...]
+    best: Best
+    last: dict[str, int]
+    costs: dict[str, Cost]
+    wasted: Cost
+    training: dict[str, Any] = field(default_factory=dict)
+    """How it trained: the recipe's section, with the learning rate that a sweep chose."""
+
+    @property
+    def learning_rate(self) -> float | None:
+        """Its peak; None where the records do not say."""
+        return self.training.get("learning_rate")
+
+    @property
+    def at_best(self) -> Evaluation:
+        """The evaluation of the best checkpoint."""
+        return next(row for row in self.evaluations if row.step == self.best.step)
+
+    def step_of(self, checkpoint: str) -> int:
+        """The step of the best or the last checkpoint."""
+        return self.best.step if checkpoint == "best" else self.last["step"]
+
+    @property
+    def best_validation_loss(self) -> float:
+        """The lowest validation loss on the way."""
+        return min(row.validation.loss for row in self.evaluations)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceShare:
+    """One source in the pool and in a selection."""
+
+    source: str
+    pool_examples: int
+    selected_examples: int
+    pool_share: float
+    selected_share: float
+    ratio: float | None
+    mean_tokens: float | None = None
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What a selector chose."""
+
+    selector: str
+    fraction: float | None
+    size: int
+    pool_size: int
+    composition: tuple[SourceShare, ...]
+    mean_tokens: float | None = None
+    pool_mean_tokens: float | None = None
+    mmd_ratio: float | None = None
+    seed: int | None = None
+    planted: dict[str, dict[str, float]] = field(default_factory=dict)
+    """Fault -> its `pool_share` and its `share` of the chosen rows."""
+
+
+@dataclass(frozen=True)
+class StageRecord:
+    """A finished stage: its artifact, whose it is and what it rests on."""
+
+    artifact: Artifact
+    arm: str | None
+    seed: int | None
+    inputs_by_name: dict[str, str]
+    """Role -> name of the stage that gave it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A short run at one learning rate."""
+
+    arm: str
+    """On whose data."""
+    seed: int
+    learning_rate: float
+    loss: float | None
+    """On validation; None where it did not come to its end."""
+    is_stable: bool
+    is_chosen: bool
+    steps: int
+    cost: Cost
+    """Of its training."""

@@ -1,0 +1,50 @@
+"""Stages that measure: the evaluation sets, and the benchmarks of the field."""
+
+from typing import Literal
+
+from winnow.parts import BenchmarkPart, EvaluatePart
+from winnow.recipe import Recipe
+from winnow.records import Stage
+from winnow.study.data_stages import tokenizer_stage
+
+
+def evaluation_stage(
+    recipe: Recipe,
+    name: str,
+    run: str,
+    checkpoints: tuple[Literal["best", "last"], ...],
+    arm: str | None = None,
+    seed: int | None = None,
+) -> Stage:
+    """The stage that scores these checkpoints of what `run` leaves on the whole evaluation sets."""
+    part = EvaluatePart(
+        checkpoints=checkpoints, max_new_tokens=recipe.evaluation.max_new_tokens,
+        batch_size=recipe.evaluation.batch_size, threads=recipe.training.threads,
+        measures=recipe.evaluation.asked_beyond,
+    )  # fmt: skip
+    return Stage(
+        name, "evaluate", part, {"run": run, "tests": "tests", "tokenizer": tokenizer_stage(recipe)}, arm, seed
+    )
+
+
+def benchmark_stages(
+    recipe: Recipe,
+    name: str,
+    run: str,
+    checkpoint: Literal["best", "last"],
+    arm: str | None = None,
+    seed: int | None = None,
+) -> list[Stage]:
+    """A stage for each benchmark, so that one that is added leaves the others as they are."""
+    asked = recipe.evaluation.benchmarks
+    if asked is None:
+        return []
+    inputs = {"run": run, "tokenizer": tokenizer_stage(recipe)}
+    found: list[Stage] = []
+    for task in asked.tasks:
+        part = BenchmarkPart(
+            task=task, checkpoint=checkpoint, num_fewshot=asked.num_fewshot.get(task), limit=asked.limit,
+            data_dir=asked.data_dir, threads=recipe.training.threads,
+        )  # fmt: skip
+        found.append(Stage(f"benchmark.{task}.{name}", "benchmark", part, inputs, arm, seed))
+    return found

@@ -1,0 +1,233 @@
+"""What the arms of a plan would use: visits, tokens, FLOPs, seconds, dollars and memory, each by its own recipe."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from winnow.budget import CHARGES_SELECTION, Allowance, allowance, flops_6n, selected_size, steps_for
+from winnow.errors import BudgetError
+from winnow.ledger import dollars
+from winnow.models import loading
+from winnow.models.batch_sizes import start_tokens
+from winnow.models.flops import FlopModel, flop_model
+from winnow.pipeline import own_size, selection_flops
+from winnow.recipe import GIVES, GradientsRecipe, MachineRecipe, Recipe, RepresentationRecipe, TrainingRecipe
+from winnow.study.arms import Arm
+from winnow.study.branches import trunk_of
+from winnow.study.selections import Selection, representation_of
+from winnow.study.sweeps import swept_arms
+from winnow.study.training_stages import batch_size
+from winnow.training.fitting import cut_shares, largest_micro_batch, per_device
+from winnow.training.peak_memory import PeakMemory, predict
+from winnow.training.schedule import cooldown_steps
+from winnow.verbs.planned_pool import PlannedPool
+
+
+@dataclass(frozen=True)
+class PlannedArm:
+    """One arm as it would run, per seed."""
+
+    name: str
+    fraction: float
+    epochs: float
+    examples: int
+    visits: int
+    visits_per_example: float
+    steps: int
+    tokens: int
+    exaflops: float
+    """Reference FLOPs of training, 1e18."""
+    exaflops_6n: float
+    """The same in the papers' convention."""
+    selection_exaflops: float
+    seconds: float
+    dollars: float
+    note: str = ""
+    published: dict[str, float] | None = None
+    sweep_exaflops: float = 0.0
+    """Reference FLOPs of the learning-rate trials on its data, once for all seeds, beside the budget."""
+    sweep_seconds: float = 0.0
+    sweep_dollars: float = 0.0
+    shared_exaflops: float = 0.0
+    """Of its training: what a longer run does that it branches from, and is spent there."""
+    shared_seconds: float = 0.0
+    shared_dollars: float = 0.0
+    global_batch_size: int = 0
+    learning_rate: float = 0.0
+    """Peak, where no sweep chooses it."""
+    trainable_parameters: int = 0
+    memory_bytes: int = 0
+    """Of one run, on one device, at its worst moment."""
+    factors: Mapping[str, str] = field(default_factory=dict)
+    """Factor -> its level in this arm."""
+
+
+class Training:
+    """What training by one recipe takes, worked out once for all arms that train alike."""
+
+    def __init__(self, recipe: Recipe, pool: PlannedPool) -> None:
+        self.recipe, self.pool = recipe, pool
+
+    @cached_property
+    def skeleton(self) -> Any:
+        """The model without its weights, with its adapter."""
+        return skeleton(self.recipe, self.recipe.training)
+
+    @cached_property
+    def costs(self) -> FlopModel:
+        """FLOPs of an example of any length."""
+        return flop_model(self.skeleton)
+
+    @cached_property
+    def peak(self) -> PeakMemory:
+        """Memory of one device at its worst moment."""
+        return self.peak_of(self.recipe.training)
+
+    def peak_of(self, training: TrainingRecipe) -> PeakMemory:
+        """The same with another section `training`; a device whose memory is declared is taken for an accelerator.
+
+        A declared pool does not tell its longest row; the longest that it may have is taken.
+        """
+        recipe, pool = self.recipe, self.pool
+        lengths = np.full(len(pool.lengths), recipe.pool.max_tokens) if pool.is_declared else pool.lengths
+        model, devices = skeleton(recipe, training), recipe.machine.devices
+        cut = cut_shares(model) if training.sharding == "full" and devices > 1 else None
+        start = start_tokens(loading.best_device()) if recipe.machine.memory_bytes is None else None
+        largest = largest_micro_batch(
+            lengths, training, devices, seed=recipe.study.seeds[0],
+            targets_share=pool.targets_share if training.loss_on == "completion" else 1.0,
+            start_tokens=start,
+        )  # fmt: skip
+        peak = predict(model, training, largest)
+        return per_device(peak, cut, devices, has_copy=start is not None) if cut else peak
+
+
+def skeleton(recipe: Recipe, training: TrainingRecipe) -> Any:
+    """The base model without its weights, adapted as this section says."""
+    model = loading.skeleton(loading.architecture_for(recipe.base))
+    return loading.adapt(model, training.adapter, seed=0) if training.method == "lora" else model
+
+
+def trainings_of(arms: list[Arm], pool: PlannedPool) -> dict[str, Training]:
+    """Arm -> what its training takes."""
+    known, found = dict[str, Training](), dict[str, Training]()
+    for arm in arms:
+        key = arm.recipe.training.model_dump_json(exclude={"learning_rate"})
+        found[arm.name] = known.setdefault(key, Training(arm.recipe, pool))
+    return found
+
+
+def planned_arms(
+    recipe: Recipe, arms: list[Arm], trainings: Mapping[str, Training], pool: PlannedPool, machine: MachineRecipe
+) -> list[PlannedArm]:
+    """All arms, those whose rates are tried with their trials, branches with what they share."""
+    found = {arm.name: _planned(arm, arms, trainings[arm.name], pool, machine) for arm in arms}
+    for arm in arms:
+        trunk = trunk_of(recipe, arm, arms)
+        if trunk is not None:
+            found[arm.name] = _branched(found[arm.name], arm.recipe.training.decay_fraction)
+    for arm in swept_arms(recipe, arms):
+        found[arm.name] = _with_trials(found[arm.name], recipe, machine)
+    return list(found.values())
+
+
+def _branched(arm: PlannedArm, fraction: float) -> PlannedArm:
+    """The arm with what it does not train itself: all up to its cooldown."""
+    share = 1 - cooldown_steps(arm.steps, fraction) / arm.steps if arm.steps else 0.0
+    shared = {f"shared_{key}": share * getattr(arm, key) for key in ("exaflops", "seconds", "dollars")}
+    return replace(arm, **shared)
+
+
+def _with_trials(arm: PlannedArm, recipe: Recipe, machine: MachineRecipe) -> PlannedArm:
+    """The arm with what its learning-rate sweep costs: so many trials, each a part of a run."""
+    assert recipe.study.sweep is not None
+    runs = len(recipe.study.sweep.learning_rate) * recipe.study.sweep.budget_fraction
+    counted = arm.exaflops if machine.flops_convention == "reference" else arm.exaflops_6n
+    seconds = runs * counted * 1e18 / (machine.flops_per_second or 1.0)
+    price = dollars(seconds, machine.dollars_per_hour)
+    return replace(arm, sweep_exaflops=runs * arm.exaflops, sweep_seconds=seconds, sweep_dollars=price)
+
+
+def _size(chosen: Selection, arms: list[Arm], pool: PlannedPool) -> int:
+    """Examples of a selection: its fraction's, or as many as its selector brings; of a control, those of its arm."""
+    sized = next((other.selection for other in arms if other.selection.name == chosen.of), chosen)
+    if sized.fraction is not None:
+        return selected_size(sized.fraction, len(pool.lengths))
+    return own_size(sized.selector, dict(sized.options)) or len(pool.lengths)
+
+
+def _planned(arm: Arm, arms: list[Arm], training: Training, pool: PlannedPool, machine: MachineRecipe) -> PlannedArm:
+    recipe, costs, chosen = arm.recipe, training.costs, arm.selection
+    examples = _size(chosen, arms, pool)
+    fraction = examples / len(pool.lengths) if chosen.fraction is None else chosen.fraction
+    selection = _selection_flops(chosen, recipe, costs, pool, examples)
+    published = recipe.published.get(arm.name)
+    shown = published.model_dump(exclude_none=True) if published else None
+    plain = PlannedArm(
+        name=arm.name, fraction=fraction, epochs=0, examples=examples, visits=0, visits_per_example=0, steps=0,
+        tokens=0, exaflops=0, exaflops_6n=0, selection_exaflops=selection / 1e18, seconds=0, dollars=0,
+        published=shown, global_batch_size=batch_size(recipe, recipe.training),
+        learning_rate=recipe.training.learning_rate, factors=arm.factors,
+    )  # fmt: skip
+    if recipe.training.method == "none":
+        return replace(plain, learning_rate=0.0, seconds=machine.fixed_seconds)
+    try:
+        allowed = allowance(
+            recipe.budget, pool_examples=len(pool.lengths), flops_per_second=machine.flops_per_second,
+            dollars_per_hour=machine.dollars_per_hour,
+            spent_flops=selection if recipe.budget.unit in CHARGES_SELECTION else 0.0,
+        )  # fmt: skip
+    except BudgetError as error:
+        return replace(plain, note=str(error))
+    mean_tokens, mean_flops = float(pool.lengths.mean()), float(costs.train(pool.lengths).mean())
+    visits = _visits(allowed, mean_tokens, mean_flops)
+    tokens, flops = visits * mean_tokens, visits * mean_flops
+    papers = flops_6n(
+        costs.parameters - (costs.trainable_parameters if recipe.training.method == "lora" else 0), tokens
+    )
+    counted = flops if machine.flops_convention == "reference" else papers
+    seconds = (counted + selection) / (machine.flops_per_second or 1.0) + machine.fixed_seconds
+    return replace(
+        plain, epochs=visits / examples, visits=visits, visits_per_example=visits / examples,
+        steps=steps_for(visits, plain.global_batch_size), tokens=int(tokens), exaflops=flops / 1e18,
+        exaflops_6n=papers / 1e18, seconds=seconds, dollars=dollars(seconds, machine.dollars_per_hour),
+        trainable_parameters=costs.trainable_parameters, memory_bytes=training.peak.total_bytes,
+    )  # fmt: skip
+
+
+def _visits(allowed: Allowance, mean_tokens: float, mean_flops: float) -> int:
+    return int(allowed.amount / {"visits": 1.0, "tokens": mean_tokens, "flops": mean_flops}[allowed.unit] + 1e-9)
+
+
+def _selection_flops(chosen: Selection, recipe: Recipe, costs: FlopModel, pool: PlannedPool, examples: int) -> float:
+    """What the representations and the selector take, as far as the base model's size tells."""
+    names = dict.fromkeys(name for name in (chosen.representation, chosen.score) if name)
+    asked = [representation_of(recipe, name) for name in names]
+    passes = sum(_passes(each, costs, pool.lengths) for each in asked)
+    width = next((_width(each, chosen) for each in asked if GIVES[each.kind] == "vectors"), 0)
+    target = recipe.pool.target
+    return passes + selection_flops(
+        chosen.selector, dict(chosen.options), pool_examples=len(pool.lengths), width=width, size=examples,
+        target_examples=sum((target.per_source or {}).values()) if target and chosen.target else 0,
+    )  # fmt: skip
+
+
+def _passes(asked: RepresentationRecipe, costs: FlopModel, lengths: NDArray[np.int64]) -> float:
+    """Forward passes over the pool; a gradient is counted as a training step of the arms, a proxy as the base model."""
+    if isinstance(asked, GradientsRecipe):
+        return float(costs.train(lengths).sum())
+    return float(costs.forward(lengths).sum()) * {"hidden_states": 1, "loss": 1, "embeddings": 1, "ifd": 2}.get(
+        asked.kind, 0
+    )
+
+
+def _width(asked: RepresentationRecipe, chosen: Selection) -> int:
+    """Numbers per example that the selector works with."""
+    fourier = getattr(asked, "fourier", None)
+    if "features" in chosen.needs and fourier is not None:
+        return int(fourier.features)
+    return int(getattr(asked, "dimensions", None) or getattr(asked, "projection", None) or 0)
