@@ -44,7 +44,8 @@ def evaluation_clean(study: Study, arms: Sequence[ArmFacts]) -> Table | None:
     rows = [
         {"arm": arm, "checkpoint": checkpoint} | row
         for arm, checkpoint in places
-        for row in _rows(*(_runs(study, arm, checkpoint, metric) for metric in ALWAYS), clean, confidence)
+        for loss, match in [[_runs(study, arm, checkpoint, metric) for metric in ALWAYS]]
+        for row in _rows(loss, match, clean, confidence)
     ]
     return Table("evaluation_clean", "Evaluation on clean items", tuple(rows), NOTE)
 

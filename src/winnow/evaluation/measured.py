@@ -126,6 +126,6 @@ def beyond(asked: Sequence[AskedMeasure], rows: Mapping[str, Sequence[Row]]) -> 
     metrics = {name: metric for name, metric in metrics_of(asked).items() if name not in ALWAYS}
     sets = {name: levels(metrics, each) for name, each in rows.items()}
     all_rows = levels(metrics, [row for each in rows.values() for row in each])
-    known = {name: [each[name][0] for each in sets.values() if each[name][0] is not None] for name in metrics}
+    known = {name: [level for each in sets.values() if (level := each[name][0]) is not None] for name in metrics}
     macro = {name: float(np.mean(values)) if values else None for name, values in known.items()}
     return Beyond(sets, {name: level for name, (level, _, _) in all_rows.items()}, macro)
