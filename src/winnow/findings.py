@@ -114,6 +114,8 @@ class Table:
     title: str
     rows: tuple[dict[str, Any], ...]
     note: str = ""
+    levels: tuple[str, ...] = ()
+    """Columns of factors: people see names and numbers as the recipe has them, and no column that is empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +192,26 @@ def budget_text(arms: Sequence[ArmFacts]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Factor:
+    """Something in which the arms of a study differ, and what it is in each."""
+
+    name: str
+    levels: tuple[str, ...]
+    """Names, in the recipe's order; the first is what effects compare with."""
+    values: tuple[float | str, ...]
+    """The number that each level sets, where all of them set one and the same key to a number; else their names."""
+
+    @property
+    def is_numeric(self) -> bool:
+        """Whether its levels are numbers."""
+        return all(not isinstance(value, str) for value in self.values)
+
+    def value_of(self, level: str | None) -> float | str | None:
+        """What tables show of a level; None where an arm has none."""
+        return None if level is None else self.values[self.levels.index(level)]
+
+
+@dataclass(frozen=True, slots=True)
 class DataSource:
     """One origin of data and its licence."""
 
@@ -213,23 +235,20 @@ class Findings:
     tables: Mapping[str, Table]
     """By name: savings, evaluation, iso_compute, adapters, composition, comparisons, cost_to_quality_<axis>,
     crossover, crossover_losses, delayed_gain, ledger_arms, ledger_stages; evaluation_clean where the study has a
-    contamination report."""
+    contamination report; effects, grid and pareto where arms differ in factors."""
     curves: tuple[Curve, ...]
     delayed_gains: tuple[DelayedGain, ...]
     limitations: tuple[str, ...]
     sources: tuple[DataSource, ...]
     metrics: Mapping[str, Metric] = field(default_factory=dict)
     """What is known of the metrics of the study's own evaluation sets, by name."""
+    factors: tuple[Factor, ...] = ()
+    """In which arms differ; none in a study of selections alone."""
 
     @property
     def budget_text(self) -> str:
         """The budget of every arm, or all of them where arms have different ones."""
         return budget_text(self.arms) if self.arms else self.recipe.budget.text
-
-    @property
-    def factors(self) -> tuple[str, ...]:
-        """What arms differ in beside their selection."""
-        return tuple(self.recipe.vary)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,16 +22,18 @@ def fingerprint_of(stage: Stage, inputs: Mapping[str, Stored]) -> str:
             "inputs": {role: stored.artifact.digest for role, stored in inputs.items()},
             "data": _data_digests(stage.part),
             "device": _device() if KINDS[stage.kind].on_device else None,
-            **_merges(stage),
+            **_ways(stage),
         }
     )[:24]
 
 
-def _merges(stage: Stage) -> dict[str, int]:
-    """How the adapter of a run that leaves a whole model is merged into it."""
+def _ways(stage: Stage) -> dict[str, int]:
+    """How the adapter of a run that leaves a whole model is merged; how a branch decays, and what it is charged for."""
     part = stage.part
-    merges = isinstance(part, TrainPart) and part.training.method == "lora" and part.leaves == "model"
-    return {"merges": 2} if merges else {}
+    if not isinstance(part, TrainPart):
+        return {}
+    merges = {"merges": 2} if part.training.method == "lora" and part.leaves == "model" else {}
+    return merges | ({"branches": 2} if part.cooldown is not None else {})
 
 
 def _data_digests(part: Frozen) -> dict[str, Any]:

@@ -10,11 +10,14 @@ from decimal import ROUND_HALF_UP, Decimal
 from winnow.kinds import meters
 from winnow.records import Artifact, Cost
 
-CHARGED_METERS = meters()
+SHARED = "shared"
+"""Meter of what a longer run had paid where a run branches from it: charged to the branch, spent by the other."""
+CHARGED_METERS = (*meters(), SHARED)
 SELECTION_METERS = meters("selection")
 FLOATS_ARE_WHOLE = 2.0**53
-NOT_CHARGED = ("audit", "reference")
-"""Roles of inputs whose cost is not the arm's own: features that only the summary reads, a control's reference."""
+NOT_CHARGED = ("audit", "reference", "trunk")
+"""Roles of inputs whose cost is not the arm's own: features that only the summary reads, a control's reference, and a
+longer run, of which a branch pays no more than it has of it."""
 
 
 def dollars(seconds: float, dollars_per_hour: float) -> float:
@@ -33,6 +36,11 @@ def round_half_up(value: float, places: int = 2) -> float:
 def total(costs: Iterable[Cost]) -> Cost:
     """The sum of costs."""
     return sum(costs, Cost())
+
+
+def spent(artifact: Artifact) -> Cost:
+    """What making an artifact used, evaluation and all."""
+    return total(cost for meter, cost in artifact.costs.items() if meter != SHARED)
 
 
 def metered(artifact: Artifact, meters: Iterable[str]) -> Cost:

@@ -8,15 +8,16 @@ import shutil
 
 import pytest
 from study_factory import EFFECTS, HIDDEN, write_items, write_study
+from varied_factory import SIXTY, write_varied
 
-from tests_support import ROOT
+from tests_support import ROOT, copy_store
 from winnow.pipeline import report, report_together
 from winnow.report.tables import INPUTS
 from winnow.store import read_json
 from winnow.text.printing import BOUNDS, heading
 from winnow.verbs.watch import serving
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("page")]
 CHROMIUM = shutil.which("chromium")
 SCREENSHOTS = ROOT / "build" / "screenshots"
 WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
@@ -295,7 +296,7 @@ def test_several_studies_work_side_by_side(opened, study, tmp_path):
 
 def test_the_live_page_takes_over_what_is_new_and_keeps_choices(browser, finished_study, tmp_path):
     root = tmp_path / "runs"
-    shutil.copytree(finished_study.parent / ".store", root / ".store")
+    copy_store(finished_study, root)
     (root / "s").mkdir()
     shutil.copy(finished_study / "recipe.yaml", root / "s")
     stages = {each["name"]: each["fingerprint"] for each in read_json(finished_study / "records" / "stages.json")}
@@ -318,3 +319,41 @@ def test_the_live_page_takes_over_what_is_new_and_keeps_choices(browser, finishe
         assert curves.get_by_label("against").input_value() == "tokens"
         assert page.evaluate("document.querySelector('progress').position") == 1
         assert complaints == [] and all(url.startswith((address, "data:")) for url in asked)
+
+
+@pytest.fixture(scope="module")
+def sixty(tmp_path_factory):
+    folder = write_varied(tmp_path_factory.mktemp("sixty") / "s", SIXTY, seeds=(0, 1))
+    report(folder)
+    return folder / "report.html"
+
+
+@pytest.mark.parametrize(("scheme", "viewport"), [("light", WIDE), ("dark", WIDE), ("light", PHONE)])
+def test_sixty_curves_are_told_apart_by_their_levels(opened, sixty, scheme, viewport):
+    page = opened(sixty, scheme=scheme, viewport=viewport)
+    chart = page.locator(".chart").first
+    assert chart.get_attribute("data-lines") == "60"
+    chart.screenshot(path=SCREENSHOTS / f"sixty_{scheme}_{viewport['width']}.png")
+    for level in ("lr1e-05", "lr3e-05", "lr0.0003", "lr0.001"):
+        chart.locator(f'.levels input[value="{level}"]').uncheck()
+    assert chart.get_attribute("data-lines") == "12"
+    chart.locator('.levels input[value="r4"]').uncheck()
+    assert chart.get_attribute("data-lines") == "8"
+    assert page.locator("html").bounding_box()["width"] <= viewport["width"]
+
+
+def test_any_factor_gives_colour_or_dash(opened, sixty):
+    page = opened(sixty)
+    chart = page.locator(".chart").first
+    look = chart.locator('.levels label:has(input[value="r16"]) .look line')
+    assert look.count() == 0
+    chart.locator('[name="colour-by"]').select_option("adapter")
+    assert look.get_attribute("stroke") == "var(--c2)"
+    chart.locator('[name="dash-by"]').select_option("adapter")
+    assert look.get_attribute("stroke-dasharray") == "2 3"
+    chart.locator('[name="dash-by"]').select_option("")
+    assert look.get_attribute("stroke-dasharray") == ""
+    frontier = page.locator(".chart").nth(1)
+    for box in frontier.locator('.levels input[name="level/rate"]').all():
+        box.uncheck()
+    assert "No arm is chosen" in frontier.inner_text()

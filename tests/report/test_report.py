@@ -14,10 +14,11 @@ from winnow.analysis.savings import Point, saved
 from winnow.analysis.study_folder import load
 from winnow.pipeline import report, report_together
 from winnow.recipe.licences import may_redistribute
-from winnow.report.figures import dark, drawn_figures, svg
+from winnow.report.figures import drawn_figures, svg
 from winnow.report.items import read_items
 from winnow.report.page import StudyPage, html_page
 from winnow.report.page_data import page_data
+from winnow.report.styles import dark
 from winnow.report.templating import asset
 from winnow.report.terminal import render_terminal
 from winnow.report.write import write_report

@@ -12,7 +12,6 @@ from statistics import fmean
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from winnow.analysis.clean_items import clean_questions
@@ -20,6 +19,7 @@ from winnow.analysis.items import ItemScores, Parts, interval_of_one_run, interv
 from winnow.analysis.statistics import mean_interval
 from winnow.analysis.study_folder import Study
 from winnow.analysis.tables import with_bounds
+from winnow.columns import read_columns
 from winnow.findings import ArmFacts, Estimate, Table
 from winnow.metrics import metric_named
 from winnow.records import ZERO_SHOT
@@ -64,11 +64,10 @@ class Asked:
         """What its items scored by this metric."""
         path = self.records / "items" / f"benchmark.{self.task}.{self.run}.parquet"
         columns = ["subset", "item", "id", "metric", "score", "weight"]
-        rows = pq.read_table(path, columns=columns, filters=[("metric", "=", metric)])
-        pairs = zip(rows["subset"].to_pylist(), rows["item"].to_pylist(), strict=True)
-        names = [f"{subset}:{item}" for subset, item in pairs]
-        questions = np.array(rows["id"].to_pylist())
-        return BenchmarkItems(np.array(names), rows["score"].to_numpy(), rows["weight"].to_numpy(), questions)
+        rows = [row for row in read_columns(path, columns).to_pylist() if row["metric"] == metric]
+        names = np.array([f"{row['subset']}:{row['item']}" for row in rows])
+        scores, weights, questions = (np.array([row[key] for row in rows]) for key in ("score", "weight", "id"))
+        return BenchmarkItems(names, scores, weights, questions)
 
 
 def benchmark_tables(study: Study, arms: Sequence[ArmFacts]) -> tuple[Table, ...]:
@@ -170,6 +169,17 @@ def _forgotten(study: Study, arm: str, *, num_arms: int) -> Row | None:
         "forgetting_points_high": None if estimate.high is None else 100 * estimate.high,
         "verdict": forgetting_verdict(estimate),
     }  # fmt: skip
+
+
+def forgotten_by_seed(study: Study, arm: str) -> dict[int, float]:
+    """What each seed of an arm lost of the average over the tasks, a share; none where that was not measured."""
+    asked = study.recipe.evaluation.benchmarks
+    found = (
+        [(asked_of(study, ZERO_SHOT, task), asked_of(study, arm, task)) for task in asked.forgetting] if asked else []
+    )
+    pairs = [(base[0], tuned) for base, tuned in found if base and tuned]
+    seeds = set.intersection(*(set(tuned) for _, tuned in pairs)) if pairs else set()
+    return {seed: fmean(_primary(base) - _primary(tuned[seed]) for base, tuned in pairs) for seed in sorted(seeds)}
 
 
 PART_FIELDS = "values", "sets", "ids"

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from winnow.analysis.item_records import items_of, zero_shot_items
 from winnow.analysis.items import ItemScores, parts_of
 from winnow.analysis.study_folder import Study
 from winnow.analysis.tables import with_bounds, within_unit
+from winnow.columns import read_columns
 from winnow.errors import ArtifactError
 from winnow.findings import ArmFacts, Table
 from winnow.metrics import ALWAYS
@@ -81,7 +81,7 @@ def _read_report(study: Study) -> pa.Table | None:
     if not path.is_file():
         return None
     try:
-        report = pq.read_table(path)
+        report = read_columns(path)
         report.select(["set", "id", "is_clean"])
     except (OSError, ValueError, KeyError) as error:
         raise ArtifactError(f"{path} is damaged ({str(error).splitlines()[0]}); run the study again") from error

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from winnow.analysis.study_folder import Study
 from winnow.analysis.study_records import Evaluation, StageRecord
-from winnow.ledger import CHARGED_METERS, SELECTION_METERS, dollars, metered, total
+from winnow.ledger import CHARGED_METERS, SELECTION_METERS, SHARED, dollars, metered, total
 from winnow.records import Cost
 
 AXES = ("flops", "seconds", "dollars", "tokens")
@@ -44,7 +44,9 @@ def selection_charge(study: Study, arm: str, seed: int) -> Charge:
     others = [at for role, at in inputs.items() if role not in ("selection", "sweep")]  # a sweep rests on the selection
     shared = {below for at in others for below in stages_below(study, at)}
     return _charge(
-        study, [at for at in stages_below(study, inputs["selection"]) if at not in shared], ("train", *SELECTION_METERS)
+        study,
+        [at for at in stages_below(study, inputs["selection"]) if at not in shared],
+        ("train", SHARED, *SELECTION_METERS),
     )
 
 

@@ -12,7 +12,7 @@ from winnow.analysis.study_folder import Study
 from winnow.analysis.study_records import Run
 from winnow.analysis.tables import with_bounds
 from winnow.findings import ArmFacts, Table, budget_text
-from winnow.ledger import CHARGED_METERS, dollars, metered, total
+from winnow.ledger import CHARGED_METERS, dollars, metered, spent, total
 from winnow.records import Cost
 from winnow.study_files import CHECKPOINTS
 
@@ -216,8 +216,8 @@ def ledger_stages(study: Study) -> Table:
     price = study.dollars_per_hour
     rows = tuple(
         {"stage": name, "kind": stage.artifact.kind, "arm": stage.arm, "seed": _text(stage.seed)}
-        | _counts("spent", total(stage.artifact.costs.values()))
-        | _costs("spent", total(stage.artifact.costs.values()), price)
+        | _counts("spent", spent(stage.artifact))
+        | _costs("spent", spent(stage.artifact), price)
         | {"charged_arms": len(study.arms_on.get(name, ()))}
         | _costs("charged", _charged_for(study, name), price)
         | _costs("wasted", stage.artifact.wasted, price)

@@ -12,8 +12,12 @@ from winnow.analysis.contamination import contamination_tables
 from winnow.analysis.cost import AXES
 from winnow.analysis.crossover import crossover_tables
 from winnow.analysis.delayed_gain import delayed_gains
+from winnow.analysis.effects import effects
+from winnow.analysis.factors import factors_of, with_factors
+from winnow.analysis.grid import grid
 from winnow.analysis.levels import own_metrics
 from winnow.analysis.limitations import limitations
+from winnow.analysis.pareto import pareto
 from winnow.analysis.scores import Score
 from winnow.analysis.study_folder import Study, load
 from winnow.analysis.study_records import Evaluation
@@ -31,16 +35,12 @@ def find(folder: str | Path) -> Findings:
 def findings_of(study: Study) -> Findings:
     """All findings of a study. Raises ArtifactError where its recipe asks for what its records do not have."""
     arms, baseline, verdict, gains = arm_facts(study), savings_baseline(study), judge(study), delayed_gains(study)
-    clean = evaluation_clean(study, arms)
+    clean, factors = evaluation_clean(study, arms), factors_of(study, arms)
     made = (
         cost_tables.savings(study, arms, baseline),
         tables.comparisons(verdict.ranking),
         tables.evaluation(study, arms),
-        *(
-            table
-            for table in (measured_tables.measured(study, arms), measured_tables.primary(study, arms))
-            if table.rows
-        ),
+        *measured_tables.measured_tables(study, arms),
         *([] if clean is None else [clean]),
         cost_tables.iso_compute(study, arms, baseline),
         *(cost_tables.cost_to_quality_table(study, arms, baseline, axis=axis) for axis in AXES),
@@ -54,8 +54,9 @@ def findings_of(study: Study) -> Findings:
         cost_tables.ledger_stages(study),
         *contamination_tables(study),
         *benchmark_tables(study, arms),
+        *([make(study, arms, factors) for make in (effects, grid, pareto)] if factors else []),
     )
-    named = {table.name: table for table in made}
+    named = {table.name: with_factors(table, arms, factors) for table in made}
     forgot = forgetting_sentence(named["forgetting"], verdict.primary.arm) if "forgetting" in named else None
     return Findings(
         recipe=study.recipe,
@@ -69,6 +70,7 @@ def findings_of(study: Study) -> Findings:
         limitations=limitations(study, arms, gains),
         sources=data_sources(study.recipe),
         metrics=own_metrics(study),
+        factors=factors,
     )
 
 

@@ -9,19 +9,18 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from winnow.analysis.items import ItemScores
 from winnow.analysis.study_folder import Study
+from winnow.columns import read_columns
 from winnow.errors import ArtifactError
 from winnow.kinds import KINDS
 from winnow.records import ZERO_SHOT
 
 COLUMNS = ["set", "id", "metric", "score", "weight"]
-OLD_COLUMNS = {
-    "loss": ["set", "id", "loss", "target_tokens"],
-    "exact_match": ["set", "id", "correct"],
-}
-"""What each metric is read from in files that have no column `metric`."""
+OLD_COLUMNS = {"loss": ("loss", "target_tokens"), "exact_match": ("correct", "")}
+"""Metric -> columns of its sums and weights in files that have no column `metric`; without one all weigh 1."""
 
 
 def items_of(study: Study, arm: str, checkpoint: str, metric: str) -> dict[int, ItemScores]:
@@ -56,28 +55,32 @@ def _read(path: Path, metric: str) -> ItemScores | None:
 def read_items(path: Path, metric: str) -> ItemScores:
     """The scores by one metric in a file of item records. Raises ArtifactError where it is damaged."""
     try:
-        is_old = "metric" not in pq.read_schema(path).names
-        if is_old:
-            return _old(pq.read_table(path, columns=OLD_COLUMNS.get(metric, ["set", "id"])), metric)
-        table = pq.read_table(path, columns=COLUMNS)
+        if "metric" in pq.read_schema(path).names:
+            return _of_metric(read_columns(path, COLUMNS), metric)
+        columns = ["set", "id", *(name for name in OLD_COLUMNS.get(metric, ()) if name)]
+        return _of_items(read_columns(path, columns), metric)
     except (OSError, ValueError, KeyError) as error:
         raise ArtifactError(f"{path} is damaged ({str(error).splitlines()[0]}); run the study again") from error
-    table = table.filter(pa.array([name == metric for name in table["metric"].to_pylist()], pa.bool_()))
-    weights = table["weight"].to_numpy().astype(np.float64)
-    return _scores(table, table["score"].to_numpy().astype(np.float64) * weights, weights)
 
 
-def _old(table: pa.Table, metric: str) -> ItemScores:
-    """Of a row for each item; null where no exact match was asked of one."""
-    if metric == "loss":
-        return _scores(table, *(table[name].to_numpy().astype(np.float64) for name in ("loss", "target_tokens")))
-    if metric not in OLD_COLUMNS:
-        return _scores(table.slice(0, 0), np.zeros(0), np.zeros(0))
-    asked = table.filter(table["correct"].is_valid())
-    correct = np.array(asked["correct"].to_pylist(), dtype=np.float64)
-    return _scores(asked, correct, np.ones(len(correct)))
+def _of_metric(table: pa.Table, metric: str) -> ItemScores:
+    """The rows of one metric."""
+    named = np.array(table["metric"].to_pylist(), dtype=str) == metric
+    scores, weights = (_numbers(table, name)[named] for name in ("score", "weight"))
+    sets, ids = (np.array(table[name].to_pylist(), dtype=str)[named] for name in ("set", "id"))
+    return ItemScores(sets, ids, scores * weights, weights)
 
 
-def _scores(table: pa.Table, sums: np.ndarray, weights: np.ndarray) -> ItemScores:
+def _of_items(table: pa.Table, metric: str) -> ItemScores:
+    """Of a row for each item, as files of before have them; none by metrics that they do not have."""
     sets, ids = (np.array(table[name].to_pylist(), dtype=str) for name in ("set", "id"))
-    return ItemScores(sets, ids, sums, weights)
+    if metric not in OLD_COLUMNS:
+        return ItemScores(sets[:0], ids[:0], np.zeros(0), np.zeros(0))
+    sums, weights = OLD_COLUMNS[metric]
+    values = _numbers(table, sums)  # NaN where no exact match was asked of an item
+    counts = _numbers(table, weights) if weights else np.ones(len(values))
+    return ItemScores(sets, ids, values, counts).where(~np.isnan(values))
+
+
+def _numbers(table: pa.Table, column: str) -> NDArray[np.float64]:
+    return np.array(table[column].to_pylist(), dtype=np.float64)

@@ -7,6 +7,7 @@ from typing import Any
 
 from winnow.analysis.scores import Final, Levels
 from winnow.analysis.study_records import Run, Trial
+from winnow.columns import array_of
 from winnow.records import ZERO_SHOT
 from winnow.store import write_atomic
 
@@ -46,9 +47,9 @@ def write_parquet(table: Iterable[tuple[Any, ...]], path: Path) -> None:
 
     types = (pa.string(), pa.int64(), pa.int64(), pa.string(), pa.string(), pa.string(), *([pa.float64()] * 3))
     columns = list(zip(*table, strict=True)) or [()] * len(COLUMNS)
-    arrays = [pa.array(values, kind) for values, kind in zip(columns, types, strict=True)]
+    arrays = [array_of(values, kind) for values, kind in zip(columns, types, strict=True)]
     buffer = io.BytesIO()
-    pq.write_table(pa.table(arrays, names=list(COLUMNS)), buffer, compression="zstd")
+    pq.write_table(pa.Table.from_arrays(arrays, names=list(COLUMNS)), buffer, compression="zstd")
     write_atomic(path, buffer.getvalue())
 
 

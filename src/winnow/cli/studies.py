@@ -131,8 +131,6 @@ def select(
     format: Annotated[str, typer.Option("--format", help="Of the export: parquet or jsonl.")] = "parquet",
 ) -> None:  # fmt: skip
     """Select rows for every arm, and say what the selections are made of; or compare selectors, without training."""
-    from winnow.cli.tables import selection_lines
-
     if export is not None and (list_all or selectors):
         raise typer.BadParameter("--export is of one --arm; leave out --list and --selector")
     if list_all:
@@ -152,6 +150,7 @@ def select(
         return
     walk = _advance(recipe, overrides, "select", out, store, arm=arm, seed=seed, dry_run=dry_run, as_json=as_json)
     if walk is not None:
+        from winnow.cli.tables import selection_lines
         from winnow.store import read_json
 
         made = {whose: read_json(stored.folder / "selection.json") for whose, stored in walk.made("select").items()}

@@ -3,24 +3,26 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
 from winnow.errors import visible
-from winnow.findings import SelectionFindings
-from winnow.recipe import Recipe
 from winnow.recipe.licences import is_noncommercial
 from winnow.text.printing import NONE, clock, memory
-from winnow.verbs.plan import Plan, PlannedArm
+
+if TYPE_CHECKING:
+    from winnow.findings import SelectionFindings
+    from winnow.recipe import Recipe
+    from winnow.verbs.plan import Plan, PlannedArm
 
 WIDTH = 140
 CONTAMINATION_RULES = "equal_question", "covered_8", "shared_13", "shared_8"
 
 
-def plan_lines(plan: Plan, recipe: Recipe) -> list[str]:
+def plan_lines(plan: "Plan", recipe: "Recipe") -> list[str]:
     """A plan for people."""
     declared = " (declared)" if plan.is_declared else ""
     lines = [
@@ -47,28 +49,28 @@ def plan_lines(plan: Plan, recipe: Recipe) -> list[str]:
     return lines + [f"warning: {warning}" for warning in plan.warnings]
 
 
-def _sum(plan: Plan, key: str) -> float:
+def _sum(plan: "Plan", key: str) -> float:
     """Over all arms and seeds."""
     return float(sum(getattr(arm, key) for arm in plan.arms) * plan.seeds)
 
 
-def _is_same(plan: Plan, key: str) -> bool:
+def _is_same(plan: "Plan", key: str) -> bool:
     """Whether it is the same for all arms that train."""
     return len({getattr(arm, key) for arm in plan.arms if arm.visits}) <= 1
 
 
-def _batch(plan: Plan) -> str:
+def _batch(plan: "Plan") -> str:
     return f", global batch {plan.global_batch_size}" if _is_same(plan, "global_batch_size") else ""
 
 
-def _model(plan: Plan) -> str:
+def _model(plan: "Plan") -> str:
     if not _is_same(plan, "trainable_parameters"):
         return f"model: {plan.parameters:,} parameters"
     adapter = f", adapter file {plan.adapter_bytes:,} bytes" if plan.adapter_bytes is not None else ""
     return f"model: {plan.parameters:,} parameters, {plan.trainable_parameters:,} trained{adapter}"
 
 
-def _memory(plan: Plan) -> str:
+def _memory(plan: "Plan") -> str:
     """The peak and what it is made of."""
     peak = plan.memory
     parts = {
@@ -83,7 +85,7 @@ def _spent(amounts: Sequence[float]) -> str:
     return f"{amounts[0]:.4g} exaFLOPs, {clock(amounts[1])}, {amounts[2]:.2f} USD"
 
 
-def _arms(arms: Sequence[PlannedArm]) -> list[str]:
+def _arms(arms: Sequence["PlannedArm"]) -> list[str]:
     """A row for each arm; what is the same for all of them stands above the table."""
     columns = {
         "arm": [arm.name for arm in arms],
@@ -102,7 +104,7 @@ def _arms(arms: Sequence[PlannedArm]) -> list[str]:
     return _table(list(columns), [list(row) for row in zip(*columns.values(), strict=True)])
 
 
-OWN_COLUMNS: tuple[tuple[str, str, Callable[[PlannedArm], str]], ...] = (
+OWN_COLUMNS: tuple[tuple[str, str, Callable[["PlannedArm"], str]], ...] = (
     ("rate", "learning_rate", lambda arm: f"{arm.learning_rate:g}"),
     ("batch", "global_batch_size", lambda arm: f"{arm.global_batch_size:,}"),
     ("trained", "trainable_parameters", lambda arm: f"{arm.trainable_parameters:,}"),
@@ -111,11 +113,11 @@ OWN_COLUMNS: tuple[tuple[str, str, Callable[[PlannedArm], str]], ...] = (
 """Columns of what arms mostly have in common: head, field, spelling."""
 
 
-def _differs(arms: Sequence[PlannedArm], key: str) -> bool:
+def _differs(arms: Sequence["PlannedArm"], key: str) -> bool:
     return len({getattr(arm, key) for arm in arms if arm.visits}) > 1
 
 
-def _published(arms: Sequence[PlannedArm]) -> list[str]:
+def _published(arms: Sequence["PlannedArm"]) -> list[str]:
     heads = ["arm", "epochs", "published", "exaFLOPs 6N", "published", "time", "published", "USD", "published"]
     rows = []
     for arm in arms:
@@ -240,7 +242,7 @@ def _option(option: Mapping[str, Any]) -> str:
     return f"{option['name']} ({option['type']}; {default}): {option['text']}"
 
 
-def comparison_lines(found: SelectionFindings) -> list[str]:
+def comparison_lines(found: "SelectionFindings") -> list[str]:
     """Selections side by side: what they are like, what they cost, and how much each two share."""
     selections, cost = found.tables["selections"].rows, found.tables["cost"].rows
     heads = ["selection", "examples", "mean tokens", "MMD / random's", "to target / random's", "faults", "passes"]

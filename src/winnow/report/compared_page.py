@@ -5,7 +5,8 @@ from pathlib import Path
 
 from winnow.findings import GivenFindings
 from winnow.report.compared_figures import curves_figure
-from winnow.report.figures import dark, our_style, svg
+from winnow.report.figures import our_style, svg
+from winnow.report.styles import dark
 from winnow.report.tables import csv_text, for_people, markdown_file
 from winnow.report.templating import environment
 from winnow.store import write_atomic

@@ -1,7 +1,6 @@
 """The figures of a report, as PNG and SVG: curves with seeds thin and their mean thick, intervals, composition."""
 
 import io
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -17,17 +16,23 @@ from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from winnow.findings import Curve, Findings, Table
 from winnow.report.crossover_figure import crossover
+from winnow.report.grid_figure import grid
+from winnow.report.legend import columns_of, handles_of
+from winnow.report.pareto_figure import pareto
 from winnow.report.primary_figure import primary_levels
-from winnow.report.styles import COLOURS, DARK, GREY, SETTINGS, arm_styles
+from winnow.report.styles import COLOURS, GREY, MANY_ARMS, SETTINGS, arm_styles
 
 Series = Callable[[Curve], Sequence[float | None]]
 Places = Callable[[Curve], Sequence[float]]
 WIDTH = 9.0
 COLUMNS = 3
+"""Panels beside each other."""
 ALL_ITEMS = "all items (micro)"
 """Title of a panel; no set can be named so, since it has spaces."""
-"""Panels beside each other."""
-NAMES = "loss_curves", "exact_match_curves", "loss_against_cost", "crossover", "final_loss", "primary", "composition"
+NAMES = (
+    "loss_curves", "exact_match_curves", "loss_against_cost", "crossover", "grid", "pareto", "final_loss", "primary",
+    "composition",
+)  # fmt: skip
 
 
 def drawn_figures(findings: Findings, names: Sequence[str] = NAMES) -> dict[str, Figure]:
@@ -62,12 +67,6 @@ def svg(figure: Figure) -> str:
     return buffer.getvalue()
 
 
-def dark(drawing: str) -> str:
-    """The SVG in colours for a dark page; letters that name no colour are black, and so get one."""
-    recoloured = re.sub("#[0-9a-f]{6}", lambda found: DARK.get(found[0], found[0]), drawing)
-    return recoloured.replace("</style>", f"text{{fill: {DARK['#000000']}}}</style>", 1)
-
-
 def loss_curves(findings: Findings) -> Figure | None:
     """Loss over the steps, on validation and on each evaluation set."""
     panels: dict[str, Series] = {"validation": lambda curve: curve.validation_loss}
@@ -94,7 +93,7 @@ def exact_match_curves(findings: Findings) -> Figure | None:
         level = levels.get("micro" if name == ALL_ITEMS else name)
         if level:
             axis.axhline(100 * level, color="#B00020", linewidth=0.9, linestyle=(0, (1, 2)))
-            _label_level(axis, "constant answer", 100 * level, "#B00020")
+            _label_level(axis, "constant answer", 100 * level, "#B00020", is_right=True)
         axis.set_ylim(bottom=0)
         axis.set_xlabel("step")
     if axes:
@@ -131,8 +130,8 @@ def final_loss(findings: Findings) -> Figure | None:
     arms = list(dict.fromkeys(row["arm"] for row in rows))
     if not rows:
         return None
-    styles = arm_styles(findings.arms)
-    figure = Figure(figsize=(WIDTH, 1.0 + 0.42 * len(arms)), layout="constrained")
+    styles, are_many = arm_styles(findings.arms, findings.factors), _are_many(findings)
+    figure = Figure(figsize=(WIDTH, 1.0 + (0.2 if are_many else 0.42) * len(arms)), layout="constrained")
     axis = figure.subplots()
     for row in rows:
         is_best = row["checkpoint"] == "best"
@@ -140,8 +139,10 @@ def final_loss(findings: Findings) -> Figure | None:
         if row["loss_low"] is not None:
             axis.plot([row["loss_low"], row["loss_high"]], [place, place], color=colour, linewidth=1.6, alpha=0.7)
         axis.plot(row["loss"], place, "o", color=colour, markersize=6, markerfacecolor=colour if is_best else "white")
-    axis.set_yticks(range(len(arms)), arms)
+    axis.set_yticks(range(len(arms)), arms, fontsize=6.5 if are_many else None)
     axis.invert_yaxis()
+    if are_many:
+        axis.margins(y=0.01)
     axis.grid(visible=False, axis="y")
     axis.set_xlabel("loss over all test items (nats per target token), interval over seeds")
     marks = [Line2D([], [], marker="o", linestyle="", color=GREY, markerfacecolor=face, label=label)
@@ -191,9 +192,11 @@ def _label_bars(axis: Axes, shares: np.ndarray, left: np.ndarray) -> None:
             axis.text(left[row] + share / 2, row, f"{share:.0f}", ha="center", va="center", fontsize=7.5, color="white")
 
 
-def _label_level(axis: Axes, text: str, level: float, colour: str) -> None:
+def _label_level(axis: Axes, text: str, level: float, colour: str, *, is_right: bool = False) -> None:
+    """The words above a level, at the end of the axis where curves are away from it."""
     place: Any = ("axes fraction", "data")
-    axis.annotate(text, (0.01, level), xycoords=place, ha="left", va="bottom", fontsize=7, color=colour)
+    x, side = (0.99, "right") if is_right else (0.01, "left")
+    axis.annotate(text, (x, level), xycoords=place, ha=side, va="bottom", fontsize=7, color=colour)
 
 
 def _panels(
@@ -205,16 +208,17 @@ def _panels(
     num = num or len(panels)
     columns = min(num, COLUMNS)
     lines = -(-num // columns)
-    legend_lines = -(-len({curve.arm for curve in findings.curves}) // _legend_columns(findings))
+    handles = handles_of(findings)
+    legend_lines = -(-len(handles) // columns_of(handles, WIDTH))
     figure = Figure(figsize=(WIDTH, 0.3 + 0.2 * legend_lines + 2.6 * lines), layout="constrained")
-    grid = list(figure.subplots(lines, columns, squeeze=False).flat)
-    for axis, (name, series) in zip(grid, panels.items(), strict=False):
+    axes = list(figure.subplots(lines, columns, squeeze=False).flat)
+    for axis, (name, series) in zip(axes, panels.items(), strict=False):
         _draw(findings, axis, x=x, series=series, factor=factor)
         axis.set_title(name)
-    for axis in grid[num:]:
+    for axis in axes[num:]:
         axis.set_visible(False)
-    _legend(findings, figure)
-    return figure, grid[:num]
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns_of(handles, WIDTH))
+    return figure, axes[:num]
 
 
 def _has_values(findings: Findings, series: Series) -> bool:
@@ -222,34 +226,25 @@ def _has_values(findings: Findings, series: Series) -> bool:
 
 
 def _draw(findings: Findings, axis: Axes, *, x: Places, series: Series, factor: float = 1) -> None:
-    """All arms: each seed thin, their mean thick."""
-    styles = arm_styles(findings.arms)
+    """All arms: each seed thin, their mean thick; of very many the means alone."""
+    styles, are_many = arm_styles(findings.arms, findings.factors), _are_many(findings)
     for arm in dict.fromkeys(curve.arm for curve in findings.curves):
         colour, line = styles[arm]
         curves = [curve for curve in findings.curves if curve.arm == arm]
         values = [factor * np.array(series(curve), dtype=float) for curve in curves]
-        if len(curves) > 1:
+        if len(curves) > 1 and not are_many:
             for curve, value in zip(curves, values, strict=True):
                 axis.plot(x(curve), value, color=colour, linestyle=line, linewidth=0.6, alpha=0.35)
         length = min(len(value) for value in values)
         mean_x = np.mean([x(curve)[:length] for curve in curves], axis=0)
         mean = np.mean([value[:length] for value in values], axis=0)
-        axis.plot(mean_x, mean, color=colour, linestyle=line, linewidth=1.8)
+        axis.plot(mean_x, mean, color=colour, linestyle=line, linewidth=1.0 if are_many else 1.8)
     axis.xaxis.set_major_locator(MaxNLocator(5))
 
 
-def _legend(findings: Findings, figure: Figure) -> None:
-    styles = arm_styles(findings.arms)
-    arms = list(dict.fromkeys(curve.arm for curve in findings.curves))
-    handles = [Line2D([], [], color=styles[arm][0], linestyle=styles[arm][1], linewidth=1.8, label=arm) for arm in arms]
-    figure.legend(handles=handles, loc="outside lower center", ncols=_legend_columns(findings))
-
-
-def _legend_columns(findings: Findings) -> int:
-    """As many as fit beside each other."""
-    names = {curve.arm for curve in findings.curves}
-    inches = 0.7 + 0.075 * max(len(name) for name in names)
-    return max(1, min(len(names), int(WIDTH / inches)))
+def _are_many(findings: Findings) -> bool:
+    """More arms than can be told apart one by one, where levels can be."""
+    return bool(findings.factors) and len({curve.arm for curve in findings.curves}) > MANY_ARMS
 
 
 def _focus(axis: Axes, values: Sequence[float | None]) -> None:
@@ -277,6 +272,8 @@ DRAWERS: dict[str, Callable[[Findings], Figure | None]] = {
     "exact_match_curves": exact_match_curves,
     "loss_against_cost": loss_against_cost,
     "crossover": crossover,
+    "grid": grid,
+    "pareto": pareto,
     "final_loss": final_loss,
     "primary": primary_levels,
     "composition": lambda findings: composition(findings.tables["composition"]),

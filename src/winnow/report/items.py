@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from winnow.columns import read_columns
 from winnow.findings import Findings
 from winnow.recipe.licences import may_redistribute, text_hash
 
@@ -47,7 +47,7 @@ def _columns(folder: Path, findings: Findings) -> dict[str, list[Row]]:
     files = {ZERO_SHOT: folder / f"evaluation.{ZERO_SHOT}.parquet"}
     first = findings.settings.get("first_seed")
     files |= {arm.name: folder / f"evaluation.{arm.name}_best.parquet" for arm in findings.arms if first in arm.seeds}
-    return {arm: _by_item(pq.read_table(path)) for arm, path in files.items() if path.is_file()}
+    return {arm: _by_item(read_columns(path)) for arm, path in files.items() if path.is_file()}
 
 
 def _by_item(table: pa.Table) -> list[Row]:
@@ -82,7 +82,7 @@ def _share(row: Row) -> float | None:
 def _prompts(path: Path) -> dict[tuple[str, str], Row]:
     if not path.is_file():
         return {}
-    return {(row["set"], row["id"]): row for row in pq.read_table(path).to_pylist()}
+    return {(row["set"], row["id"]): row for row in read_columns(path).to_pylist()}
 
 
 def _rows(

@@ -14,23 +14,25 @@ from markupsafe import Markup
 
 from winnow.findings import Findings, Table
 from winnow.report.across import across
-from winnow.report.figures import dark
 from winnow.report.page_data import page_data
+from winnow.report.styles import MANY_ARMS, dark
 from winnow.report.tables import cells_of
 from winnow.report.templating import asset, context_of, environment
 from winnow.text.printing import clock, fixed
 
-SCRIPTS = "page.js", "curves.js", "items.js"
+SCRIPTS = "page.js", "factors.js", "curves.js", "items.js"
 KNOWN_TABLES = (
     "savings", "comparisons", "evaluation", "evaluation_clean", "iso_compute", "adapters", "composition", "crossover",
-    "crossover_losses", "sweep", "delayed_gain", "planted", "ledger_arms", "ledger_stages", "measured", "primary",
+    "crossover_losses", "sweep", "delayed_gain", "planted", "ledger_arms", "ledger_stages", "effects", "grid", "pareto",
+    "measured", "primary",
 )  # fmt: skip
 """Tables that have a place of their own on the page; others follow the evaluation."""
 POWERS = (("Z", 1e21), ("E", 1e18), ("P", 1e15), ("T", 1e12), ("G", 1e9), ("M", 1e6))
 CONTAMINATION, COSTS = "contamination", "cost_to_quality_"
 """How the names of tables begin that stand under a heading of their own."""
 SECTIONS = (
-    ("savings", "Savings"), ("curves", "Curves"), ("frontier", "Learning against cost"), ("crossover", "Who wins"),
+    ("factors", "Factors"), ("savings", "Savings"), ("curves", "Curves"), ("frontier", "Learning against cost"),
+    ("crossover", "Who wins"),
     ("evaluation", "Evaluation"), ("compute", "Equal compute"), ("composition", "Composition"),
     ("contamination", "Contamination"), ("items", "Items"), ("ledger", "Ledger"), ("data", "Data and licences"),
     ("limitations", "Limitations"), ("recipe", "Recipe"),
@@ -76,7 +78,7 @@ def _section(study: StudyPage, name: str, *, num: int) -> dict[str, Any]:
     findings, data = study.findings, page_data(study.findings)
     tables = findings.tables
     has = {"curves": data["runs"], "frontier": data["runs"]} | {
-        "crossover": tables["crossover"].rows, "items": study.items,
+        "crossover": tables["crossover"].rows, "items": study.items, "factors": findings.factors,
     }  # fmt: skip
     more = [
         each for each, table in tables.items()
@@ -87,11 +89,17 @@ def _section(study: StudyPage, name: str, *, num: int) -> dict[str, Any]:
         items=study.items, bars=composition_bars(tables["composition"]), facts=headline(findings), more=more,
         sections=[(anchor, title) for anchor, title in SECTIONS if has.get(anchor, True)],
         axis_options=[axis | {"chosen": axis["key"] == "steps"} for axis in data["axes"]],
+        dash_options=dash_options(data["factors"]), by_levels=bool(data["factors"]) and len(data["arms"]) > MANY_ARMS,
         contamination=[table for each, table in tables.items() if each.startswith(CONTAMINATION) and table.rows],
         figures={each: {"light": _uri(svg), "dark": _uri(dark(svg))} for each, svg in study.figures.items()},
     )  # fmt: skip
     script = json_in_html(data | {"items": study.items})
     return {"id": name, "name": findings.recipe.name, "body": Markup(body), "data": script}
+
+
+def dash_options(factors: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What may tell lines of one colour apart: no factor, or one; at first the second."""
+    return [{"key": "", "label": "none"}, *(each | {"chosen": each is factors[1]} for each in factors if factors[1:])]
 
 
 def json_in_html(tree: Any) -> Markup:

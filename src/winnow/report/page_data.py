@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from winnow.findings import Curve, Findings, Table
+from winnow.findings import Curve, Factor, Findings, Table
 from winnow.ledger import dollars
 from winnow.metrics import LOSS, METRICS, metric_named
 from winnow.report.styles import BLACK, COLOURS, GREY, LINES, arm_styles
+from winnow.text.printing import level
 
 DIGITS = 7
 """Significant digits of the numbers that are drawn."""
@@ -25,7 +26,7 @@ DASHES = {"-": [], "--": [7, 4], ":": [2, 3], "-.": [8, 3, 2, 3]}
 
 
 def page_data(findings: Findings) -> dict[str, Any]:
-    """`arms`, `metrics`, `axes`, `runs` and `levels`: all that the interactive figures need."""
+    """`arms`, `factors`, `metrics`, `axes`, `runs` and `levels`: all that the interactive figures need."""
     price = findings.recipe.machine.dollars_per_hour
     runs = [_run(curve, price) for curve in findings.curves]
     names = dict.fromkeys(key for run in runs for key in run["y"])
@@ -34,6 +35,7 @@ def page_data(findings: Findings) -> dict[str, Any]:
     known = [key for key in told if any(value is not None for run in runs for value in run["y"].get(key, ()))]
     return {
         "arms": [arm | {"selection": _selection_cost(findings, arm["name"])} for arm in _arms(findings)],
+        "factors": [_factor(factor) for factor in findings.factors],
         "metrics": [_metric(findings, key) for key in known],
         "axes": [{"key": key, "label": label} for key, label in AXES.items()],
         "runs": runs,
@@ -49,17 +51,25 @@ def _arms(findings: Findings) -> list[dict[str, Any]]:
     """
     names = {curve.arm for curve in findings.curves}
     run = [arm for arm in findings.arms if arm.name in names]
-    styles, places, used = arm_styles(findings.arms), _places(findings), set()
+    styles, places, used = arm_styles(findings.arms, findings.factors), _places(findings), set()
     made = []
     for arm in run:
         colour, line = styles[arm.name]
-        free = next((each for each in (line, *LINES) if (colour, each) not in used), line)
+        same_levels = bool(findings.factors)  # these look alike on purpose
+        free = next((each for each in (line, *LINES) if (colour, each) not in used or same_levels), line)
         used.add((colour, free))
         made.append({
             "name": arm.name, "colour": NAMED.get(colour) or f"c{COLOURS.index(colour)}", "dash": DASHES[free],
-            "place": places[arm.name], "shown": places[arm.name] < MOST_SHOWN,
+            "place": places[arm.name], "shown": places[arm.name] < MOST_SHOWN or same_levels,
+            "levels": dict(arm.factors),
         })  # fmt: skip
     return made
+
+
+def _factor(factor: Factor) -> dict[str, Any]:
+    """A factor's name, and its levels as arms have them and as people read them."""
+    shown = [{"key": name, "label": level(factor.value_of(name))} for name in factor.levels]
+    return {"key": factor.name, "label": factor.name.replace("_", " "), "levels": shown}
 
 
 def _places(findings: Findings) -> dict[str, int]:

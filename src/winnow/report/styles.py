@@ -1,10 +1,14 @@
-"""How figures look: one colour per selector, one line style per fraction, the full pool in black."""
+"""How figures look: one colour per selector, one line style per fraction, the full pool in black.
 
+Where arms differ in factors, one colour per level of the first factor and one line style per level of the second.
+"""
+
+import re
 from collections.abc import Sequence
 from typing import Any, Literal
 
 from winnow.errors import visible
-from winnow.findings import ArmFacts
+from winnow.findings import ArmFacts, Factor
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31", "#6A51A3")
 """Okabe and Ito's colour-blind safe palette without its yellow, and two more."""
@@ -28,20 +32,48 @@ SETTINGS: dict[Any, Any] = {
 }  # fmt: skip
 
 
+def dark(drawing: str) -> str:
+    """The SVG in colours for a dark page; letters that name no colour are black, and so get one."""
+    recoloured = re.sub("#[0-9a-f]{6}", lambda found: DARK.get(found[0], found[0]), drawing)
+    return recoloured.replace("</style>", f"text{{fill: {DARK['#000000']}}}</style>", 1)
+
+
 def in_figure(name: str) -> str:
     """A name as matplotlib draws it: with `$` it would be a formula, with `_` at its head the legend left it out."""
     text = visible(name).replace("$", r"\$")
     return f"\u2009{text}" if text.startswith("_") else text
 
 
-def arm_styles(arms: Sequence[ArmFacts]) -> dict[str, tuple[str, LineStyle]]:
+MANY_ARMS = 12
+"""Beyond so many arms that differ in factors, a legend names levels."""
+
+
+def arm_styles(arms: Sequence[ArmFacts], factors: Sequence[Factor] = ()) -> dict[str, tuple[str, LineStyle]]:
     """Arm -> colour and line style."""
+    if factors:
+        return _styles_by_level(arms, factors)
     families = dict.fromkeys(_family(arm) for arm in arms if arm.selector not in ("full", "random"))
     colours = {family: COLOURS[place % len(COLOURS)] for place, family in enumerate(families)}
     colours |= {"full": BLACK, "random": GREY}
     fractions = sorted({arm.fraction for arm in arms if arm.fraction is not None and arm.selector != "full"})
     lines = {fraction: LINES[place % len(LINES)] for place, fraction in enumerate(fractions)}
     return {arm.name: (colours[_family(arm)], lines.get(arm.fraction or 1.0, "-")) for arm in arms}
+
+
+def _styles_by_level(arms: Sequence[ArmFacts], factors: Sequence[Factor]) -> dict[str, tuple[str, LineStyle]]:
+    colours, lines = level_colours(factors), level_lines(factors)
+    levels = {arm.name: [*(arm.factors.get(factor.name, "") for factor in factors), ""] for arm in arms}
+    return {name: (colours.get(each[0], GREY), lines.get(each[1], "-")) for name, each in levels.items()}
+
+
+def level_colours(factors: Sequence[Factor]) -> dict[str, str]:
+    """Level of the first factor -> colour."""
+    return {level: COLOURS[place % len(COLOURS)] for place, level in enumerate(factors[0].levels)}
+
+
+def level_lines(factors: Sequence[Factor]) -> dict[str, LineStyle]:
+    """Level of the second factor -> line style; none where there is one factor alone."""
+    return {level: LINES[place % len(LINES)] for factor in factors[1:2] for place, level in enumerate(factor.levels)}
 
 
 def _family(arm: ArmFacts) -> str:

@@ -17,6 +17,8 @@ INPUTS = {
                     "selection_exaflops", "selection_dollars", "visits_ratio", "dollars_ratio"),
     "adapters": ("trainable_parameters",),
     "comparisons": ("baseline", "corrected_for"),
+    "effects": ("corrected_for",),
+    "pareto": ("corrected_for",),
     "ledger_stages": ("kind", "arm", "seed"),
     "selections": ("fraction", "pool_mean_tokens"),
 }  # fmt: skip
@@ -35,13 +37,15 @@ def csv_text(table: Table) -> str:
 
 def for_people(table: Table) -> tuple[list[str], list[list[str]]]:
     """Headings and printed cells, without the columns that only the CSV has, and without empty notes."""
-    return printed(_for_people(table))
+    return printed(_for_people(table), table.levels)
 
 
 def _for_people(table: Table) -> list[dict[str, Any]]:
     hidden = set(INPUTS.get(table.name, ()))
     if not any(row.get("note") for row in table.rows):
         hidden.add("note")
+    if table.levels and table.rows:
+        hidden |= {key for key in table.rows[0] if all(row[key] is None for row in table.rows)}
     return [{key: value for key, value in row.items() if _base(key) not in hidden} for row in table.rows]
 
 

@@ -10,14 +10,14 @@ from pathlib import Path
 from winnow.findings import Findings, Table
 from winnow.report.across import across
 from winnow.report.card import model_card
-from winnow.report.figures import drawn_figures, png, svg
+from winnow.report.drawn import bring_figures, figures_of
 from winnow.report.items import MOST_LETTERS, read_items
 from winnow.report.page import StudyPage, html_page
 from winnow.report.tables import csv_text, markdown_file
 from winnow.store import write_atomic
 
 PAGE = "report.html"
-ON_PAGE = "crossover", "final_loss", "primary"
+ON_PAGE = "crossover", "grid", "pareto", "final_loss", "primary"
 """Figures that stand in the page as they are; the script draws the others."""
 WITHOUT_SCRIPT = "loss_curves", "exact_match_curves", "loss_against_cost"
 """Figures for readers whose browser runs no scripts."""
@@ -27,13 +27,8 @@ def write_report(folder: str | Path, findings: Findings, *, out: str | Path | No
     """The page that was written, into `out` or the study folder itself. Files of an earlier report are replaced."""
     root = Path(out) if out is not None else Path(folder)
     write_tables(root, findings.tables)
-    figures = drawn_figures(findings)
-    drawings: dict[str, str] = {}
-    for name, figure in figures.items():
-        write_atomic(root / "figures" / f"{name}.png", png(figure))
-        drawings[name] = svg(figure)
-        write_atomic(root / "figures" / f"{name}.svg", drawings[name])
-    write_atomic(root / "README.md", model_card(findings, figures))
+    drawings = bring_figures(root, findings)
+    write_atomic(root / "README.md", model_card(findings, drawings))
     kept = {name: drawings[name] for name in drawings if name in (*ON_PAGE, *WITHOUT_SCRIPT)}
     write_atomic(root / PAGE, html_page([StudyPage(findings, kept, read_items(folder, findings))]))
     return root / PAGE
@@ -51,7 +46,7 @@ def write_together(studies: Sequence[tuple[str | Path, Findings]], out: str | Pa
 
 def study_page(folder: str | Path, findings: Findings, *, most_letters: int = MOST_LETTERS) -> StudyPage:
     """One study's part of a page, without the figures for readers without scripts."""
-    figures = {name: svg(figure) for name, figure in drawn_figures(findings, ON_PAGE).items()}
+    figures = figures_of(Path(folder), findings, ON_PAGE)
     return StudyPage(findings, figures, read_items(folder, findings, most_letters=most_letters))
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from winnow.selection.views import FloatArray, IntArray, check_finite
 
@@ -113,6 +112,8 @@ def _spread_centres(rows: FloatArray, clusters: int, rng: np.random.Generator) -
 
 def _means(rows: FloatArray, labels: IntArray, centres: Doubles) -> Doubles:
     """The mean of each cluster's rows; the old centre of an empty one."""
+    from scipy.sparse import csr_array
+
     owners = csr_array((np.ones(len(rows)), labels, np.arange(len(rows) + 1)), shape=(len(rows), len(centres)))
     sums, counts = owners.T @ rows.astype(np.float64), np.bincount(labels, minlength=len(centres))
     return np.where(counts[:, None] > 0, sums / np.maximum(counts, 1)[:, None], centres)

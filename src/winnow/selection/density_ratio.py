@@ -9,7 +9,6 @@ from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from winnow.recipe import Frozen, Positive
 from winnow.selection.gumbel import gumbel_order
@@ -75,6 +74,8 @@ def _half_loss(
     parameters: NDArray[np.float64], rows: FloatArray, sign: float, scale: float
 ) -> tuple[float, NDArray[np.float64]]:
     """Half the mean of log(1 + exp(sign * log-odds)) over the rows of one class, and its gradient."""
+    from scipy.special import expit
+
     value, gradient = 0.0, np.zeros(len(parameters))
     for block in _blocks(rows, scale):
         odds = sign * (block @ parameters)

@@ -5,14 +5,18 @@ is the sum over its n-grams of log p_target - log p_pool; rows are drawn without
 importance.
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from winnow.recipe import Frozen, Truth
 from winnow.selection.gumbel import gumbel_order
 from winnow.selection.registry import selector
 from winnow.selection.views import IntArray, PoolView, Seen
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 
 class DsirOptions(Frozen):
@@ -43,14 +47,14 @@ def order(pool: PoolView, *, size: int, seen: Seen, options: DsirOptions, rng: n
     return gumbel_order(log_importance(seen.counts, seen.target.counts, per_ngram=options.per_ngram), rng)
 
 
-def log_importance(counts: csr_array, target: csr_array, *, per_ngram: bool = False) -> NDArray[np.float64]:
+def log_importance(counts: "csr_array", target: "csr_array", *, per_ngram: bool = False) -> NDArray[np.float64]:
     """log p_target(row) - log p_pool(row), [pool]; of counts [pool, buckets] and [target, buckets]."""
     difference = _log_multinomial(target) - _log_multinomial(counts)
     total = counts @ difference
     return total / np.maximum(counts.sum(axis=1, dtype=np.float64), 1.0) if per_ngram else total
 
 
-def _log_multinomial(counts: csr_array) -> NDArray[np.float64]:
+def _log_multinomial(counts: "csr_array") -> NDArray[np.float64]:
     """Log-probability of each bucket, add-one smoothed."""
     held = counts.sum(axis=0, dtype=np.float64) + 1.0
     return np.log(held / held.sum())

@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from winnow.errors import DataError
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float32]
@@ -47,7 +49,7 @@ class TargetSample:
     """[target, features]"""
     scores: NDArray[np.float64] | None = None
     """[target]"""
-    counts: csr_array | None = None
+    counts: "csr_array | None" = None
     """[target, buckets]"""
 
     def __len__(self) -> int:
@@ -64,7 +66,7 @@ class Seen:
     """[pool, features], float32: random Fourier features of the vectors, for kernel methods; |row| = 1."""
     scores: NDArray[np.float64] | None = None
     """[pool]: a number per row, such as its loss."""
-    counts: csr_array | None = None
+    counts: "csr_array | None" = None
     """[pool, buckets], float32: hashed n-grams."""
     target: TargetSample | None = None
     """Null where the pool itself is the aim."""

@@ -19,6 +19,9 @@ def check_branches(recipe: Recipe, arms: list[Arm]) -> None:
         raise RecipeError(
             "study.branches is on, and no two arms differ in their budget alone; let a factor of `vary` set the budget"
         )
+    endless = next((arm for arm in arms if arm.recipe.training.decay_fraction == 1), None)
+    if endless is not None:
+        raise RecipeError(f"arm {endless.name} decays from its first step, so nothing is shared; lower decay_fraction")
     decaying = next((arm for arm in arms if arm.recipe.training.schedule != SCHEDULE), None)
     if decaying is not None:
         raise RecipeError(

@@ -3,7 +3,7 @@
 Exact match and shares are stored in [0, 1] and become percent only here.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from winnow.ledger import round_half_up
@@ -92,10 +92,23 @@ def heading(column: str) -> str:
     return shown
 
 
-def printed(rows: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[str]]]:
-    """Headings and cells of a table for people: bounds are folded into the cell of what they bound."""
+def level(value: float | str | None) -> str:
+    """A factor's level: its name, or its number as a recipe has it, with thousands separators."""
+    if value is None or isinstance(value, str):
+        return value or NONE
+    return f"{int(value):,}" if float(value).is_integer() and abs(value) < MANY else f"{value:g}"
+
+
+def printed(rows: Sequence[Mapping[str, Any]], levels: Collection[str] = ()) -> tuple[list[str], list[list[str]]]:
+    """Headings and cells of a table for people: bounds are folded into the cell of what they bound.
+
+    `levels` are columns of factors, whose names say nothing of a unit.
+    """
     columns = [column for column in (rows[0] if rows else {}) if not column.endswith(BOUNDS)]
-    return [heading(column) for column in columns], [[_bounded(column, row) for column in columns] for row in rows]
+    headings = [column.replace("_", " ") if column in levels else heading(column) for column in columns]
+    return headings, [
+        [level(row[column]) if column in levels else _bounded(column, row) for column in columns] for row in rows
+    ]
 
 
 def _bounded(column: str, row: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ in the bits of a run of that length from the start, whichever checkpoint it goes
 """
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import astuple
 from pathlib import Path
 
@@ -28,6 +29,12 @@ def kept_steps(part: TrainPart, steps: int) -> frozenset[int]:
     return frozenset([*range(every, steps + 1, every), *(max(1, round(share * steps)) for share in part.keep_at)])
 
 
+def branch_points(part: TrainPart, steps: int, ends: Sequence[int]) -> frozenset[int]:
+    """The steps at which shorter runs, which end at these steps in the order of `keep_for`, leave one of `steps`."""
+    pairs = zip(part.keep_for, ends, strict=True)
+    return frozenset(Cooldown(steps, each.fraction).begins(end) for each, end in pairs)
+
+
 def until_cooled_down(part: TrainPart) -> TrainPart:
     """The part with the budget at which the run ends: of a branch, its own."""
     return part if part.cooldown is None else part.model_copy(update={"budget": part.cooldown.budget})
@@ -47,11 +54,14 @@ def cooldown_of(part: TrainPart, steps: int, long_steps: int) -> Cooldown:
     return Cooldown(long_steps, part.cooldown.fraction)
 
 
-def branch_off(trunk: Stored, folder: Path, *, latest: int) -> Cost:
+def branch_off(trunk: Stored, folder: Path, *, latest: int) -> Tally:
     """Put the long run's last whole checkpoint up to step `latest` into `folder`, unless the branch has its own there.
 
-    Gives back what the long run had spent by then. Raises RecipeError where it kept none so early.
+    With the best weights of the long run until then, if it kept any. Gives back what it had done by then: nothing where
+    the cooldown begins at once. Raises RecipeError where it kept no checkpoint so early.
     """
+    if latest == 0:
+        return Tally()
     source = checkpoints.newest_place(trunk.folder / BRANCHES, latest=latest)
     if source is None:
         raise RecipeError(
@@ -59,8 +69,9 @@ def branch_off(trunk: Stored, folder: Path, *, latest: int) -> Cost:
             "there; add one by its keep_at or keep_every_steps"
         )
     if checkpoints.newest_place(folder) is None:
+        checkpoints.copy_best(trunk.folder / BRANCHES, folder, checkpoints.best_of(source))
         write_folder(folder / source.name, lambda place: shutil.copytree(source, place, dirs_exist_ok=True))
-    return Tally.from_json(read_json(source / checkpoints.COUNTS)).spent
+    return Tally.from_json(read_json(source / checkpoints.COUNTS))
 
 
 def without(spent: Cost, before: Cost) -> Cost:

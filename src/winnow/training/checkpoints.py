@@ -6,6 +6,7 @@ last, then one rename. `newest` gives back the newest checkpoint whose files, an
 names, all match; a damaged one is named and passed over.
 """
 
+import shutil
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -95,8 +96,15 @@ def check_best(folder: Path, step: int) -> None:
         )
 
 
+def copy_best(source: Path, folder: Path, name: str | None) -> None:
+    """Put the best weights of this name below `source` into `folder`, too, unless they are there."""
+    if name is None or (folder / name).is_dir():
+        return
+    write_folder(folder / name, lambda place: shutil.copytree(source / name, place, dirs_exist_ok=True))
+
+
 def _remove_unnamed_best(folder: Path, step: int | None) -> None:
-    named = {best_name(step) if step is not None else None, *(_best_of(place) for place in _complete(folder))}
+    named = {best_name(step) if step is not None else None, *(best_of(place) for place in _complete(folder))}
     for place in sorted(folder.glob("best_*")):
         if place.name not in named:
             files.remove(place)
@@ -157,7 +165,7 @@ def _undamaged(folder: Path, latest: int | None = None) -> Iterator[Path]:
 def _damage_in_all(place: Path) -> str | None:
     """What is wrong with a checkpoint or with the best weights that it names; None where nothing is."""
     damage = _damage(place, (WEIGHTS, OPTIMIZER, RANDOM_STATE, COUNTS))
-    best = _best_of(place)
+    best = best_of(place)
     if damage is not None or best is None:
         return damage
     of_best = _damage(place.parent / best)
@@ -185,7 +193,7 @@ def _damage(place: Path, required: tuple[str, ...] = ()) -> str | None:
     return None
 
 
-def _best_of(place: Path) -> str | None:
+def best_of(place: Path) -> str | None:
     """Name of the best weights that a checkpoint rests on; None also where its manifest is damaged."""
     try:
         best = read_json(place / MANIFEST)["best"]
@@ -195,7 +203,7 @@ def _best_of(place: Path) -> str | None:
 
 
 def _read(place: Path) -> Checkpoint:
-    best = _best_of(place)
+    best = best_of(place)
     return Checkpoint(
         step=_step_of(place),
         weights=load_file(place / WEIGHTS),

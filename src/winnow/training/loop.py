@@ -31,7 +31,7 @@ from winnow.store import write_folder
 from winnow.training import checkpoints
 from winnow.training.batches import Batches
 from winnow.training.branching import BRANCHES
-from winnow.training.memory import is_out_of_memory, no_room_to_update
+from winnow.training.memory import half, is_out_of_memory, no_room_to_update
 from winnow.training.objectives.goal import Goal, Totals, means
 from winnow.training.objectives.views import Models
 from winnow.training.optimizers import Together, build_optimizer, trained
@@ -116,7 +116,7 @@ def _train(job: Job, folder: Path, progress: Progress, probe: Probe | None) -> t
             job.model.train()
         job.hear(tally.steps, tally.evaluations)
         if tally.step in job.kept_steps:
-            _save(job, optimizer, tally, folder / BRANCHES, keep_all=True)
+            _keep(job, optimizer, tally, places, folder / BRANCHES)
         is_late = time.perf_counter() - saved_at >= job.recipe.checkpoint_every_seconds
         is_asked, is_due = job.ranks.any(stopping.asked(), is_late)
         if is_asked or (is_due and tally.step < steps):
@@ -157,24 +157,11 @@ def _step_that_fits(
         has_failed = any(job.ranks.any(sums is None))
         if sums is not None and not has_failed:
             return *_updated(job, optimizer, rate, sums, micro_batches, tally, places), micro_batches
-        tally.micro_batch_size = _half(micro_batches)
+        tally.micro_batch_size = half(micro_batches)
         optimizer.zero_grad(set_to_none=True)
         torch.cuda.empty_cache()
         set_random_state(before)
         warnings.warn(f"out of memory: going on with micro-batches of {tally.micro_batch_size}", stacklevel=2)
-
-
-def _half(micro_batches: list[Batch]) -> int:
-    """Half the rows, or lines, of the largest of these. Raises TrainingError where that is a single one."""
-    rows = max(len(batch.ids) for batch in micro_batches)
-    if rows > 1:
-        return rows // 2
-    longest = max(batch.ids.shape[1] for batch in micro_batches)
-    is_packed = micro_batches[0].positions is not None
-    raise TrainingError(
-        f"out of memory with one {'packed line' if is_packed else 'example'} of {longest} tokens; "
-        f"{'set training.packing to false, ' if is_packed else ''}lower pool.max_tokens or choose a smaller model"
-    )
 
 
 def _no_number(
@@ -304,6 +291,13 @@ def _save(job: Job, optimizer: Optimizer, tally: Tally, places: Path, *, keep_al
         counts = tally.to_json()
         state_now = checkpoints.Checkpoint(tally.step, weights, state, random_state(), counts, tally.kept_step)
         checkpoints.write(places, state_now, keep_all=keep_all)
+
+
+def _keep(job: Job, optimizer: Optimizer, tally: Tally, places: Path, branches: Path) -> None:
+    """Keep the whole state for runs that branch from here, with the best weights so far."""
+    if job.ranks.is_first and tally.kept_step is not None:
+        checkpoints.copy_best(places, branches, checkpoints.best_name(tally.kept_step))
+    _save(job, optimizer, tally, branches, keep_all=True)
 
 
 def _resume(job: Job, optimizer: Optimizer, places: Path) -> Tally:

@@ -2,6 +2,8 @@
 
 import torch
 
+from winnow.errors import TrainingError
+from winnow.models.forward import Batch
 from winnow.recipe import TrainingRecipe
 from winnow.training.sharding import ELEMENTWISE
 
@@ -12,6 +14,19 @@ CPU_MESSAGE = "can't allocate memory"
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether this error says that no more memory was to be had, on an accelerator or on the CPU."""
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or CPU_MESSAGE in str(error)
+
+
+def half(micro_batches: list[Batch]) -> int:
+    """Half the rows, or lines, of the largest of these. Raises TrainingError where that is a single one."""
+    rows = max(len(batch.ids) for batch in micro_batches)
+    if rows > 1:
+        return rows // 2
+    longest = max(batch.ids.shape[1] for batch in micro_batches)
+    is_packed = micro_batches[0].positions is not None
+    raise TrainingError(
+        f"out of memory with one {'packed line' if is_packed else 'example'} of {longest} tokens; "
+        f"{'set training.packing to false, ' if is_packed else ''}lower pool.max_tokens or choose a smaller model"
+    )
 
 
 def no_room_to_update(recipe: TrainingRecipe, *, weights: int, step: int) -> str:

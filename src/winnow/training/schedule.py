@@ -33,8 +33,15 @@ def learning_rate_at(step: int, steps: int, recipe: TrainingRecipe, cooldown: Co
     or with the inverse square root of the step (Vaswani et al. 2017), which knows no end.
 
     With a cooldown the rate is that of the longer run until the last steps, in which it falls along a line, to
-    `final_learning_rate_fraction` of what it then was; from a constant rate that is warmup_stable_decay.
+    `final_learning_rate_fraction` of what it then was; from a constant rate that is warmup_stable_decay. Where the
+    longer run has that schedule and the cooldown is its decay, the rates are those of such a run of `steps`, with the
+    warm-up of the longer one.
     """
+    if cooldown is not None and _is_own_decay(cooldown, recipe):
+        warmup = int(recipe.warmup_fraction * cooldown.long_steps)
+        if step < warmup:
+            return learning_rate_at(step, cooldown.long_steps, recipe)
+        return recipe.learning_rate * _share_of_peak((step - warmup) / max(1, steps - warmup), recipe)
     if cooldown is not None:
         begins = cooldown.begins(steps)
         rate = learning_rate_at(min(step, begins), cooldown.long_steps, recipe)
@@ -46,6 +53,10 @@ def learning_rate_at(step: int, steps: int, recipe: TrainingRecipe, cooldown: Co
         return recipe.learning_rate * math.sqrt((warmup + 1) / (step + 1))
     progress = (step - warmup) / max(1, steps - warmup)
     return recipe.learning_rate * _share_of_peak(progress, recipe)
+
+
+def _is_own_decay(cooldown: Cooldown, recipe: TrainingRecipe) -> bool:
+    return recipe.schedule == "warmup_stable_decay" and cooldown.fraction == recipe.decay_fraction
 
 
 def _share_of_peak(progress: float, recipe: TrainingRecipe) -> float:

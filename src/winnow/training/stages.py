@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from winnow import files
 from winnow.budget import Allowance, VisitPlan, allowance, plan_no_visits, plan_visits
 from winnow.errors import RecipeError
+from winnow.ledger import SHARED
 from winnow.models import loading
 from winnow.models.batch_sizes import start_tokens
 from winnow.models.flops import FlopModel, flop_model
@@ -24,7 +25,15 @@ from winnow.store import read_json, write_json
 from winnow.text.chat_templates import left_template
 from winnow.text.tokenizers import eos_id, tokenizer_of
 from winnow.training import checkpoints
-from winnow.training.branching import BRANCHES, branch_off, cooldown_of, kept_steps, until_cooled_down, without
+from winnow.training.branching import (
+    BRANCHES,
+    branch_off,
+    branch_points,
+    cooldown_of,
+    kept_steps,
+    until_cooled_down,
+    without,
+)
 from winnow.training.launching import together
 from winnow.training.loop import CHECKPOINTS, Job, train
 from winnow.training.material import rows_of_run
@@ -70,7 +79,7 @@ def train_as(ranks: Ranks, part: TrainPart, inputs: Mapping[str, Stored], contex
     check_context(model, int(rows.lengths.max()))
     visit_flops = goal.visit_flops(flops, rows)
     plan = _plan(until_cooled_down(part), inputs, rows, visit_flops)
-    cooldown, before = None, Cost()
+    cooldown, before = None, Tally()
     if "trunk" in inputs:
         cooldown = cooldown_of(part, plan.steps, _plan(part, inputs, rows, visit_flops).steps)
         if ranks.is_first:
@@ -82,6 +91,9 @@ def train_as(ranks: Ranks, part: TrainPart, inputs: Mapping[str, Stored], contex
         micro_batch_size=part.training.per_device_batch_size, seed=part.seed, packing=part.training.packing,
         devices=part.devices, start_tokens=start_tokens(next(model.parameters()).device),
     )  # fmt: skip
+    shorter = (part.model_copy(update={"budget": each.budget}) for each in part.keep_for)
+    ends = [_plan(each, inputs, rows, visit_flops).steps for each in shorter]
+    kept = kept_steps(part, plan.steps) | branch_points(part, plan.steps, ends)
     if "start" in inputs and ranks.is_first:
         loading.write_start(context.folder, inputs["start"].artifact)
     base_name = inputs["start"].numbers.get("model") if "start" in inputs else None
@@ -100,7 +112,7 @@ def train_as(ranks: Ranks, part: TrainPart, inputs: Mapping[str, Stored], contex
     with context.follow() if ranks.is_first else nobody() as hear:
         job = Job(
             model, goal, batches, part.training, flops, part.seed, part.every_steps, part.best_by, save, ranks,
-            cooldown, kept_steps(part, plan.steps), hear,
+            cooldown, kept, hear,
         )  # fmt: skip
         tally, wasted = train(job, context.folder, progress, probe)
         if ranks.is_first:
@@ -160,7 +172,7 @@ def allowance_of(part: TrainPart, inputs: Mapping[str, Stored], *, examples: int
 
 
 def _write_records(
-    part: TrainPart, folder: Path, plan: VisitPlan, flops: FlopModel, tally: Tally, wasted: Cost, before: Cost
+    part: TrainPart, folder: Path, plan: VisitPlan, flops: FlopModel, tally: Tally, wasted: Cost, before: Tally
 ) -> None:
     """Write the records of a run, which say that its training is over; `before` is what the longer run has paid."""
     if tally.kept_step is not None:
@@ -173,12 +185,12 @@ def _write_records(
         "parameters": {"total": flops.parameters, "trainable": flops.trainable_parameters},
         "checkpoint_bytes": sum(path.stat().st_size for path in folder.glob("last/*.safetensors")),
         "steps": tally.steps, "evaluations": tally.evaluations, "best": best, "last": {"step": tally.step},
-        "costs": {
-            "train": dataclasses.asdict(without(tally.spent, before)),
-            "evaluate": dataclasses.asdict(tally.evaluating),
-        },
+        "costs": {"train": dataclasses.asdict(tally.spent), "evaluate": dataclasses.asdict(tally.evaluating)},
         "wasted": dataclasses.asdict(wasted),
     }  # fmt: skip
+    if before.step:
+        paid = {"train": before.spent, "evaluate": before.evaluating}
+        records["shared"] = {meter: dataclasses.asdict(cost) for meter, cost in paid.items()}
     write_json(folder / RECORDS, records)
     files.sync(folder)
 
@@ -193,7 +205,9 @@ def _leave(folder: Path) -> Outcome:
         checkpoints.take_best(folder / CHECKPOINTS, records["best"]["step"], folder / "best")
     files.remove(folder / CHECKPOINTS)
     files.remove(folder / JOURNAL)
-    spent = {meter: Cost(**cost) for meter, cost in records["costs"].items()}
+    whole = {meter: Cost(**cost) for meter, cost in records["costs"].items()}
+    shared = {meter: Cost(**cost) for meter, cost in records.get("shared", {}).items()}
+    spent = {meter: without(cost, shared.get(meter, Cost())) for meter, cost in whole.items()}
     return Outcome(
         outputs=tuple(name for name in ("best", "last") if (folder / name).is_dir()),
         # Kept states hold timings, so they are logs: what a branch comes to rests on the inputs it shares with them.
@@ -204,6 +218,6 @@ def _leave(folder: Path) -> Outcome:
             "best_step": records["best"]["step"] if records["best"] else 0,
             "loss": records["steps"][-1]["loss"] if records["steps"] else None,
         },
-        costs=spent,
+        costs=spent | ({SHARED: shared["train"]} if shared else {}),
         wasted=Cost(**records["wasted"]),
     )  # fmt: skip

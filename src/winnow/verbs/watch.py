@@ -26,6 +26,7 @@ from winnow.errors import ArtifactError, WinnowError
 from winnow.findings import Findings
 from winnow.kinds import KINDS
 from winnow.ledger import dollars, total
+from winnow.ledger import spent as spent_on
 from winnow.pipeline import checked, selector_traits, store_beside
 from winnow.recipe import Recipe
 from winnow.recipe.file import parse_recipe, parse_yaml
@@ -112,7 +113,7 @@ def look(folder: str | Path, store: str | Path | None = None, before: Look | Non
     found = {name: tally_so_far(place) for name, place in there.drafts.items() if graph.stages[name].kind == "train"}
     artifacts = [each.artifact for each in there.done.values()]
     spent = [
-        *(cost for each in artifacts for cost in (*each.costs.values(), each.wasted)),
+        *(cost for each in artifacts for cost in (spent_on(each), each.wasted)),
         *(spent_so_far(place) for place in there.drafts.values()),
     ]
     tallies = {name: tally for name, tally in found.items() if tally is not None}

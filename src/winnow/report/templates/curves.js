@@ -115,7 +115,7 @@ function linesOf(data, runs, asked) {
       continue;
     }
     const found = grid.map((x) => combined(own.map((run) => between(run.xs, run.ys, x))));
-    add(found.map(([mean]) => mean), 2.2, arm.dash, arm.name);
+    add(found.map(([mean]) => mean), areMany(data.arms) ? 1.4 : 2.2, arm.dash, arm.name);
     if (asked.spread === "band") {
       add(found.map(([, , high]) => high), 0, [], null);
       add(found.map(([, low]) => low), 0, [], null);
@@ -141,11 +141,11 @@ function readingOf(chart, plotted, data, asked, place) {
   plotted.series.forEach((line, column) => {
     const value = plotted.data[column][place];
     if (column === 0 || !line.label || value === null || value === undefined) return;
-    seen.push(`${line.label} ${spelled(value)}`);
+    seen.push([value, `${line.label} ${spelled(value)}`]);
     const slot = chart.querySelector(`.value[data-arm="${CSS.escape(line.label)}"]`);
     if (slot) slot.textContent = spelled(value);
   });
-  return `${axisLabel(data, asked)} ${spelled(x)}: ${seen.join(", ")}`;
+  return `${axisLabel(data, asked)} ${spelled(x)}: ${readOut(seen, data, asked)}`;
 }
 
 /** Arrow keys move the cursor of a focused figure; what it meets is read out. */
@@ -167,7 +167,8 @@ function bindCurves(chart) {
   const readout = chart.querySelector(".readout");
   let plotted = null;
   const draw = () => {
-    const asked = controlsOf(chart), runs = runsFor(data, tickedIn(arms), asked);
+    restyle(chart, data);
+    const asked = controlsOf(chart), runs = runsFor(data, keptBy(chart, data, tickedIn(arms)), asked);
     plotted?.destroy();
     plotted = null;
     chart.dataset.lines = "0";
@@ -183,6 +184,7 @@ function bindCurves(chart) {
     if (asTable.open) fillTable(asTable, runs, data, asked);
   };
   armTicks(arms, data.arms, (arm) => arm.shown, draw);
+  levelTicks(chart, data, draw);
   remember(chart, `${chart.dataset.study}/curves`);
   chart.querySelectorAll(".controls select, .controls input").forEach((each) => each.addEventListener("input", draw));
   chart.querySelectorAll("[data-arms]").forEach((button) => button.addEventListener("click", () => {
@@ -211,9 +213,9 @@ function levelLine(made, level, label) {
   pen.lineWidth = devicePixelRatio;
   pen.beginPath(); pen.moveTo(left, y); pen.lineTo(left + width, y); pen.stroke();
   pen.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
-  pen.textAlign = "left";
+  pen.textAlign = "right";
   pen.textBaseline = "alphabetic";
-  pen.fillText(label, left + 6 * devicePixelRatio, y - 4 * devicePixelRatio);
+  pen.fillText(label, left + width - 6 * devicePixelRatio, y - 4 * devicePixelRatio);
   pen.restore();
 }
 
@@ -249,10 +251,13 @@ function bindFrontier(chart) {
   let plotted = null;
   const draw = () => {
     const asked = controlsOf(chart), higher = metricOf(data, asked).higher;
-    const ends = withFrontier(endsOf(data, asked), higher);
+    restyle(chart, data);
+    const kept = keptBy(chart, data, new Set(data.arms.map((arm) => arm.name)));
+    const ends = withFrontier(endsOf({ ...data, arms: data.arms.filter((arm) => kept.has(arm.name)) }, asked), higher);
     plotted?.destroy();
     plotted = null;
     plot.replaceChildren();
+    if (ends.length === 0) { plot.replaceChildren(element("p", { class: "note" }, "No arm is chosen.")); return; }
     const xs = ends.map((end) => end.x), lead = [];
     ends.forEach((end, place) => { lead.push(end.leads ? end.y : lead[place - 1]); });
     const series = [{}, { stroke: colourOf("soft"), width: 1.3, dash: [4, 4], paths: uPlot.paths.stepped({ align: 1 }), points: { show: false } }];
@@ -273,6 +278,7 @@ function bindFrontier(chart) {
   };
   const axis = chart.querySelector('[name="axis"]');
   if ([...axis.options].some((each) => each.value === data.cost)) axis.value = data.cost;
+  levelTicks(chart, data, draw);
   remember(chart, `${chart.dataset.study}/frontier`);
   chart.querySelectorAll(".controls select, .controls input").forEach((each) => each.addEventListener("input", draw));
   steerable(plot, () => plotted);
@@ -280,9 +286,9 @@ function bindFrontier(chart) {
   draw();
 }
 
-/** Names beside the points, moved apart where they would overlap; a narrow figure names the frontier alone. */
+/** Names beside and above the points, moved apart where they would overlap; a narrow figure names the frontier alone. */
 function nameEnds(made, ends) {
-  const pen = made.ctx, scale = devicePixelRatio, narrow = made.bbox.width / scale < 480, taken = [];
+  const pen = made.ctx, scale = devicePixelRatio, narrow = made.bbox.width / scale < 480 || areMany(ends.map((end) => end.arm)), taken = [];
   pen.save();
   pen.font = `${11 * scale}px system-ui, sans-serif`;
   pen.textBaseline = "middle";
@@ -292,10 +298,13 @@ function nameEnds(made, ends) {
     const flip = x + wide + 12 * scale > made.bbox.left + made.bbox.width;
     const left = flip ? x - wide - 9 * scale : x + 9 * scale;
     if (left < made.bbox.left) continue;
-    let y = made.valToPos(end.y, "y", true);
+    let y = made.valToPos(end.y, "y", true) - 8 * scale;
     const meets = (each) => Math.abs(each.y - y) < 13 * scale && left < each.right && each.left < left + wide;
     for (let tries = 0; tries < 12 && taken.some(meets); tries += 1) y += 13 * scale * (tries % 2 ? -(tries + 1) : tries + 1);
     taken.push({ left, right: left + wide, y });
+    pen.strokeStyle = colourOf("back");
+    pen.lineWidth = 3 * scale;
+    pen.strokeText(end.arm.name, left, y);
     pen.fillStyle = colourOf(end.arm.colour);
     pen.fillText(end.arm.name, left, y);
   }
