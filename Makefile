@@ -19,17 +19,19 @@ $(STAMP): pyproject.toml constraints.txt
 demo: setup
 	$(BIN)/winnow run recipes/quickstart.yaml
 
-# One process a core; files stay together where they can, since their tests share what is slow to make.
-SIDE_BY_SIDE := -n logical --maxprocesses 8 --dist worksteal --durations 20
+# One process a core; tests stay together where they share what is slow to make: files, among long ones groups.
+SIDE_BY_SIDE := -n logical --maxprocesses 8 --durations 20 --dist
+# A core each, and the code compiled once, for the commands that tests start.
+ALONE := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=
 
 test: setup
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not long" $(SIDE_BY_SIDE)
+	$(ALONE) $(BIN)/python -m pytest -m "not long" $(SIDE_BY_SIDE) worksteal
 
 test-fast: setup
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not long and not slow" $(SIDE_BY_SIDE)
+	$(ALONE) $(BIN)/python -m pytest -m "not long and not slow" $(SIDE_BY_SIDE) worksteal
 
 test-long: setup
-	$(BIN)/python -m pytest -m long
+	$(ALONE) $(BIN)/python -m pytest -m long $(SIDE_BY_SIDE) loadgroup
 
 lint: setup
 	$(BIN)/ruff check src tests tools benchmarks

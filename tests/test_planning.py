@@ -57,6 +57,7 @@ def by_name(made):
     return {arm.name: arm for arm in made.arms}
 
 
+@pytest.mark.slow
 def test_declared_pools_need_no_data():
     made = plan_of()
     assert (made.is_declared, made.pool_examples, made.pool_tokens) == (True, 1000, 50_001)
@@ -117,6 +118,7 @@ def test_a_run_larger_than_the_memory_draws_a_warning():
     )
 
 
+@pytest.mark.slow
 def test_on_a_cpu_micro_batches_are_planned_as_they_are_cut(tmp_path):
     if torch.cuda.is_available():
         pytest.skip("micro-batches are full on a GPU")
@@ -128,6 +130,7 @@ def test_on_a_cpu_micro_batches_are_planned_as_they_are_cut(tmp_path):
     assert here.memory.activations_bytes < 0.8 * elsewhere.memory.activations_bytes
 
 
+@pytest.mark.slow
 def test_layers_alone_are_cut_over_devices():
     whole, cut = (plan_of(training=TREE["training"] | {"sharding": how}) for how in ("none", "full"))
     layers = 2 * (12 * 32 * 32 + 13 * 32)
@@ -147,12 +150,14 @@ def test_memory_is_told_by_what_holds_it():
     assert made.device_bytes > made.memory_bytes
 
 
+@pytest.mark.slow
 def test_packed_lines_may_be_longer_than_any_example():
     training = TREE["training"]
     padded, packed = (plan_of(training=training | {"packing": packing}).memory for packing in (False, True))
     assert 1.2 * padded.activations_bytes < packed.activations_bytes
 
 
+@pytest.mark.slow
 def test_what_this_machine_cannot_train_is_planned_and_warned_of():
     training = {"method": "lora", "optimizer": "adamw_8bit"}
     if torch.cuda.is_available():
@@ -172,6 +177,7 @@ def test_an_arm_that_cannot_be_paid_for_says_so():
     assert f"herding_0.1: {arm.note}" in made.warnings
 
 
+@pytest.mark.slow
 def test_lora_trains_less_and_knows_its_file():
     made = plan_of(training={"method": "lora", "per_device_batch_size": 8})
     assert made.trainable_parameters < made.parameters
@@ -225,6 +231,7 @@ def test_an_arm_of_ids_has_the_rows_of_its_file_and_its_control_as_many(tmp_path
     assert (arms["ids"].visits, arms["ids"].epochs, arms["ids"].fraction) == (10_000, 250, 0.04)
 
 
+@pytest.mark.slow
 def test_trials_of_the_learning_rate_are_counted_once_for_all_seeds():
     sweep = {"learning_rate": [1e-3, 2e-3, 4e-3], "budget_fraction": 0.2}
     recipe = parse_recipe(TREE | {"study": {"seeds": [0, 1], "sweep": sweep}})

@@ -15,7 +15,7 @@ from winnow.recipe import Recipe
 TARGET = Path(__file__).parent.parent / "docs" / "recipe.md"
 HEAD = """# Recipe reference
 
-Generated from `src/winnow/recipe.py` by `python tools/recipe_reference.py`. A recipe is one YAML 1.2 file; `extends:
+Generated from `src/winnow/recipe/` by `python tools/recipe_reference.py`. A recipe is one YAML 1.2 file; `extends:
 other.yaml` merges it over another one; `--set key=value` overrides a key (`--set pool.sources.0.limit=100`). Paths are
 taken from the current folder. Unknown keys are errors.
 """

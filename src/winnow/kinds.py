@@ -86,7 +86,7 @@ KINDS: dict[str, Kind] = {
             Copied("items.parquet", "records/items/contamination.parquet"),
         ),
     ),
-    "pool": Kind(module="winnow.pool.stages", function="make_pool", version=5),
+    "pool": Kind(module="winnow.pool.stages", function="make_pool", version=6),
     "rows": Kind(module="winnow.pool.rows", function="make_rows_pool", version=3),
     "model": Kind(module="winnow.training.pointing", function="point_at_model", version=3),
     "represent": Kind(
@@ -110,8 +110,9 @@ KINDS: dict[str, Kind] = {
         module="winnow.training.sweeps", function="run_trial", version=2, is_of_arm=True, on_device=True,
         meter="train", charged_as="training", looks_at="validation",
     ),
-    "sweep": Kind(
-        module="winnow.training.sweeps", function="choose_rate", version=1, is_of_arm=True, looks_at="validation",
+    "sweep": Kind(  # may try rates beyond its grid
+        module="winnow.training.sweeps", function="choose_rate", version=1, is_of_arm=True,
+        meter="train", charged_as="training", looks_at="validation",
     ),
     "evaluate": Kind(
         module="winnow.evaluation.stages", function="evaluate", version=6, is_of_arm=True, on_device=True,

@@ -59,12 +59,17 @@ def run(
     check_identity(recipe, folder, arms_facts(graph))
     names = wanted(graph, arm=arm, seed=seed)
     _check_keys(recipe, graph, shelf)
-    announce(folder, recipe)
-    watch, before = watch or Watch(), models_checked(recipe)
+    watch, check = watch or Watch(), models_checked(recipe)
+
+    def begin() -> None:
+        check()
+        announce(folder, recipe)  # so that a run which is refused leaves nothing in the folder
+
     data = set(wanted(graph, until=("pool", "tests"))).intersection(names)
-    ready = walk_stages(graph, recipe, shelf, [name for name in names if name in data], watch, before)
+    ready = walk_stages(graph, recipe, shelf, [name for name in names if name in data], watch, begin)
     watch.warned(look_over(recipe, ready.done))
     walk = walk_stages(graph, recipe, shelf, names, watch, so_far=ready)
+    announce(folder, recipe)  # also where nothing was to be made
     findings = publish(folder, recipe, graph, walk)
     send_study(folder, findings, graph.stages, recipe.trackers)
     return findings

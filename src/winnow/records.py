@@ -5,12 +5,12 @@ round-trip what is stored: all but `Stage` and `Context`, which live in memory a
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
 from pydantic import TypeAdapter
 
@@ -23,7 +23,8 @@ ZERO_SHOT = "zero_shot"
 
 def to_json(record: Any) -> dict[str, Any]:
     """The record as plain JSON values."""
-    return _adapter(type(record)).dump_python(record, mode="json")
+    found: dict[str, Any] = _adapter(cast(Hashable, type(record))).dump_python(record, mode="json")
+    return found
 
 
 def from_json(kind: type[Record], tree: Any, *, is_exact: bool = False) -> Record:
@@ -31,12 +32,12 @@ def from_json(kind: type[Record], tree: Any, *, is_exact: bool = False) -> Recor
 
     Raises pydantic's ValidationError where they do not fit.
     """
-    found: Record = _adapter(kind).validate_python(tree, extra="forbid" if is_exact else None)
+    found: Record = _adapter(cast(Hashable, kind)).validate_python(tree, extra="forbid" if is_exact else None)
     return found
 
 
 @cache
-def _adapter(kind: type) -> TypeAdapter[Any]:
+def _adapter(kind: Any) -> TypeAdapter[Any]:
     """What reads and writes records of a kind; to build one costs more than to read most records."""
     return TypeAdapter(kind)
 

@@ -4,7 +4,7 @@ import shutil
 import pytest
 
 import winnow
-from tests_support import SMALLEST
+from tests_support import SMALLEST, copy_store
 from winnow.compare_api.checkpoints import checkpoint_folders
 from winnow.errors import DataError, RecipeError
 
@@ -12,12 +12,17 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def checkpoints(finished_study, tmp_path_factory):
+def store(finished_study, tmp_path_factory):
+    return copy_store(finished_study, tmp_path_factory.mktemp("studies"))
+
+
+@pytest.fixture(scope="module")
+def checkpoints(store, tmp_path_factory):
     """The base model of a study as two arms of two seeds: `full` is it, `worse` has random weights."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    base = next((finished_study.parent / ".store" / "train").glob("*/last/config.json")).parent
+    base = next((store / "train").glob("*/last/config.json")).parent
     folder = tmp_path_factory.mktemp("checkpoints")
     model, tokenizer = AutoModelForCausalLM.from_pretrained(base), AutoTokenizer.from_pretrained(base)
     for seed in (0, 1):
@@ -32,9 +37,9 @@ def checkpoints(finished_study, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def compared(checkpoints, finished_study):
+def compared(checkpoints, store):
     recipe = winnow.load_recipe(SMALLEST)
-    return winnow.compare_checkpoints(checkpoints, recipe, baseline="full", store=finished_study.parent / ".store")
+    return winnow.compare_checkpoints(checkpoints, recipe, baseline="full", store=store)
 
 
 def test_checkpoints_are_scored_and_compared_over_seeds_and_items(compared):
@@ -51,8 +56,7 @@ def test_their_page_and_tables_are_written(compared, tmp_path):
     assert "gain_nats_over_items" in (tmp_path / "comparisons.csv").read_text()
 
 
-def test_what_was_scored_once_is_not_scored_again(compared, checkpoints, finished_study):
-    store = finished_study.parent / ".store"
+def test_what_was_scored_once_is_not_scored_again(compared, checkpoints, store):
     before = sorted((store / "evaluate").iterdir())
     recipe = winnow.load_recipe(SMALLEST)
     found = winnow.compare_checkpoints(checkpoints, recipe, baseline="full", metric="exact_match", store=store)

@@ -304,6 +304,7 @@ def test_a_comparison_is_written_into_a_folder(folder):
     assert_refuses(lambda: winnow.compare(RUNS, baseline="full").write(folder), "folder is ", FOLDER)
 
 
+@pytest.mark.slow
 def test_a_recipe_is_taken_as_path_as_keys_and_as_itself(tmp_path):
     recipe = winnow.load_recipe(SMALLEST)
     assert [as_recipe(each) for each in (recipe, str(SMALLEST), SMALLEST, recipe.model_dump())] == [recipe] * 4
@@ -337,11 +338,8 @@ assert set(winnow.__all__) <= set(dir(winnow))
 """
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("first", [
-    pytest.param("winnow", marks=pytest.mark.long), "winnow.report",
-    pytest.param("winnow.report.write", marks=pytest.mark.long),
-])  # fmt: skip
+@pytest.mark.long
+@pytest.mark.parametrize("first", ["winnow", "winnow.report", "winnow.report.write"])
 def test_public_names_stay_what_they_are_after_every_import(first):
     subprocess.run([sys.executable, "-c", ALL_THE_SAME.format(first=first)], check=True)
 

@@ -155,6 +155,7 @@ def test_a_dry_run_and_a_run_say_what_is_missing_here(place, command, monkeypatc
     "training.lora.target_modules=[q_proj]",
     "stages=[{name: s, budget: {examples: 5}, training: {method: lora, lora: {target_modules: [q_proj]}}}]",
 ])  # fmt: skip
+@pytest.mark.slow
 def test_modules_that_a_model_lacks_are_told_before_the_first_stage(override, place, command):
     for verb in (["run", "--dry-run"], ["run"], ["train"]):
         code, _, err = command(verb[0], "recipe.yaml", *verb[1:], "--set", override)
@@ -162,6 +163,7 @@ def test_modules_that_a_model_lacks_are_told_before_the_first_stage(override, pl
     assert list(place.rglob("record.json")) == []
 
 
+@pytest.mark.slow
 def test_a_plan_tells_what_has_no_effect(place, command):
     code, out, _ = command(
         "plan", "recipe.yaml", "--set", "training={method: full, lora: {r: 4, target_modules: [c_attn]}}", "--set",

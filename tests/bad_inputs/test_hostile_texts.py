@@ -146,6 +146,7 @@ def headings(text):
     return [tokens[at + 1].content for at, token in enumerate(tokens) if token.type == "heading_open"]
 
 
+@pytest.mark.slow
 def test_cards_of_a_study(hostile, tmp_path):
     plain = publishable(tmp_path / "plain")
     assert_is_text(model_card(find(hostile), []), model_card(find(plain), []))
@@ -164,6 +165,7 @@ def test_page_of_a_study(hostile):
     assert "<script>alert" not in page and "<img src=x" not in page
 
 
+@pytest.mark.slow
 def test_terminal_of_a_study(hostile, command, tmp_path):
     assert render_terminal(find(hostile)).replace("\n", "").isprintable()
     status, out, _ = command("publish", hostile, "--dry-run", "--out", tmp_path / "up")
@@ -190,6 +192,7 @@ def test_a_comparison_of_such_arms(tmp_path, command):
 
 
 @pytest.mark.parametrize("name", ["$\\frac{$", "$$", "$a$", "\\$5 $", "_a", "__", "%s {x}", LINE])
+@pytest.mark.slow
 def test_a_figure_of_such_arms(name, tmp_path):
     rows = [
         {"arm": arm, "seed": seed, "metric": "loss", "value": seed + step, "step": step, name: step}

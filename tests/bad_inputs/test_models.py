@@ -434,7 +434,7 @@ def test_nothing_is_made_for_a_model_that_is_none(name, verb, whole, tmp_path, c
     path = recipe(copy_of(whole, tmp_path, damage))
     code, _, err = command(verb, path, "--out", tmp_path / "out")
     assert_one_line(code, err, *said, folder=tmp_path)
-    assert list(tmp_path.rglob("record.json")) == []
+    assert list(tmp_path.rglob("record.json")) == [] and not (tmp_path / "out").exists()
 
 
 LORA = "lora: {target_modules: [q_proj]}"
@@ -465,6 +465,7 @@ def test_an_adapter_that_cannot_be_is_told_before_anything_is_made(name, whole, 
     assert list(tmp_path.rglob("record.json")) == []
 
 
+@pytest.mark.slow
 def test_answers_without_room_for_a_prompt_are_told_before_anything_is_made(whole, tmp_path, command, recipe):
     path = recipe(whole, **{"max_new_tokens: 8": "max_new_tokens: 64"})
     code, _, err = command("run", path, "--out", tmp_path / "out")
@@ -600,6 +601,7 @@ def calls():
                 yield f"{path.name}:{node.lineno}", ast.unparse(node.func.value), node.func.attr, given
 
 
+@pytest.mark.slow
 def test_code_that_data_or_models_bring_is_never_run():
     found = [call for call in calls() if not call[1].startswith("Peft")]  # PEFT has no code of folders to run
     assert len(found) >= 6

@@ -185,6 +185,7 @@ def generation(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("body", [pytest.param(body, id=name) for name, body in ODD_ANSWERS])
+@pytest.mark.slow
 def test_an_odd_answer_is_counted_and_kept(body, generation, tmp_path):
     rows, counts, endpoint = generation(200, body)
     assert len(rows) == 12
@@ -196,6 +197,7 @@ def test_an_odd_answer_is_counted_and_kept(body, generation, tmp_path):
 
 
 @pytest.mark.parametrize(("how", "program"), [("arithmetic", "result = 10**5000"), ("arithmetic", "while True: pass")])
+@pytest.mark.slow
 def test_a_program_that_fails_is_counted(how, program, generation):
     pytest.importorskip("pydantic_monty")
     _, counts, _ = generation(200, chat(problem(f"{program}\nresult = 10**5000")), run_programs=how)
@@ -213,6 +215,7 @@ def test_a_broken_answer_is_given_up_once_others_were_had(body, generation, tmp_
 
 
 @pytest.mark.parametrize("status", [400, 413, 422])
+@pytest.mark.slow
 def test_a_request_that_is_refused_is_given_up_once_others_were_had(status, generation):
     rows, counts, endpoint = generation(status, b'{"error": "too long"}')
     assert len(rows) == 12

@@ -57,6 +57,7 @@ def rows_or_line(read):
 @pytest.mark.parametrize("ending", ENDINGS)
 @FAST
 @given(content=BYTES, is_packed=st.booleans())
+@pytest.mark.slow
 def test_any_bytes_are_rows_or_one_line(tmp_path, ending, content, is_packed):
     path = tmp_path / f"rows{ending}"
     path.write_bytes(gzip.compress(content) if is_packed else content)
@@ -69,6 +70,7 @@ def test_any_bytes_are_rows_or_one_line(tmp_path, ending, content, is_packed):
 @pytest.mark.parametrize("ending", [".jsonl", ".json"])
 @FAST
 @given(rows=ROWS)
+@pytest.mark.slow
 def test_rows_of_any_json_come_back_or_are_one_line(tmp_path, ending, rows):
     path = tmp_path / f"rows{ending}"
     path.write_text(json.dumps(rows) if ending == ".json" else "".join(json.dumps(row) + "\n" for row in rows))
@@ -128,6 +130,7 @@ MEASUREMENTS = st.fixed_dictionaries(
 @example(rows=[{"arm": "full", "seed": 10**5000, "metric": "loss", "value": 1}])
 @example(rows=[{"arm": "full", "seed": 1, "metric": "loss", "value": 10**5000}])
 @example(rows=[{"arm": 10**5000, "seed": 1, "metric": "loss", "value": 1}])
+@pytest.mark.slow
 def test_any_measurements_are_runs_or_one_line(rows):
     try:
         runs = runs_of(rows_of(rows), cost="cost")

@@ -643,6 +643,7 @@ def test_all_mistakes_are_told_at_once(data):
     assert len(mistakes(load_recipe(SMALLEST, [arms, "pool.target=null"]))) == 4
 
 
+@pytest.mark.slow
 def test_a_plan_refuses_a_budget_below_one_example(tmp_path):
     for budget in ("{tokens: 1}", "{pool_epochs: 1e-9}", "{seconds: 1e-12}"):
         declared = [f"pool.sources.{n}={{name: s{n}, licence: x, path: none, format: gsm8k, examples: 9, tokens: 90}}"
@@ -704,6 +705,7 @@ KEYS = st.sampled_from([f"{s}.{k}" for s in ("pool", "training", "study", "selec
 
 @given(st.dictionaries(SECTIONS, TREES, max_size=3), st.dictionaries(KEYS, TREES, max_size=3))
 @settings(max_examples=150, deadline=None)
+@pytest.mark.slow
 def test_any_tree_is_a_recipe_or_is_refused(sections, keys):
     tree = TREE | sections
     for key, value in keys.items():
@@ -721,6 +723,7 @@ def test_any_tree_is_a_recipe_or_is_refused(sections, keys):
 
 @given(st.text(max_size=40), st.text(max_size=60))
 @settings(max_examples=150, deadline=None)
+@pytest.mark.slow
 def test_any_text_is_yaml_or_is_refused(key, text):
     for read in (lambda: parse_yaml(text, "this"), lambda: load_recipe(SMALLEST, [f"{key}={text}"])):
         try:

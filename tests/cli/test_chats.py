@@ -33,7 +33,7 @@ def write(path, names):
     return len(rows)
 
 
-def test_a_study_of_conversations_goes_from_files_to_a_report(tmp_path):
+def test_a_study_of_conversations_goes_from_files_to_a_report(finished_study, tmp_path):
     source = {"licence": "CC0-1.0", "format": "chat"}
     write(tmp_path / "train.jsonl", ("Tom", "Ann", "Ben"))
     items = write(tmp_path / "test.jsonl", ("Zoe",))
@@ -56,13 +56,15 @@ def test_a_study_of_conversations_goes_from_files_to_a_report(tmp_path):
         ],
     )  # fmt: skip
     assert recipe.base == smallest.base
-    folder = tmp_path / "studies" / "chats"
+    folder = finished_study.parent / "chats"  # whose store has that base
     run(recipe, out=folder)
     evaluation = json.loads((folder / "records" / "evaluation.full_last.json").read_text())
     assert evaluation["sets"]["zoe"]["items"] == items
-    rows = pq.read_table(next((folder.parent / ".store").glob("pool/*/train.parquet"))).to_pylist()
+    made = {record["name"]: record for record in json.loads((folder / "records" / "stages.json").read_text())}
+    pool = folder.parent / ".store" / "pool" / made["pool"]["fingerprint"]
+    rows = pq.read_table(pool / "train.parquet").to_pylist()
     assert all(sum(row["is_target"]) > len(row["completion_ids"]) for row in rows), "both answers are learned"
     tokenizer = AutoTokenizer.from_pretrained(folder / "adapters" / "full_last")
     assert tokenizer.chat_template == TEMPLATE
-    costs = {record["name"]: record["costs"] for record in json.loads((folder / "records" / "stages.json").read_text())}
-    assert 0 < costs["short"]["train"]["tokens"] < costs["long"]["train"]["tokens"]
+    tokens = {name: made[name]["costs"]["train"]["tokens"] for name in ("short", "long")}
+    assert 0 < tokens["short"] < tokens["long"]

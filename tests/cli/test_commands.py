@@ -87,6 +87,7 @@ def test_bad_data_is_one_line(command, tmp_path, monkeypatch, source, said):
         assert words in err.splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_pool_says_what_was_removed(command, tmp_path):
     code, out, _ = command("pool", SMALLEST, "--out", tmp_path / "s", "--json")
     assert code == 0
@@ -99,6 +100,7 @@ def test_pool_says_what_was_removed(command, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_plan_prints_json_with_the_promised_keys(command, tmp_path):
     code, out, _ = command("plan", SMALLEST, "--out", tmp_path / "s", "--json")
     assert code == 0

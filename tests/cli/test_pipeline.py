@@ -26,6 +26,12 @@ class Counting(Watch):
         return super().stage(name, kind)
 
 
+@pytest.fixture
+def beside(finished_study, request):
+    """A place for another study, whose store has all that the finished one made."""
+    return finished_study.parent / request.node.name
+
+
 def rows(folder, table):
     with (folder / "tables" / f"{table}.csv").open() as file:
         return list(csv.DictReader(file))
@@ -60,9 +66,8 @@ def test_report_alone_gives_the_same_tables(finished_study, tmp_path):
         assert (copy / "tables" / table.name).read_bytes() == table.read_bytes()
 
 
-def test_a_second_seed_runs_only_that_seed(finished_study, tmp_path):
-    folder = tmp_path / "studies" / "smallest"
-    shutil.copytree(finished_study.parent, folder.parent)
+def test_a_second_seed_runs_only_that_seed(finished_study, beside):
+    folder = shutil.copytree(finished_study, beside)
     watch = Counting()
     findings = run(load_recipe(SMALLEST, ["study.seeds=[0,1]"]), out=folder, watch=watch)
     assert watch.made
@@ -72,9 +77,8 @@ def test_a_second_seed_runs_only_that_seed(finished_study, tmp_path):
     assert findings.verdict.primary.gain.num == 2
 
 
-def test_a_new_evaluation_set_trains_nothing_again(finished_study, tmp_path):
-    folder = tmp_path / "studies" / "smallest"
-    shutil.copytree(finished_study.parent, folder.parent)
+def test_a_new_evaluation_set_trains_nothing_again(finished_study, beside):
+    folder = shutil.copytree(finished_study, beside)
     hard = "{name: hard, licence: CC0-1.0, problems: {examples: 20, families: all, seed: 103}}"
     easy = "{name: easy, licence: CC0-1.0, problems: {examples: 30, families: easy, seed: 100}}"
     watch = Counting()
@@ -98,13 +102,13 @@ def test_a_folder_of_another_study_is_refused(finished_study, override, named):
         run(load_recipe(SMALLEST, [override]), out=finished_study)
 
 
-def test_an_arm_that_cannot_pay_for_its_selection_is_a_row(tmp_path):
+def test_an_arm_that_cannot_pay_for_its_selection_is_a_row(beside):
     overrides = ["budget.flops=6e8", "selection.fractions=[0.1]", "study.primary.arm=random_0.1"]
-    findings = run(load_recipe(SMALLEST, overrides), out=tmp_path / "poor")
+    findings = run(load_recipe(SMALLEST, overrides), out=beside)
     arms = {arm.name: arm.not_affordable for arm in findings.arms}
     assert "not affordable" in arms["herding_0.1"]
     assert not arms["random_0.1"]
-    assert "not affordable" in (tmp_path / "poor" / "report.html").read_text()
+    assert "not affordable" in (beside / "report.html").read_text()
 
 
 def test_one_run_can_be_addressed_alone(tmp_path):
@@ -117,10 +121,10 @@ def test_one_run_can_be_addressed_alone(tmp_path):
         advance(load_recipe(SMALLEST), "train", out=tmp_path / "s", seed=9)
 
 
-def test_a_stage_of_its_own_starts_from_the_base_and_arms_from_it(tmp_path):
+def test_a_stage_of_its_own_starts_from_the_base_and_arms_from_it(beside):
     stage = "[{name: warm, budget: {examples: 32}, training: {method: lora, per_device_batch_size: 16}}]"
     recipe = load_recipe(SMALLEST, [f"stages={stage}", "training.start=warm"])
-    walk = advance(recipe, "train", out=tmp_path / "chain", arm="random_0.25")
+    walk = advance(recipe, "train", out=beside, arm="random_0.25")
     warm = walk.done["warm"]
     assert warm.numbers["visits"] == 32
     run_artifact = walk.done["train.random_0.25.s0"].artifact
@@ -134,7 +138,7 @@ def test_every_number_of_the_ledger_comes_from_the_stages(finished_study):
     assert told == pytest.approx(spent, rel=1e-9)
 
 
-def test_seconds_need_a_speed_and_keep_it(tmp_path, monkeypatch):
+def test_seconds_need_a_speed_and_keep_it(beside, monkeypatch):
     overrides = [
         "budget.seconds=0.5",
         "machine={dollars_per_hour: 1}",
@@ -145,14 +149,14 @@ def test_seconds_need_a_speed_and_keep_it(tmp_path, monkeypatch):
     calls = []
     monkeypatch.setattr("winnow.training.calibration.measure", lambda recipe: calls.append(1) or 1e10)
     for _ in range(2):
-        run(load_recipe(SMALLEST, overrides), out=tmp_path / "timed")
+        run(load_recipe(SMALLEST, overrides), out=beside)
     assert calls == [1]
-    assert json.loads((tmp_path / "timed" / "study.json").read_text())["machine"]["flops_per_second"] == 1e10
+    assert json.loads((beside / "study.json").read_text())["machine"]["flops_per_second"] == 1e10
 
 
-def test_a_budget_below_one_example_is_one_clear_error(tmp_path):
+def test_a_budget_below_one_example_is_one_clear_error(beside):
     with pytest.raises(BudgetError, match="less than one example"):
-        run(load_recipe(SMALLEST, ["budget.tokens=3"]), out=tmp_path / "none")
+        run(load_recipe(SMALLEST, ["budget.tokens=3"]), out=beside)
 
 
 def test_recipes_stand_where_the_readme_says():

@@ -34,6 +34,7 @@ def test_row_losses_come_in_the_order_of_the_rows_whatever_the_batches(monkeypat
     assert not any(p.grad is not None for p in model.parameters())
 
 
+@pytest.mark.slow
 def test_a_model_that_knows_the_answers_gets_them_all(make_sets, score, expert):
     for items in make_sets():
         scored = score(expert, items)
@@ -78,6 +79,7 @@ def test_micro_is_over_items_and_tokens_macro_over_sets():
 
 @pytest.mark.parametrize("kind", ["gpt2", "llama"])
 @pytest.mark.parametrize(("batch_size", "tokens"), [(1, 2048), (7, 50), (100, 2048), (100, 1)])
+@pytest.mark.slow
 def test_prompts_read_once_give_the_losses_and_answers_of_two_passes(kind, batch_size, tokens, monkeypatch):
     model, rows = toy_model(kind, spread=0.5), toy_rows(30)
     prompts = [rows.row(at)[:start].tolist() for at, start in enumerate(rows.target_from)]
@@ -97,6 +99,7 @@ def common_token(model, prompts):
     return max(sorted({token for row in free for token in row[2:-2]}), key=lambda token: sum(token in r for r in free))
 
 
+@pytest.mark.slow
 def test_batches_with_a_prompt_that_is_cut_are_read_twice():
     model, rows = toy_model(spread=0.5), toy_rows(30)
     prompts = [rows.row(at)[:start].tolist() for at, start in enumerate(rows.target_from)]

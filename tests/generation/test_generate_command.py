@@ -82,6 +82,7 @@ def test_the_study_finds_it_in_the_store_and_is_charged_for_it(published):
     assert any(row["source"] == "taught" and " = " in row["completion"] for row in train)
 
 
+@pytest.mark.slow
 def test_a_planted_evaluation_item_is_found(tmp_path):
     """A teacher that repeats an item of the evaluation set: the card says so, and the pool leaves it out."""
     from winnow.text.examples import read_examples
@@ -106,6 +107,7 @@ def test_a_planted_evaluation_item_is_found(tmp_path):
     assert pool.numbers["removed_overlaps_total"] >= 3
 
 
+@pytest.mark.slow
 def test_what_a_teacher_costs_is_in_the_record_and_in_the_ledger(tmp_path):
     from winnow.analysis.cost import amount
 
@@ -248,6 +250,7 @@ def test_percents_have_two_significant_digits(part, whole, words):
     assert percent_words(part, whole) == words
 
 
+@pytest.mark.slow
 def test_a_budget_error_of_generation_is_no_arm_that_is_not_affordable(tmp_path):
     with FakeEndpoint() as endpoint:
         recipe = recipe_of(endpoint_recipe(endpoint, run_programs="none", max_dollars=0.001).model_dump())

@@ -77,6 +77,7 @@ def test_programs_run_apart_and_their_numbers_are_spelled_as_answers_are():
     assert run_programs([], "python") == []
 
 
+@pytest.mark.slow
 def test_what_needs_a_package_is_run_by_full_python_or_left_out():
     pytest.importorskip("pydantic_monty")
     pytest.importorskip("sympy")

@@ -195,6 +195,7 @@ def test_a_disk_that_fails_on_the_way_costs_no_row(make, monkeypatch, fault, at)
     assert again == rows
 
 
+@pytest.mark.slow
 def test_every_raw_answer_is_there_and_no_key_is_anywhere(make, monkeypatch):
     monkeypatch.setenv("FAKE_TEACHER_KEY", KEY)
     with FakeEndpoint(key=KEY) as endpoint:

@@ -10,14 +10,14 @@ import pytest
 from study_factory import EFFECTS, HIDDEN, write_items, write_study
 from varied_factory import SIXTY, write_varied
 
-from tests_support import ROOT
+from tests_support import ROOT, copy_store
 from winnow.pipeline import report, report_together
 from winnow.report.tables import INPUTS
 from winnow.store import read_json
 from winnow.text.printing import BOUNDS, heading
 from winnow.verbs.watch import serving
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("page")]
 CHROMIUM = shutil.which("chromium")
 SCREENSHOTS = ROOT / "build" / "screenshots"
 WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
@@ -296,7 +296,7 @@ def test_several_studies_work_side_by_side(opened, study, tmp_path):
 
 def test_the_live_page_takes_over_what_is_new_and_keeps_choices(browser, finished_study, tmp_path):
     root = tmp_path / "runs"
-    shutil.copytree(finished_study.parent / ".store", root / ".store")
+    copy_store(finished_study, root)
     (root / "s").mkdir()
     shutil.copy(finished_study / "recipe.yaml", root / "s")
     stages = {each["name"]: each["fingerprint"] for each in read_json(finished_study / "records" / "stages.json")}

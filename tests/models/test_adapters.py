@@ -71,6 +71,7 @@ def test_the_size_of_the_file_is_known_before(name, tmp_path):
     assert adapter_bytes(loading.adapt(loading.skeleton(LLAMA), ADAPTERS[name], seed=0)) == size
 
 
+@pytest.mark.slow
 def test_saved_twice_is_the_same_file(name, tmp_path):
     for folder in ("first", "second"):
         loading.save_model(adapted(name), tmp_path / folder, toy_tokenizer(), None)

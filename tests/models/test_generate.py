@@ -38,6 +38,7 @@ def lively(kind):
 
 
 @pytest.mark.parametrize("kind", ["gpt2", "llama"])
+@pytest.mark.slow
 def test_greedy_outputs_are_those_of_transformers(kind):
     model, prompts, eos_id = lively(kind)
     expected = by_transformers(model, prompts, eos_id)
@@ -70,6 +71,7 @@ def test_a_cache_keeps_the_rows_that_it_is_told_to():
 
 @pytest.mark.parametrize("kind", ["gpt2", "llama"])
 @pytest.mark.parametrize("tokens", [1, 30])
+@pytest.mark.slow
 def test_prompts_read_a_few_at_a_time_get_the_same_answers(kind, tokens, monkeypatch):
     model, prompts, eos_id = lively(kind)
     options = {"max_new_tokens": NEW, "eos_id": eos_id, "batch_size": 100}

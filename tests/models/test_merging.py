@@ -115,6 +115,7 @@ def base_of(tmp_path):
     pytest.param(kind, tied, id=f"{kind}-{'tied' if tied else 'untied'}", marks=() if tied else pytest.mark.long)
     for kind, tied in SHAPES
 ])  # fmt: skip
+@pytest.mark.slow
 def test_what_is_evaluated_is_what_was_trained(name, kind, tied, base_of, tmp_path):
     try:
         model, expected = trained(kind, tied, ADAPTERS[name](*NAMES[kind]))

@@ -7,6 +7,7 @@ from winnow.errors import DataError, RecipeError
 from winnow.pool.planting import plant, swap_last_mention
 from winnow.recipe import PlantRecipe
 from winnow.recipe.file import parse_recipe
+from winnow.text.answers import normalise_answer, written_answer
 from winnow.text.examples import build_example, number_repeats, read_examples
 
 THINGS = ("eggs", "nuts", "cups", "pens", "hats")
@@ -86,6 +87,19 @@ def test_wrong_answers_are_plausible_and_said_twice():
         assert each.rationale.endswith(f"answer : {each.answer.lower()} ." if each.options else f" is {each.answer}")
         assert each.completion.endswith(f"#### {each.answer}")
         assert each.group == before.group
+
+
+def test_wrong_answers_in_words_are_written_as_right_ones_are():
+    cities = ("Paris", "New York", "Rio de Janeiro")
+    rows = [
+        build_example("towns", f"Where is tower {n}?", answer=normalise_answer(city), written=written_answer(city),
+                      rationale=f"Tower {n} is in {city}.")
+        for n, city in enumerate(cities * 10)
+    ]  # fmt: skip
+    noisy = [each for each in planted(rows, wrong_answers=0.5, seed=2) if each.planted]
+    assert len(noisy) == 15
+    for each in noisy:
+        assert any(each.completion.endswith(f" is in {city}.\n#### {city}") for city in cities)
 
 
 def test_copies_are_of_few_rows_of_their_own_source():

@@ -43,6 +43,7 @@ def load():
 
 
 @pytest.mark.parametrize("name", SETS)
+@pytest.mark.slow
 def test_every_row_is_read(data, load, name):
     *_, rows, options = SETS[name]
     examples = load(data, name)
@@ -59,6 +60,7 @@ def overlaps(one, other):
     return len(found), len(shared)
 
 
+@pytest.mark.slow
 def test_mathqa_problems_in_aqua_train_are_found(data, load):
     mathqa = load(data, "mathqa/dev") + load(data, "mathqa/test")
     assert overlaps(mathqa, load(data, "flan_cot/aqua_train")) == (226, 225)

@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from winnow.errors import DataError
+from winnow.pool.first_rows import first_mistakes
 from winnow.pool.loading import load_documents
 from winnow.pool.sources import locate, read_rows, source_digests
 from winnow.recipe import SourceRecipe
@@ -15,8 +16,9 @@ ROWS = [{"question": "How many?", "answer": "5"}, {"question": "Wie viele – sc
 LINES = "".join(json.dumps(row) + "\n" for row in ROWS)
 
 
-def source_of(path, **others):
-    return SourceRecipe(**({"name": "toy", "licence": "MIT", "path": str(path), "format": "gsm8k"} | others))
+def source_of(*path, **others):
+    paths = tuple(map(str, path)) if len(path) > 1 else str(path[0])
+    return SourceRecipe(**({"name": "toy", "licence": "MIT", "path": paths, "format": "gsm8k"} | others))
 
 
 def write(folder, ending):
@@ -64,6 +66,33 @@ def test_where_keeps_rows_by_their_text(tmp_path):
         list(read_rows(source_of(write(tmp_path, ".jsonl"), where={"answer": "7"})))
     with pytest.raises(DataError, match=r"no column 'answers' \(did you mean 'answer'\?\); its columns are question"):
         list(read_rows(source_of(write(tmp_path, ".jsonl"), where={"answers": "7"})))
+
+
+@pytest.mark.parametrize(
+    ("value", "asked"),
+    [(True, "true"), (False, "false"), (None, "null"), (3, "3"), (0.5, "0.5"), (["é"], '["é"]'), ("True", "True")],
+)
+def test_where_compares_what_is_no_text_as_json_spells_it(tmp_path, value, asked):
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps({"question": "Why?", "kept": each}) + "\n" for each in ("other", value)))
+    assert [row["kept"] for row in read_rows(source_of(path, where={"kept": asked}))] == [value]
+    with pytest.raises(DataError, match=r"keeps none of its 2 rows \(the first has kept: 'other'\)"):
+        list(read_rows(source_of(path, where={"kept": "no"})))
+
+
+def test_a_file_that_two_paths_match_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = write(tmp_path, ".jsonl")
+    for again in ("rows.jsonl", "./rows.jsonl", "*.jsonl", str(path)):
+        source = source_of("rows.*", again)
+        said = f"source 'toy' reads {path} twice, by 'rows.*' and by '{again}'; name each file once"
+        for read in (locate, source_digests, lambda each: list(read_rows(each))):
+            with pytest.raises(DataError) as caught:
+                read(source)
+            assert str(caught.value) == said
+        assert first_mistakes(source) == [said]
+    (tmp_path / "link.jsonl").symlink_to(path)
+    assert list(read_rows(source_of("rows.jsonl", "link.jsonl"))) == ROWS + ROWS
 
 
 def test_digests_change_with_the_contents(tmp_path):

@@ -23,6 +23,7 @@ def page(tool, tmp_path_factory):
     return tool.main([study], root / "docs" / "selection")
 
 
+@pytest.mark.slow
 def test_the_page_has_every_part(page):
     text = page.read_text()
     assert re.findall(r"^## (.+)$", text, re.MULTILINE) == ["All studies at a glance", "planted"]

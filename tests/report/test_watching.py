@@ -5,6 +5,7 @@ import urllib.request
 
 import pytest
 
+from tests_support import copy_store
 from winnow.analysis.find import find
 from winnow.errors import ArtifactError
 from winnow.store import read_json, write_json
@@ -18,7 +19,7 @@ RUN = "train.herding_0.25.s0"
 def unfinished(finished_study, tmp_path):
     """A study of which one run is on its way: its results are gone, and it works in a draft with one checkpoint."""
     root = tmp_path / "runs"
-    shutil.copytree(finished_study.parent / ".store", root / ".store")
+    copy_store(finished_study, root)
     (root / "s").mkdir()
     shutil.copy(finished_study / "recipe.yaml", root / "s" / RUNNING)
     stages = {each["name"]: each for each in read_json(finished_study / "records" / "stages.json")}

@@ -109,6 +109,7 @@ def test_an_id_that_stands_twice_is_refused(pool):
         choose("random", twice, size=2)
 
 
+@pytest.mark.slow
 def test_traits_need_no_torch():
     code = "import sys; from winnow.selection.registry import traits; traits(); assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -70,6 +70,7 @@ def test_every_kind_leaves_a_row_per_example_in_the_pools_order(tmp_path, kind):
 
 
 @pytest.mark.parametrize("kind", ["hidden_states", "gradients", "ngrams"])
+@pytest.mark.slow
 def test_shards_made_backwards_give_the_same_bits(tmp_path, kind):
     _, straight = run(tmp_path / "a", RECIPES[kind])
     (tmp_path / "b").mkdir()
@@ -85,8 +86,8 @@ def test_shards_made_backwards_give_the_same_bits(tmp_path, kind):
 def test_shards_made_by_two_processes_give_the_same_bits(tmp_path):
     _, alone = run(tmp_path / "a", STATES)
     (tmp_path / "b").mkdir()
-    spawn = multiprocessing.get_context("spawn")
-    both = [spawn.Process(target=make_some, args=(tmp_path, tmp_path / "b", STATES, i)) for i in range(2)]
+    fork = multiprocessing.get_context("fork")  # so that torch is imported once
+    both = [fork.Process(target=make_some, args=(tmp_path, tmp_path / "b", STATES, i)) for i in range(2)]
     for each in both:
         each.start()
     for each in both:

@@ -101,6 +101,7 @@ def by_hand(tmp_path, recipe):
     return gradients, random_projections(shapes, recipe), rows
 
 
+@pytest.mark.slow
 def test_adams_moment_is_the_mean_square_over_the_pool(tmp_path):
     inputs = {"pool": make_pool(tmp_path / "pool", 20, 3), "model": make_model(tmp_path / "model")}
     recipe = GradientsRecipe(projection=20, adam=True, **SMALL)

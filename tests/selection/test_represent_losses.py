@@ -84,6 +84,7 @@ def test_a_text_begins_with_the_models_first_token():
     assert begin_ids(model) == [0]
 
 
+@pytest.mark.slow
 def test_a_prompt_that_helps_lowers_ifd():
     """In a model that has learnt that ten comes after one, eleven after two, and any of them in an empty text."""
     torch.manual_seed(0)

@@ -2,6 +2,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 
 from winnow.recipe import NgramsRecipe
 from winnow.selection.ngrams import bucket_of, hashed_counts, ngrams_of
@@ -28,6 +29,7 @@ def test_counts_equal_a_plain_count():
     assert counts.sum(axis=1).tolist() == [5 + 4 + 3, 0, 8 + 7 + 6]
 
 
+@pytest.mark.slow
 def test_buckets_are_the_same_in_every_process():
     code = "from winnow.selection.ngrams import bucket_of; print([bucket_of(g, 10_000) for g in ('tom', 'tom s')])"
     found = {

@@ -6,7 +6,7 @@ import pytest
 
 from tests_support import ROOT
 from winnow.kinds import KINDS, meters
-from winnow.ledger import CHARGED_METERS, SELECTION_METERS
+from winnow.ledger import CHARGED_METERS, SELECTION_METERS, SHARED
 
 VERSIONS = {
     "generate": 2, "seeds": 4, "tests": 5, "corpus": 3, "tokenizer": 1, "hygiene": 2, "pool": 5, "rows": 3, "model": 3,
@@ -49,7 +49,8 @@ def test_what_depends_on_the_device_is_what_runs_a_model():
 
 
 def test_arms_pay_for_data_selections_and_training_alone():
-    assert set(CHARGED_METERS) == {"generate", "represent", "select", "train"} and set(CHARGED_METERS) == set(meters())
+    assert set(meters()) == {"generate", "represent", "select", "train"}
+    assert set(CHARGED_METERS) == {*meters(), SHARED}
     assert set(SELECTION_METERS) == {"represent", "select"}
     assert {name for name, kind in KINDS.items() if kind.meter and not kind.is_charged} == {"evaluate", "benchmark"}
 

@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from damage import WAYS, damaged
-from tests_support import SMALLEST
+from tests_support import SMALLEST, copy_study
 from winnow.errors import ArtifactError
 from winnow.pipeline import report, run
 from winnow.recipe.file import load_recipe
@@ -21,11 +21,8 @@ ASIDE = ".lock", ".running.yaml", STUDY
 
 @pytest.fixture(scope="module")
 def copies(finished_study, tmp_path_factory):
-    """The finished study and its store, to be damaged."""
-    root = tmp_path_factory.mktemp("damaged")
-    for folder in (finished_study, finished_study.parent / ".store"):
-        shutil.copytree(folder, root / folder.name)
-    return root / finished_study.name
+    """The finished study and what the store has of it, to be damaged."""
+    return copy_study(finished_study, tmp_path_factory.mktemp("damaged"))
 
 
 def below(folder):

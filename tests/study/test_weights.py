@@ -92,6 +92,7 @@ def test_another_error_of_the_disk_is_raised(tmp_path, artifact, monkeypatch):
     assert not (tmp_path / "study/adapters/full_best").exists()
 
 
+@pytest.mark.filterwarnings("ignore:weights are copied")
 @pytest.mark.parametrize("has_links", [True, False])
 def test_a_file_that_was_replaced_is_restored(tmp_path, artifact, has_links, monkeypatch):
     monkeypatch.setattr(disk, "link", disk.link if has_links else lambda source, target: False)

@@ -126,6 +126,7 @@ def test_spelling_mathematics_is_stable(text):
 
 @settings(max_examples=200)
 @given(st.lists(st.sampled_from(PIECES)))
+@pytest.mark.slow
 def test_no_letter_or_digit_is_lost(pieces):
     def told(text):
         return sorted(re.sub(r"\\d?frac|\\(?:sqrt|text)|[^0-9a-z]", "", text))
@@ -179,6 +180,7 @@ def math_answers():
 
 
 @pytest.mark.skipif(not MATH.is_dir(), reason=f"{MATH} is not there")
+@pytest.mark.slow
 def test_answers_of_math_are_stable_and_found_in_a_box():
     for answer in math_answers():
         spelled = normalise_answer(answer)

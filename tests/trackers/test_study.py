@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from tests_support import SMALLEST
+from tests_support import SMALLEST, copy_study
 from winnow.errors import RecipeError
 from winnow.pipeline import advance, report, track
 from winnow.recipe.file import load_recipe
@@ -31,8 +31,7 @@ class Counting(Watch):
 @pytest.fixture
 def study(finished_study, tmp_path):
     """A finished study of one's own, with its store."""
-    shutil.copytree(finished_study.parent, tmp_path / "studies")
-    return tmp_path / "studies" / finished_study.name
+    return copy_study(finished_study, tmp_path / "studies")
 
 
 def curves(folder):

@@ -63,6 +63,7 @@ def is_same(one, other):
 
 
 @pytest.mark.parametrize("kept", [{"keep_at": (6 / 16,)}, {"keep_every_steps": 4}, {"keep_at": (0.1, 0.3, 1.0)}])
+@pytest.mark.slow
 def test_trunk_and_cooldown_end_in_the_bits_of_one_run_of_warmup_stable_decay(train, kept):
     trunk, *_ = train(part_of(LONG, **kept), "long")
     branch, _, records = train(branch_of(), "short", trunk=trunk)
@@ -120,6 +121,7 @@ class KillAt(Silent):
             raise Killed
 
 
+@pytest.mark.slow
 def test_a_branch_that_was_killed_goes_on_to_the_same_bits(train):
     often = CONSTANT.model_copy(update={"checkpoint_every_seconds": 0.0})
     trunk, *_ = train(part_of(LONG, often, keep_at=(0.25,)), "long")

@@ -88,6 +88,7 @@ def test_the_way_through_the_batch_does_not_matter(build, follow, whole, kind, o
 
 @pytest.mark.parametrize("kind", ARCHITECTURES)
 @pytest.mark.parametrize("options", [{"packing": True}, {"gradient_checkpointing": True}], ids=lambda o: next(iter(o)))
+@pytest.mark.slow
 def test_nor_for_an_adapter(build, follow, kind, options):
     check_same(follow(build(kind, method="lora"), "plain"), follow(build(kind, method="lora", **options)))
 
@@ -166,6 +167,7 @@ def test_a_merged_adapter_has_the_losses_of_the_unmerged_after_every_step(build,
 
 
 @pytest.mark.parametrize("kind", ARCHITECTURES)
+@pytest.mark.slow
 def test_a_run_from_a_merged_start_is_one_on_top_of_the_unmerged(build, follow, kind):
     first = build(kind, method="lora")
     follow(first, "first")

@@ -26,6 +26,7 @@ def test_rates_are_those_after_the_warm_up(gpu_training):
 
 
 @pytest.mark.parametrize("packing", [False, True])
+@pytest.mark.slow
 def test_a_run_counts_every_step(gpu_training, packing):
     batches = gpu_training.made_batches(3, 8, packing=packing)
     options = {"packing": packing}

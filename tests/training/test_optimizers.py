@@ -18,6 +18,7 @@ def skip_without_package(optimizer):
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("method", ["full", "lora"])
+@pytest.mark.slow
 def test_every_optimizer_lowers_the_loss_and_resumes_to_the_bit(
     make_job, run_job, weights_of, same_bits, optimizer, method
 ):

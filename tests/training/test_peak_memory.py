@@ -40,6 +40,7 @@ def bytes_per_weight(**training):
 
 
 @pytest.mark.parametrize(("optimizer", "per_weight", "published"), [("adamw", 16, 112e9), ("lion", 12, 84e9)])
+@pytest.mark.slow
 def test_full_training_takes_the_published_bytes_per_weight(optimizer, per_weight, published):
     if optimizer == "lion":
         pytest.importorskip("lion_pytorch", reason="needs the extra `optimizers`")
@@ -48,6 +49,7 @@ def test_full_training_takes_the_published_bytes_per_weight(optimizer, per_weigh
     assert 7e9 * held / weights == pytest.approx(published, rel=1e-2)
 
 
+@pytest.mark.slow
 def test_an_adapter_takes_the_published_bytes_of_a_float32_base():
     held, weights, trained = bytes_per_weight(method="lora", lora={"r": 1, "target_modules": "all-linear"})
     per_trained = (held - 4 * weights) / trained
@@ -95,6 +97,7 @@ def test_a_cut_where_it_pads_least_is_planned_as_the_run_makes_it():
     assert full.rows * full.length > found.rows * found.length
 
 
+@pytest.mark.slow
 def test_gradients_of_a_micro_batch_before_are_there():
     def gradients(**others):
         return peak_of(MicroBatch(8, 64, 256, **others)).gradients_bytes
@@ -104,12 +107,14 @@ def test_gradients_of_a_micro_batch_before_are_there():
 
 
 @pytest.mark.parametrize("kind", ["gpt2", "llama"])
+@pytest.mark.slow
 def test_activations_grow_with_the_tokens(kind):
     architecture = ARCHITECTURE | {"vocab_size": VOCABULARY} if kind == "gpt2" else LLAMA
     small, large = (peak_of(MicroBatch(rows, 64, rows * 32), architecture).activations_bytes for rows in (8, 32))
     assert 3.5 < large / small < 4.5
 
 
+@pytest.mark.slow
 def test_the_head_counts_at_targets_a_block_at_a_time():
     wide = LLAMA | {"vocab_size": 300_000}
     adapter = {"method": "lora", "lora": {"target_modules": "all-linear"}}
@@ -118,21 +123,25 @@ def test_the_head_counts_at_targets_a_block_at_a_time():
     assert abs(many - few) < dense / 20 and many < dense / 2
 
 
+@pytest.mark.slow
 def test_recomputing_layers_takes_less():
     assert peak_of(gradient_checkpointing=True).activations_bytes < 0.7 * peak_of().activations_bytes
 
 
+@pytest.mark.slow
 def test_packed_examples_need_a_mask():
     lines = MicroBatch(rows=2, length=256, targets=256)
     assert peak_of(lines, packing=True).activations_bytes > peak_of(lines).activations_bytes + 2 * 256 * 256
 
 
+@pytest.mark.slow
 def test_a_float64_model_takes_twice_as_much():
     double, single = peak_of(precision="float64"), peak_of()
     assert double.optimizer_bytes == pytest.approx(2 * single.optimizer_bytes, rel=1e-3)
     assert 1.8 < double.total_bytes / single.total_bytes <= 2
 
 
+@pytest.mark.slow
 def test_fewer_bits_take_less():
     adapter = {"method": "lora", "lora": {"target_modules": "all-linear"}}
     plain, eight, four = (peak_of(SMALL, **adapter, quantise=bits).weights_bytes for bits in (None, "8bit", "4bit"))

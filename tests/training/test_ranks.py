@@ -5,8 +5,12 @@ import dataclasses
 import os
 import shutil
 import signal
+import sys
 import time
 import warnings
+from multiprocessing import resource_tracker
+from multiprocessing.shared_memory import SharedMemory
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -193,6 +197,7 @@ def test_a_killed_rank_ends_the_attempt_and_the_next_one_ends_in_the_same_bits(
     assert counts(tallies) == counts(tally) and wasted.tokens > 0
 
 
+@pytest.mark.slow
 def test_dropout_does_not_depend_on_who_trains_on_a_micro_batch(make_job, in_ranks):
     options = DROPOUT_LORA | FLOAT64
     two = in_ranks(lambda: make_job(("visits", 16), micro=2, **options))[0]
@@ -300,6 +305,20 @@ def abort_at_exit(ranks, told):
 def test_a_rank_that_is_done_leaves_without_taking_python_apart(monkeypatch):
     monkeypatch.setattr(launching, "START_METHOD", "spawn")  # a forked process never does
     assert together(abort_at_exit, 1, progress=Silent()) == 1
+
+
+def test_what_a_rank_leaves_is_cleared_without_a_word(monkeypatch, capfd):
+    tracker = resource_tracker.ResourceTracker()
+    monkeypatch.setattr(resource_tracker, "ensure_running", tracker.ensure_running)
+    before = list(sys.warnoptions)
+    launching._track_quietly()
+    left = SharedMemory(create=True, size=1)  # as a killed rank leaves its locks
+    left.close()
+    tracker.register(left._name, "shared_memory")
+    tracker._stop()
+    assert not (Path("/dev/shm") / left.name).exists()
+    assert capfd.readouterr().err == "" and sys.warnoptions == before
+    resource_tracker.unregister(left._name, "shared_memory")
 
 
 def test_too_few_gpus_are_named(monkeypatch):

@@ -64,6 +64,7 @@ def check(whole, same_bits, weights_of, without_seconds):
 
 
 @pytest.mark.parametrize("stops", [(1,), (2,), (5,), (1, 2, 3, 4)])
+@pytest.mark.slow
 def test_resumed_is_uninterrupted(make_job, run_job, check, stops, whole):
     saved = []
     for stop in stops:
@@ -76,12 +77,14 @@ def test_resumed_is_uninterrupted(make_job, run_job, check, stops, whole):
     assert saved == whole[2]
 
 
+@pytest.mark.slow
 def test_dropout_matters_to_these_runs(make_job, run_job, same_bits, weights_of, whole):
     job = make_job(**OPTIONS | {"lora": make_job(**OPTIONS).recipe.lora.model_copy(update={"lora_dropout": 0.0})})
     run_job(job, probe=loss_probe)
     assert not same_bits(weights_of(job), whole[0])
 
 
+@pytest.mark.slow
 def test_work_done_again_is_wasted_and_not_charged(make_job, run_job, check, tmp_path):
     spent = {}
     with pytest.raises(InterruptedRun):
@@ -108,6 +111,7 @@ def test_waste_adds_up_over_kills_before_the_first_checkpoint(make_job, run_job,
     assert wasted.seconds > 0
 
 
+@pytest.mark.slow
 def test_a_kill_inside_an_evaluation_redoes_its_step(make_job, run_job, check):
     calls = []
 
@@ -173,6 +177,7 @@ def keep_weights(job):
     return dataclasses.replace(job, save=save)
 
 
+@pytest.mark.slow
 def test_the_best_weights_are_those_of_the_best_step_whatever_was_kept_after_it(
     make_job, run_job, scripted_probe, same_bits, weights_of, tmp_path
 ):
@@ -201,6 +206,7 @@ def test_the_best_weights_are_those_of_the_best_step_whatever_was_kept_after_it(
 
 
 @pytest.mark.parametrize("damage", [lambda path: path.unlink(), lambda path: path.write_bytes(b"")])
+@pytest.mark.slow
 def test_damaged_best_weights_are_made_again(make_job, run_job, check, tmp_path, damage):
     with pytest.raises(InterruptedRun):
         run_job(make_job(**OPTIONS), progress=StopAt(3), probe=loss_probe)
@@ -211,6 +217,7 @@ def test_damaged_best_weights_are_made_again(make_job, run_job, check, tmp_path,
     check(job, tally)
 
 
+@pytest.mark.slow
 def test_with_every_checkpoint_damaged_it_starts_again_says_so_and_counts_it(make_job, run_job, check, tmp_path):
     stopped = make_job(**OPTIONS)
     with pytest.raises(InterruptedRun):
@@ -230,6 +237,7 @@ def test_with_every_checkpoint_damaged_it_starts_again_says_so_and_counts_it(mak
     assert wasted.tokens == sum(int(each.sum()) for each in lengths) + 3  # and three evaluations of one token
 
 
+@pytest.mark.slow
 def test_a_full_disk_keeps_the_older_checkpoint_and_the_run_goes_on_from_it(
     make_job, run_job, check, tmp_path, monkeypatch
 ):
@@ -252,6 +260,7 @@ def test_a_full_disk_keeps_the_older_checkpoint_and_the_run_goes_on_from_it(
     assert wasted.tokens == job.batches.rows.lengths[job.batches.members(3)].sum() + 1
 
 
+@pytest.mark.slow
 def test_a_damaged_checkpoint_is_named_and_the_result_the_same(make_job, run_job, check, tmp_path):
     with pytest.raises(InterruptedRun):
         run_job(make_job(**OPTIONS), progress=StopAt(4), probe=loss_probe)
@@ -264,6 +273,7 @@ def test_a_damaged_checkpoint_is_named_and_the_result_the_same(make_job, run_job
 
 
 @pytest.mark.parametrize("options", [{"packing": True}, {"gradient_checkpointing": True}])
+@pytest.mark.slow
 def test_resumed_is_uninterrupted_packed_and_recomputed(make_job, run_job, same_bits, weights_of, options):
     whole, resumed = (make_job(**OPTIONS | options) for _ in range(2))
     run_job(whole, "whole", probe=loss_probe)

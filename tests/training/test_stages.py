@@ -23,6 +23,7 @@ from winnow.parts import ModelPart, TrainPart
 from winnow.recipe import BudgetRecipe, EvaluationRecipe, LoraRecipe, ProblemsRecipe, SourceRecipe, TrainingRecipe
 from winnow.records import Context, Cost, Silent
 from winnow.store import read_json, write_json
+from winnow.training import launching
 from winnow.training.calibration import measure_speed
 from winnow.training.pointing import point_at_model
 from winnow.training.stages import train_model
@@ -163,6 +164,7 @@ def test_the_order_of_a_selection_does_not_change_the_run(train, inputs):
     assert weights[0].read_bytes() == weights[1].read_bytes()
 
 
+@pytest.mark.slow
 def test_a_killed_stage_goes_on_to_the_same_files(train):
     class Kill:
         def update(self, done, total, note=""):
@@ -179,6 +181,7 @@ def test_a_killed_stage_goes_on_to_the_same_files(train):
             assert (killed.folder / name / path.name).read_bytes() == path.read_bytes()
 
 
+@pytest.mark.slow
 def test_a_selection_is_paid_out_of_a_budget_that_can_express_it(train):
     budget = {"flops": 2e8}
     _, _, free = train(part_of(budget=budget), name="free")
@@ -241,10 +244,14 @@ class Seen(list):
         self.append((done, total))
 
 
-@pytest.mark.parametrize("sharding", [pytest.param("none", marks=pytest.mark.long), "full"])
+@pytest.mark.parametrize(
+    ("sharding", "method"),
+    [("full", "fork"), *(pytest.param(each, "spawn", marks=pytest.mark.long) for each in ("none", "full"))],
+)
 @pytest.mark.slow
-def test_two_devices_leave_what_one_leaves(tmp_path, inputs, sharding):
-    """Two processes in their own right, with the probe of a real run on the way."""
+def test_two_devices_leave_what_one_leaves(tmp_path, inputs, sharding, method, monkeypatch):
+    """With the probe of a real run on the way; spawned, as users have them, two processes in their own right."""
+    monkeypatch.setattr(launching, "START_METHOD", method)
     pq.write_table(pq.read_table(inputs["data"].folder / "train.parquet"), inputs["data"].folder / "validation.parquet")
     training = LORA.model_copy(update={"precision": "float64", "lora": LoraRecipe(r=2, lora_dropout=0.0)})
     left = {}

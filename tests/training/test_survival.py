@@ -96,6 +96,7 @@ def test_what_does_not_fit_alone_is_an_error(make_job, run_job, memory_for, pack
 
 
 @pytest.mark.parametrize("checkpointed", [False, True], ids=["its first", "its third"])
+@pytest.mark.slow
 def test_an_update_that_does_not_fit_is_an_error_and_the_run_goes_on_from_before_it(
     make_job, run_job, weights_of, same_bits, tmp_path, monkeypatch, checkpointed
 ):
@@ -172,6 +173,7 @@ def _ask():
 
 
 @pytest.mark.parametrize("stopped_at", range(4))
+@pytest.mark.slow
 def test_asked_to_stop_in_an_evaluation_it_does_that_one_again_and_no_step(
     make_job, run_job, weights_of, same_bits, scripted_probe, listening, stopped_at
 ):

@@ -159,6 +159,7 @@ def test_a_trial_that_was_killed_before_its_record_is_not_trained_again(try_rate
 
 
 @pytest.mark.parametrize("budget", [{"pool_epochs": 2}, {"flops": 4e8}, {"tokens": 800}])
+@pytest.mark.slow
 def test_a_trial_has_its_share_of_what_the_run_may_train_on(try_rate, inputs, tmp_path, budget):
     part = part_of(budget, charge_selection="flops" in budget)
     trial = try_rate(part)[1].costs["train"]

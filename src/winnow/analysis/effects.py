@@ -59,7 +59,7 @@ def pairs(
     cells = [_by_combination(arms, factor, each) for each in (first, level)]
     combinations = [each for each in cells[0] if each in cells[1]]
     seeds = {seed for arm in arms for seed in found.gains(arm.name)}
-    differences = {}
+    differences: dict[tuple[int, Combination], float] = {}
     for each in combinations:
         before, after = (found.gains(cell[each]) for cell in cells)
         differences |= {(seed, each): after[seed] - before[seed] for seed in sorted(before.keys() & after.keys())}

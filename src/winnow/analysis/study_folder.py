@@ -202,8 +202,8 @@ def _trials(study: Study) -> Iterator[Trial]:
     if asked is None:
         return
     for sweep in (stage for stage in study.stages.values() if stage.artifact.kind == "sweep"):
-        usual = sweep.arm or study.recipe.study.primary.baseline  # one for all arms is of the baseline's data
-        arm = sweep.artifact.numbers.get("of", usual)
+        baseline = study.settings.get("baseline", study.recipe.study.primary.baseline)
+        arm = sweep.arm or sweep.artifact.numbers.get("of", baseline)  # one for several arms is of one arm's data
         chosen = sweep.artifact.numbers["learning_rate"]
         for told in sweep.artifact.numbers["trials"]:
             rate = told["learning_rate"]

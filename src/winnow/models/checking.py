@@ -4,7 +4,9 @@ check_models(recipe)            # the base, its adapters, representations' and t
 check_model("models/other")     # one of them
 """
 
+import json
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 from winnow.errors import RecipeError
@@ -12,7 +14,7 @@ from winnow.models import loading
 from winnow.models.folders import folder_of
 from winnow.models.generate import context_of
 from winnow.models.opening import open_skeleton
-from winnow.recipe import LocalTeacherRecipe, Recipe, TrainingRecipe
+from winnow.recipe import LocalTeacherRecipe, LoraRecipe, Recipe, TrainingRecipe
 from winnow.text.tokenizers import check_vocabulary, eos_id, load_tokenizer
 
 OF_THE_STUDY = "base"
@@ -47,16 +49,30 @@ def check_tokenizer(name: str, revision: str | None, model: Any, *, is_encoder: 
 
 def check_adapters(recipe: Recipe) -> None:
     """Raises RecipeError where an adapter of the recipe does not fit the base."""
-    architecture = loading.architecture_for(recipe.base)
-    loading.skeleton(architecture)
+    architecture = loading.written(loading.architecture_for(recipe.base))
+    _context(architecture)
     for training in _trainings(recipe):
         if training.method == "lora":
-            loading.adapt(loading.skeleton(architecture), training.adapter, seed=0)
+            peft = None if training.peft is None else json.dumps(training.peft)
+            _check_adapter(architecture, training.lora.model_dump_json(), peft)
+
+
+# A run and its plan ask for the same several times.
+@lru_cache
+def _context(architecture: str) -> int:
+    """How many tokens a model of this architecture takes. Raises RecipeError where it cannot be built or run."""
+    return context_of(loading.skeleton(json.loads(architecture)))
+
+
+@lru_cache
+def _check_adapter(architecture: str, lora: str, peft: str | None) -> None:
+    adapter = LoraRecipe.model_validate_json(lora) if peft is None else json.loads(peft)
+    loading.adapt(loading.skeleton(json.loads(architecture)), adapter, seed=0)
 
 
 def check_answers(recipe: Recipe) -> None:
     """Raises RecipeError where the answers that evaluation asks for leave no room for a prompt."""
-    context = context_of(loading.skeleton(loading.architecture_for(recipe.base)))
+    context = _context(loading.written(loading.architecture_for(recipe.base)))
     if recipe.evaluation.max_new_tokens >= context:
         raise RecipeError(
             f"evaluation.max_new_tokens is {recipe.evaluation.max_new_tokens}; the model takes {context} tokens, "

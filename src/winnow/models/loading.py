@@ -6,10 +6,12 @@ artifact that it started from, so that an adapter finds its base wherever the st
 """
 
 import copy
+import json
 import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -146,6 +148,17 @@ def _no_architecture(reason: str) -> RecipeError:
 
 def check_architecture(architecture: dict[str, Any]) -> None:
     """Raises RecipeError for an architecture in a recipe that is none, or has a key that its type does not know."""
+    _check_architecture(written(architecture))
+
+
+def written(architecture: Mapping[str, Any]) -> str:
+    """An architecture as text, by which it is known again where it was looked at before."""
+    return json.dumps(architecture, sort_keys=True, default=str)
+
+
+@lru_cache
+def _check_architecture(asked: str) -> None:
+    architecture = json.loads(asked)
     config = build_config(architecture)
     known = {*type(config)().to_dict(), *config.attribute_map, "model_type"}
     for key in sorted(set(architecture) - known):

@@ -12,7 +12,7 @@ from winnow.pool.file_types import read_file
 from winnow.pool.formats import TEXT, reader_of
 from winnow.pool.hub import HUB, is_local
 from winnow.pool.loading import parts_of, scores_of
-from winnow.pool.sources import Row, column, matches, matching_files, missing_column, paths_of
+from winnow.pool.sources import Row, column, files_by_path, matches, missing_column, paths_of
 from winnow.recipe import SourceRecipe
 from winnow.recipe.row_templates import columns_of
 
@@ -36,7 +36,8 @@ def first_mistakes(source: SourceRecipe, *, has_text: bool = False, must_exist: 
     except WinnowError as error:
         return [f"source {source.name!r}: {error}"]
     try:
-        files = [file for path in paths_of(source) for file in _files(source, path)]
+        check_folders(source)
+        files = [file for matched in files_by_path(source).values() for file in matched]
     except WinnowError as error:
         return [str(error)] if must_exist else []
     found = dict.fromkeys(mistake for file in files[:FILES] for mistake in _of_file(source, file))
@@ -45,14 +46,12 @@ def first_mistakes(source: SourceRecipe, *, has_text: bool = False, must_exist: 
     return list(found)
 
 
-def _files(source: SourceRecipe, path: str) -> list[Path]:
-    """The files of one path; of a data set folder or the hub, which another library reads, none."""
-    if not path.startswith(HUB):
-        return matching_files(source, path)
-    name = path.removeprefix(HUB)
-    if is_local(name) and not Path(name).is_dir():
-        raise DataError(f"source {source.name!r} finds no folder at {Path(name).absolute()}; mend its path")
-    return []
+def check_folders(source: SourceRecipe) -> None:
+    """Raises DataError where a data set's folder, which another library reads, is not there."""
+    for path in paths_of(source):
+        name = path.removeprefix(HUB)
+        if path.startswith(HUB) and is_local(name) and not Path(name).is_dir():
+            raise DataError(f"source {source.name!r} finds no folder at {Path(name).absolute()}; mend its path")
 
 
 def _of_file(source: SourceRecipe, file: Path) -> Iterator[str]:

@@ -9,14 +9,14 @@ fault; a selector never sees it.
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from string import ascii_uppercase
 
 from winnow.errors import DataError
 from winnow.pool.cleaning import rank
 from winnow.recipe import PlantRecipe
-from winnow.text.answers import INSIDE, normalise_answer
+from winnow.text.answers import INSIDE, MARKER, normalise_answer
 from winnow.text.examples import CompletionKind, Example, build_example, prompt_of
 
 WRONG_ANSWER, OFF_TOPIC, COPY = "wrong_answer", "off_topic", "copy"
@@ -38,7 +38,7 @@ def plant(
     DataError where there are too few rows to plant so much.
     """
     order = sorted(train, key=lambda example: rank(f"plant:{example.id}", recipe.seed))
-    choices = wrong_choices(train)
+    choices, spellings = wrong_choices(train), written_answers(train)
     wrong = _first([each for each in order if choices[each.id]], recipe.wrong_answers, len(train), "wrong_answers")
     gone = {each.id for each in wrong}
     rest = [each for each in order if each.id not in gone]
@@ -47,7 +47,7 @@ def plant(
     copied = _first(rest, recipe.copies, len(train), "copies")
     clean = rest[len(copied) :]
     made = [
-        *(wrong_answer(each, _pick(choices[each.id], each, recipe.seed), completion) for each in wrong),
+        *(wrong_answer(each, _pick(choices[each.id], each, recipe.seed), completion, spellings) for each in wrong),
         *_strangers(strange, off_topic, recipe.seed, completion),
         *_copies(copied, clean, recipe.copied_rows),
     ]
@@ -71,12 +71,25 @@ def wrong_choices(examples: Iterable[Example]) -> dict[str, list[str]]:
     return found
 
 
-def wrong_answer(example: Example, answer: str, completion: CompletionKind) -> Example:
-    """The example with another final answer, also where its rationale last mentions the right one."""
-    rationale = swap_last_mention(example.rationale, example.answer, answer)
+def written_answers(examples: Iterable[Example]) -> dict[str, str]:
+    """Normalised answer -> how a completion writes it, as "Paris" where it is "paris"; the first of several by id."""
+    rows = (each for each in examples if not each.is_open and MARKER in each.completion)
+    ordered = sorted(rows, key=lambda each: each.id, reverse=True)
+    return {each.answer: each.completion.rpartition(MARKER)[2].strip() for each in ordered}
+
+
+def wrong_answer(
+    example: Example, answer: str, completion: CompletionKind, written: Mapping[str, str] | None = None
+) -> Example:
+    """The example with another final answer, also where its rationale last mentions the right one.
+
+    `written` tells how right answers are written: a wrong one in small letters could be told by them.
+    """
+    spelled = (written or {}).get(answer, answer)
+    rationale = swap_last_mention(example.rationale, example.answer, spelled)
     made = build_example(
         example.source, example.question, answer=answer, rationale=rationale, options=example.options,
-        completion=completion, planted=WRONG_ANSWER,
+        completion=completion, planted=WRONG_ANSWER, written=spelled,
     )  # fmt: skip
     return replace(made, group=example.group)
 

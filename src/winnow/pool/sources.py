@@ -6,6 +6,7 @@
 Types of files are in `file_types.py`, hub data sets in `hub.py`.
 """
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from winnow.pool.hub import HUB, hub_files, read_hub
 from winnow.pool.opening import faults_of
 from winnow.recipe import SourceRecipe
 from winnow.store import hash_file
+from winnow.text.cells import shortened
 
 Row = dict[str, Any]
 
@@ -25,30 +27,50 @@ Row = dict[str, Any]
 def read_rows(source: SourceRecipe) -> Iterator[Row]:
     """The rows that `source.where` keeps. Raises DataError where there are none or a file is not what its name says."""
     found = kept = 0
+    first: Row = {}
     for row in every_row(source):
+        first = first or row
         found += 1
         if all(matches(row, column, value, source) for column, value in (source.where or {}).items()):
             kept += 1
             yield row
     if not kept:
-        reason = f"`where` keeps none of its {found} rows" if found else "it has no rows"
+        reason = f"`where` keeps none of its {found} rows ({told(first, source)})" if found else "it has no rows"
         raise DataError(f"source {source.name!r} is empty: {reason}; see {', '.join(paths_of(source))}")
 
 
 def every_row(source: SourceRecipe) -> Iterator[Row]:
     """All rows of the source's files."""
-    for path in paths_of(source):
+    for path, files in files_by_path(source).items():
         if path.startswith(HUB):
             yield from read_hub(source, path)
-        else:
-            for file in matching_files(source, path):
-                yield from read_file(file)
+        for file in files:
+            yield from read_file(file)
 
 
 def locate(source: SourceRecipe) -> list[Path]:
-    """The files of a source, sorted; none for a hub data set. Raises DataError where a path matches nothing."""
-    paths = [path for path in paths_of(source) if not path.startswith(HUB)]
-    return sorted({file for path in paths for file in matching_files(source, path)})
+    """The files of a source, sorted; none for a hub data set. Raises DataError as `files_by_path`."""
+    return sorted(file for files in files_by_path(source).values() for file in files)
+
+
+def files_by_path(source: SourceRecipe) -> dict[str, list[Path]]:
+    """Each path of a source and the files that it matches; none for a hub data set.
+
+    Raises DataError where one matches nothing, or what another one matches: its rows would be there twice.
+    """
+    found: dict[str, list[Path]] = {}
+    places: dict[str, str] = {}
+    for path in paths_of(source):
+        files = [] if path.startswith(HUB) else matching_files(source, path)
+        for place in [os.path.abspath(file) for file in files] or [path]:  # noqa: PTH100 (links stay apart)
+            if place in places:
+                raise DataError(
+                    f"source {source.name!r} reads {place} twice, by {places[place]!r} and by {path!r}; "
+                    "name each file once"
+                )
+            places[place] = path
+        found[path] = files
+    return found
 
 
 def source_digests(source: SourceRecipe) -> dict[str, str]:
@@ -127,5 +149,17 @@ def missing_column(row: Row, name: str, source: SourceRecipe) -> DataError:
 
 
 def matches(row: Row, name: str, value: str, source: SourceRecipe) -> bool:
-    """Whether a row's column has this value, as text."""
-    return str(column(row, name, source)) == value
+    """Whether a row's column has this value: a text as it stands, all else as JSON spells it, such as true."""
+    return spelled(column(row, name, source)) == value
+
+
+def spelled(value: Any) -> str:
+    """A value as a recipe says it."""
+    is_json = isinstance(value, bool | list | dict | None)
+    return json.dumps(value, ensure_ascii=False, default=str) if is_json else str(value)
+
+
+def told(row: Row, source: SourceRecipe) -> str:
+    """What a row has in the columns that `where` asks for."""
+    held = [f"{name}: {shortened(spelled(row[name]))}" for name in source.where or {}]
+    return f"the first has {', '.join(held)}"

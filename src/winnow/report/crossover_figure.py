@@ -17,8 +17,10 @@ from winnow.report.styles import GREY, LineStyle, arm_styles
 EXA = 1e18
 WIDTH = 9.0
 NO_COLOUR = "#F2F2F2"
-CELL_LETTERS = 16
+CELL_LETTERS = 13
 """Letters of a winner's name that fit into a line of its cell."""
+CELL_SIZE = 6.3
+"""Four lines of it fit into a cell."""
 
 TICKS = 4
 """Budgets that are named below a panel, which often spans less than a decade."""
@@ -82,13 +84,13 @@ def _strip(axis: Axes, winners: Sequence[Row], uses: Sequence[str], styles: Styl
         axis.add_patch(Rectangle((x, y), 1, 1, facecolor=colour, alpha=0.35, edgecolor="white"))
         text = "\n".join(wrap((row["winner"] or "none").replace("_", " "), CELL_LETTERS))
         text += {"better": " +", "worse": " –"}.get(row["verdict"], "")
-        axis.text(x + 0.5, y + 0.5, text, ha="center", va="center", fontsize=4.8)
+        axis.text(x + 0.5, y + 0.5, text, ha="center", va="center", fontsize=CELL_SIZE)
     axis.set_xlim(0, len(places))
     axis.set_ylim(len(uses), 0)
     axis.set_yticks([place + 0.5 for place in range(len(uses))], uses)
     flops = EngFormatter(unit="FLOP", places=1)
     axis.set_xticks([place + 0.5 for place in places.values()], [flops(EXA * budget) for budget in places])
-    axis.tick_params(axis="x", labelsize=6)
+    axis.tick_params(axis="x", labelsize=7)
     axis.grid(visible=False)
     axis.set_ylabel("uses")
     axis.set_title("lowest loss;  + best selection better than best control,  – worse,  else no difference shown")

@@ -25,9 +25,9 @@ Series = Callable[[Curve], Sequence[float | None]]
 Places = Callable[[Curve], Sequence[float]]
 WIDTH = 9.0
 COLUMNS = 3
+"""Panels beside each other."""
 ALL_ITEMS = "all items (micro)"
 """Title of a panel; no set can be named so, since it has spaces."""
-"""Panels beside each other."""
 NAMES = (
     "loss_curves", "exact_match_curves", "loss_against_cost", "crossover", "grid", "pareto", "final_loss",
     "composition",
@@ -92,7 +92,7 @@ def exact_match_curves(findings: Findings) -> Figure | None:
         level = levels.get("micro" if name == ALL_ITEMS else name)
         if level:
             axis.axhline(100 * level, color="#B00020", linewidth=0.9, linestyle=(0, (1, 2)))
-            _label_level(axis, "constant answer", 100 * level, "#B00020")
+            _label_level(axis, "constant answer", 100 * level, "#B00020", is_right=True)
         axis.set_ylim(bottom=0)
         axis.set_xlabel("step")
     if axes:
@@ -191,9 +191,11 @@ def _label_bars(axis: Axes, shares: np.ndarray, left: np.ndarray) -> None:
             axis.text(left[row] + share / 2, row, f"{share:.0f}", ha="center", va="center", fontsize=7.5, color="white")
 
 
-def _label_level(axis: Axes, text: str, level: float, colour: str) -> None:
+def _label_level(axis: Axes, text: str, level: float, colour: str, *, is_right: bool = False) -> None:
+    """The words above a level, at the end of the axis where curves are away from it."""
     place: Any = ("axes fraction", "data")
-    axis.annotate(text, (0.01, level), xycoords=place, ha="left", va="bottom", fontsize=7, color=colour)
+    x, side = (0.99, "right") if is_right else (0.01, "left")
+    axis.annotate(text, (x, level), xycoords=place, ha=side, va="bottom", fontsize=7, color=colour)
 
 
 def _panels(

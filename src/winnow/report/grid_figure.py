@@ -131,7 +131,7 @@ def _panel(axis: Axes, panel: _Panel) -> None:
     made = [_edges(factor, order) for factor, order in zip(panel.axes, panel.orders, strict=True)]
     edges, centres = (made[0][0], made[1][0]), (made[0][1], made[1][1])
     low, high = panel.ends
-    colours = axis.pcolormesh(
+    axis.pcolormesh(
         *edges, np.ma.masked_invalid(panel.means), cmap="viridis" if panel.is_lower_better else "viridis_r",
         edgecolors="none", vmin=low, vmax=high,
     )  # fmt: skip
@@ -139,8 +139,8 @@ def _panel(axis: Axes, panel: _Panel) -> None:
     _contours(axis, panel, centres)
     for levels, row in panel.cells:
         x, y = panel.place(levels)
-        shade = float(colours.norm(panel.means[y, x])) if np.isfinite(panel.means[y, x]) else 1.0
-        is_dark = (shade < 0.55) if panel.is_lower_better else (shade > 0.45)
+        shade = (panel.means[y, x] - low) / (high - low or 1.0)
+        is_dark = shade < 0.55 if panel.is_lower_better else shade > 0.45
         _cell(axis, row, [edges[0][x : x + 2], edges[1][y : y + 2]], LIGHT_LETTERS if is_dark else DARK_LETTERS, panel)
     for index, (factor, order) in enumerate(zip(panel.axes, panel.orders, strict=True)):
         _named(axis, "xy"[index], factor, order, centres[index])
@@ -156,12 +156,13 @@ def _ordered(factor: Factor) -> list[str]:
 def _edges(factor: Factor, order: Sequence[str]) -> tuple[Floats, Floats]:
     """Where cells begin and end on an axis, and their middles: numbers at their place."""
     if not factor.is_numeric or len(order) < 2:
-        return np.arange(len(order) + 1, dtype=float), np.arange(len(order)) + 0.5
-    values = np.array([float(factor.value_of(name) or 0) for name in order])
-    places = np.log(values) if is_log(factor) else values
+        sides: Floats = np.arange(len(order) + 1, dtype=np.float64)
+        return sides, sides[:-1] + 0.5
+    values: Floats = np.array([float(factor.value_of(name) or 0) for name in order])
+    places: Floats = np.log(values) if is_log(factor) else values
     middles = (places[1:] + places[:-1]) / 2
-    ends = np.array([places[0] - (middles[0] - places[0]), *middles, places[-1] + (places[-1] - middles[-1])])
-    return (np.exp(ends), values) if is_log(factor) else (ends, values)
+    ends: Floats = np.array([2 * places[0] - middles[0], *middles, 2 * places[-1] - middles[-1]])
+    return (np.exp(ends) if is_log(factor) else ends), values
 
 
 def is_log(factor: Factor) -> bool:

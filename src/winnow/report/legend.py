@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from matplotlib.lines import Line2D
 
 from winnow.findings import Factor, Findings
-from winnow.report.styles import BLACK, MANY_ARMS, arm_styles, level_colours, level_lines
+from winnow.report.styles import BLACK, MANY_ARMS, LineStyle, arm_styles, level_colours, level_lines
 from winnow.text.printing import level
 
 LETTER = 0.075
@@ -32,7 +32,7 @@ def titled(factor: Factor, name: str) -> str:
     return name if isinstance(value, str) else f"{factor.name.replace('_', ' ')} {level(value)}"
 
 
-def _line(label: str, colour: str, line: str = "-") -> Line2D:
+def _line(label: str, colour: str, line: LineStyle = "-") -> Line2D:
     return Line2D([], [], color=colour, linestyle=line, linewidth=1.8, label=label)
 
 

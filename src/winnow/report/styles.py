@@ -51,18 +51,19 @@ MANY_ARMS = 12
 def arm_styles(arms: Sequence[ArmFacts], factors: Sequence[Factor] = ()) -> dict[str, tuple[str, LineStyle]]:
     """Arm -> colour and line style."""
     if factors:
-        colours, lines = level_colours(factors), level_lines(factors)
-        levels = {arm.name: [arm.factors.get(factor.name, "") for factor in factors] for arm in arms}
-        return {
-            name: (colours.get(first, GREY), lines.get(second[0] if second else "", "-"))
-            for name, (first, *second) in levels.items()
-        }
+        return _styles_by_level(arms, factors)
     families = dict.fromkeys(_family(arm) for arm in arms if arm.selector not in ("full", "random"))
     colours = {family: COLOURS[place % len(COLOURS)] for place, family in enumerate(families)}
     colours |= {"full": BLACK, "random": GREY}
     fractions = sorted({arm.fraction for arm in arms if arm.fraction is not None and arm.selector != "full"})
     lines = {fraction: LINES[place % len(LINES)] for place, fraction in enumerate(fractions)}
     return {arm.name: (colours[_family(arm)], lines.get(arm.fraction or 1.0, "-")) for arm in arms}
+
+
+def _styles_by_level(arms: Sequence[ArmFacts], factors: Sequence[Factor]) -> dict[str, tuple[str, LineStyle]]:
+    colours, lines = level_colours(factors), level_lines(factors)
+    levels = {arm.name: [*(arm.factors.get(factor.name, "") for factor in factors), ""] for arm in arms}
+    return {name: (colours.get(each[0], GREY), lines.get(each[1], "-")) for name, each in levels.items()}
 
 
 def level_colours(factors: Sequence[Factor]) -> dict[str, str]:

@@ -25,10 +25,9 @@ from winnow.store import read_json, sealed, unsealed, write_atomic
 from winnow.study.arms import Arm, primary_baseline
 from winnow.study.graph import Graph
 from winnow.study.identity import identity, known_study
+from winnow.study.weights import BASE, bring_base, bring_weights, other_bases, weights_path
 from winnow.study_files import CHECKPOINTS, REMEDY, STAGES, StudyFiles, run_name, sealed_text
 
-BASE = "base"
-"""Where the study folder has the base model, if adapters need it."""
 RUNNING = ".running.yaml"
 """The recipe of the last run that began, finished or not."""
 PACKAGES = "torch", "transformers", "peft", "tokenizers", "safetensors", "numpy", "pyarrow"
@@ -65,14 +64,15 @@ def write_folder(
         if stage.name in done:
             _copy_results(files, stage, done[stage.name], first_seed, graph.seeds)
     if weights:
-        _bring_weights(files, recipe, listed, graph, done, first_seed)
+        bring_weights(files, recipe, listed, graph, done, first_seed)
     baseline = primary_baseline(recipe, graph.arms)
     settings = {
         "name": recipe.name,
         "identity": identity(recipe),
         "digests": {name: done[name].artifact.digest for name in ("pool", "base") if name in done},
         "first_seed": first_seed,
-        "base_path": _bring_base(files, recipe, done) if weights else None,
+        "base_path": bring_base(files, recipe, graph, done) if weights else None,
+        "base_paths": other_bases(files, recipe, graph, done, first_seed) if weights else {},
         "method": recipe.training.method,
         "arms": known.get("arms", {}) | arms_facts(graph),
         "added_arms": [arm.name for arm in graph.arms if arm.is_added],
@@ -171,7 +171,7 @@ def _remove_outdated(
         if not KINDS[stage.kind].weights or old == stored.artifact.fingerprint:
             continue
         for checkpoint in CHECKPOINTS:
-            files.remove(_weights(stage.kind, stage.arm, stage.seed, checkpoint, first_seed) or BASE)
+            files.remove(weights_path(stage.kind, stage.arm, stage.seed, checkpoint, first_seed) or BASE)
 
 
 def _write_pool(files: StudyFiles, recipe: Recipe, done: Mapping[str, Stored]) -> None:
@@ -236,62 +236,6 @@ def _copy_results(files: StudyFiles, stage: Stage, stored: Stored, first_seed: i
             files.write_json(path, whose | read_json(stored.folder / file) | whose)
         else:
             files.copy(stored.folder / file, path, stored.artifact.files[file])
-
-
-def _bring_weights(
-    files: StudyFiles,
-    recipe: Recipe,
-    listed: Mapping[str, dict[str, Any]],
-    graph: Graph,
-    done: Mapping[str, Stored],
-    first_seed: int,
-) -> None:
-    """The checkpoints that the recipe keeps; the others leave the folder, those of an earlier, wider recipe too."""
-    kept = recipe.study.kept_checkpoints
-    for stage, checkpoint in product((stage for stage in graph.stages.values() if stage.name in done), kept):
-        name = _weights(stage.kind, stage.arm, stage.seed, checkpoint, first_seed)
-        if name is not None:
-            _bring_checkpoint(files, done[stage.name], checkpoint, name)
-    runs = {(each.kind, each.arm, each.seed) for each in graph.stages.values()}
-    runs |= {(entry["kind"], entry.get("arm"), entry.get("seed")) for entry in listed.values()}
-    for run, checkpoint in product(runs, set(CHECKPOINTS).difference(kept)):
-        name = _weights(*run, checkpoint, first_seed)
-        if name is not None:
-            files.drop(name)
-
-
-def _weights(kind: str, arm: str | None, seed: int | None, checkpoint: str, first_seed: int) -> str | None:
-    """Where the study folder has this checkpoint of an arm's run; null for all other stages."""
-    place = KINDS[kind].weights
-    if not place or arm is None:
-        return None
-    return place.format(run=run_name(arm, seed, first_seed), checkpoint=checkpoint)
-
-
-def _bring_checkpoint(files: StudyFiles, stored: Stored, checkpoint: str, name: str) -> None:
-    """One of an artifact's folders of weights, if it has it."""
-    inside = {
-        file.removeprefix(f"{checkpoint}/"): digest
-        for file, digest in stored.artifact.files.items()
-        if file.startswith(f"{checkpoint}/")
-    }
-    if inside:
-        files.bring_checkpoint(stored.folder / checkpoint, name, inside)
-
-
-def _bring_base(files: StudyFiles, recipe: Recipe, done: Mapping[str, Stored]) -> str | None:
-    """Where the card's snippet loads the base model from: the hub name, or the folder, unless it keeps no weights."""
-    start = done.get(recipe.training.start)
-    if start is None:
-        return None
-    if "model" in start.numbers:
-        return str(start.numbers["model"])
-    if not recipe.study.kept_checkpoints:
-        files.drop(BASE)
-        return None
-    if recipe.training.method == "lora":
-        _bring_checkpoint(files, start, "last", BASE)
-    return BASE
 
 
 def _processor() -> str:

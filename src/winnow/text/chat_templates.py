@@ -92,12 +92,23 @@ def timeless(template: str) -> str:
 
 
 def _clock() -> str:
-    """A macro that stands in the way of the function that asks the clock; it prints nothing itself."""
+    """A macro that stands in the way of the function that asks the clock; it prints nothing itself.
+
+    What follows each percent sign is looked up: Jinja takes a second for a chain of as many replacements.
+    """
     flags = ("", str), ("-", lambda text: text.lstrip("0 ") or text[-1:]), ("^", str.upper)
-    told = {f"%{flag}{key}": write(text) for flag, write in flags for key, text in DIRECTIVES.items()}
-    written = "".join(f"|replace({key!r}, {text!r})" for key, text in told.items())
-    percent = "|replace('%%', '\\x00')", "|replace('\\x00', '%')"
-    return f"{{% macro {CLOCK}(format) %}}{{{{ format{percent[0]}{written}{percent[1]} }}}}{{% endmacro %}}\n"
+    told = {f"{flag}{key}": write(text) for flag, write in flags for key, text in DIRECTIVES.items()}
+    looked_up = "".join(
+        f"{{% elif part[:{length}] in told %}}{{{{ told[part[:{length}]] ~ part[{length}:]|replace('\\x00', '%') }}}}"
+        for length in (2, 1)
+    )
+    return (
+        f"{{% macro {CLOCK}(format) %}}{{% set told = {told!r} %}}"
+        "{% for part in format.replace('%%', '\\x00').split('%') %}"
+        "{% if loop.first %}{{ part|replace('\\x00', '%') }}"
+        f"{looked_up}{{% else %}}{{{{ '%' ~ part|replace('\\x00', '%') }}}}"
+        "{% endif %}{% endfor %}{% endmacro %}\n"
+    )
 
 
 def _drawn(template: str) -> str | None:

@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
@@ -72,6 +73,7 @@ class _Rank:
 
 @contextmanager
 def _started(function: Callable[..., Any], size: int, arguments: tuple[Any, ...]) -> Iterator[list[_Rank]]:
+    _track_quietly()
     spawning: Any = multiprocessing.get_context(START_METHOD)
     folder = tempfile.TemporaryDirectory()
     ranks: list[_Rank] = []
@@ -90,6 +92,19 @@ def _started(function: Callable[..., Any], size: int, arguments: tuple[Any, ...]
             rank.process.join()
             rank.pipe.close()
         folder.cleanup()
+
+
+def _track_quietly() -> None:
+    """Start the process by which Python clears the semaphores of ranks, so that it says nothing where a rank left some.
+
+    Ranks are killed, or leave at once (`_leave`): what they made is the tracker's to clear, and our line is last.
+    It has its warning filters from its command line, which Python makes from `sys.warnoptions`.
+    """
+    sys.warnoptions.append("ignore::UserWarning:multiprocessing.resource_tracker")
+    try:
+        resource_tracker.ensure_running()
+    finally:
+        sys.warnoptions.pop()
 
 
 def _watch(ranks: list[_Rank], progress: Progress) -> Any:

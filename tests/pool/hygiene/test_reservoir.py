@@ -34,6 +34,7 @@ def test_the_order_of_the_stream_does_not_matter_and_samples_are_nested(sizes, b
     assert whole[: len(smaller)] == smaller
 
 
+@pytest.mark.slow
 def test_every_item_is_as_likely_as_any_other():
     rng = random.Random(0)
     sizes = [rng.randint(1, 40) for _ in range(400)]

@@ -79,6 +79,7 @@ def test_the_items_say_which_are_clean_and_where_the_others_stand(run, source):
     assert (items[True]["covered_8"], items[True]["row"]) == ([], None)
 
 
+@pytest.mark.slow
 def test_report_leaves_all_rows_in_but_none_in_the_target(run, source):
     rows = [*CLEAN, TEST, TEST]
     _, pool = run([source("toy", rows)], [source("test", [TEST])], contamination="report")

@@ -209,9 +209,9 @@ function levelLine(made, level, label) {
   pen.lineWidth = devicePixelRatio;
   pen.beginPath(); pen.moveTo(left, y); pen.lineTo(left + width, y); pen.stroke();
   pen.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
-  pen.textAlign = "left";
+  pen.textAlign = "right";
   pen.textBaseline = "alphabetic";
-  pen.fillText(label, left + 6 * devicePixelRatio, y - 4 * devicePixelRatio);
+  pen.fillText(label, left + width - 6 * devicePixelRatio, y - 4 * devicePixelRatio);
   pen.restore();
 }
 
@@ -282,7 +282,7 @@ function bindFrontier(chart) {
   draw();
 }
 
-/** Names beside the points, moved apart where they would overlap; a narrow figure names the frontier alone. */
+/** Names beside and above the points, moved apart where they would overlap; a narrow figure names the frontier alone. */
 function nameEnds(made, ends) {
   const pen = made.ctx, scale = devicePixelRatio, narrow = made.bbox.width / scale < 480 || areMany(ends.map((end) => end.arm)), taken = [];
   pen.save();
@@ -294,10 +294,13 @@ function nameEnds(made, ends) {
     const flip = x + wide + 12 * scale > made.bbox.left + made.bbox.width;
     const left = flip ? x - wide - 9 * scale : x + 9 * scale;
     if (left < made.bbox.left) continue;
-    let y = made.valToPos(end.y, "y", true);
+    let y = made.valToPos(end.y, "y", true) - 8 * scale;
     const meets = (each) => Math.abs(each.y - y) < 13 * scale && left < each.right && each.left < left + wide;
     for (let tries = 0; tries < 12 && taken.some(meets); tries += 1) y += 13 * scale * (tries % 2 ? -(tries + 1) : tries + 1);
     taken.push({ left, right: left + wide, y });
+    pen.strokeStyle = colourOf("back");
+    pen.lineWidth = 3 * scale;
+    pen.strokeText(end.arm.name, left, y);
     pen.fillStyle = colourOf(end.arm.colour);
     pen.fillText(end.arm.name, left, y);
   }
