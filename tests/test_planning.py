@@ -6,7 +6,7 @@ from winnow.errors import RecipeError
 from winnow.pipeline import able
 from winnow.recipe.file import parse_recipe
 from winnow.text.printing import memory
-from winnow.verbs import planned_arms
+from winnow.verbs import planned_sizes
 from winnow.verbs.plan import plan
 
 ARCHITECTURE = {"model_type": "gpt2", "n_layer": 2, "n_embd": 32, "n_head": 2}
@@ -36,7 +36,7 @@ TREE = {
 @pytest.fixture(autouse=True, scope="module")
 def predict_once():
     """Predictions of memory take the better part of a second: each is made once for all tests."""
-    found, make = {}, planned_arms.predict
+    found, make = {}, planned_sizes.predict
 
     def predict(model, training, largest):
         asked = (model.config.to_json_string(), training.model_dump_json(), largest)
@@ -44,9 +44,9 @@ def predict_once():
             found[asked] = make(model, training, largest)
         return found[asked]
 
-    planned_arms.predict = predict
+    planned_sizes.predict = predict
     yield
-    planned_arms.predict = make
+    planned_sizes.predict = make
 
 
 def plan_of(**sections):

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from winnow.kinds import KINDS
+from winnow.models.host import kind_of_device
 from winnow.parts import BenchmarkPart, SelectPart, TrainPart, asked
 from winnow.recipe import Frozen, SourceRecipe
 from winnow.records import Stage, Stored
@@ -21,7 +22,7 @@ def fingerprint_of(stage: Stage, inputs: Mapping[str, Stored]) -> str:
             "part": asked(stage.part),
             "inputs": {role: stored.artifact.digest for role, stored in inputs.items()},
             "data": _data_digests(stage.part),
-            "device": _device() if KINDS[stage.kind].on_device else None,
+            "device": kind_of_device() if KINDS[stage.kind].on_device else None,
             **_ways(stage),
         }
     )[:24]
@@ -81,9 +82,3 @@ def _model_digests(part: Frozen) -> dict[str, Any]:
 
     name = getattr(part, "model", "") or "/nowhere"
     return {"model": contents_of(name)} if Path(name).expanduser().is_dir() else {}
-
-
-def _device() -> str:
-    from winnow.models.loading import best_device
-
-    return best_device().type

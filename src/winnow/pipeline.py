@@ -69,7 +69,7 @@ def run(
     data = set(wanted(graph, until=("pool", "tests"))).intersection(names)
     ready = walk_stages(graph, recipe, shelf, [name for name in names if name in data], watch, begin)
     watch.warned(look_over(recipe, ready.done))
-    walk = walk_stages(graph, recipe, shelf, names, watch, begin)
+    walk = walk_stages(graph, recipe, shelf, names, watch, so_far=ready)
     announce(folder, recipe)  # also where nothing was to be made
     findings = publish(folder, recipe, graph, walk)
     send_study(folder, findings, graph.stages, recipe.trackers)
@@ -272,9 +272,14 @@ def own_size(selector: str, options: dict[str, Any]) -> int | None:
     return registry.find_selector(selector).num_rows(registry.check(selector, options))
 
 
+def lacks_speed(recipe: Recipe) -> bool:
+    """Whether its budget is one of time or money, and nothing says how fast the machine is."""
+    return recipe.machine.flops_per_second is None and arm_recipes(recipe)[0].budget.unit in ("seconds", "dollars")
+
+
 def with_measured_speed(recipe: Recipe, folder: Path) -> Recipe:
     """The recipe with a machine speed where its budget needs one: the study's own, else measured now, once."""
-    if recipe.machine.flops_per_second is not None or arm_recipes(recipe)[0].budget.unit not in ("seconds", "dollars"):
+    if not lacks_speed(recipe):
         return recipe
     known = known_study(folder)
     speed = known["machine"]["flops_per_second"] if known else None

@@ -91,13 +91,15 @@ Watching = Annotated[Watch, Must("be a winnow.walk.Watch")]
 
 
 def walk_stages(
-    graph: Graph, recipe: Recipe, store: Store, names: list[str], watch: Watch, before: Callable[[], None] | None = None
-) -> Walk:
+    graph: Graph, recipe: Recipe, store: Store, names: list[str], watch: Watch,
+    before: Callable[[], None] | None = None, *, so_far: Walk | None = None,
+) -> Walk:  # fmt: skip
     """Make all named stages, in order; where another process holds one, go on with others and come back.
 
-    `before` is called once, before the first stage is made, if any is.
+    `before` is called once, before the first stage is made, if any is. A walk that came `so_far` is gone on with:
+    nothing of it is read again.
     """
-    walk = Walk(graph.stages, before=before)
+    walk = so_far or Walk(graph.stages, before=before)
     while pending := [name for name in names if not _is_settled(graph.stages[name], walk)]:
         for name in pending:
             stopping.heed()  # a stage that trains only notes a request

@@ -8,10 +8,12 @@ from toys import ARCHITECTURE, LLAMA_SIZES, VOCABULARY, toy_rows
 
 from winnow.budget import Allowance, plan_visits
 from winnow.models import loading
+from winnow.models.costs import PeakMemory
+from winnow.models.host import device_bytes
 from winnow.recipe import LoraRecipe, MachineRecipe, TrainingRecipe
 from winnow.training.batches import EpochBatches
-from winnow.training.fitting import cut_shares, device_bytes, largest_micro_batch, per_device, ways_to_fit
-from winnow.training.peak_memory import MicroBatch, PeakMemory, predict
+from winnow.training.fitting import cut_shares, largest_micro_batch, per_device, ways_to_fit
+from winnow.training.peak_memory import MicroBatch, predict
 
 SMALL = MicroBatch(rows=1, length=2, targets=1)
 LARGE = MicroBatch(rows=8, length=64, targets=256)

@@ -1,7 +1,7 @@
 """Progress on standard error: one bar for the stage at work, one for the study."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -24,6 +24,8 @@ class Bars(Watch):
         self.progress = Progress(*columns, _words("{task.fields[note]}"), console=self.console, transient=True)
         self.study: TaskID | None = None
         self.said_at = 0.0
+        self.at_first: Callable[[], None] | None = None
+        """What is called once, when a first stage is about to be made."""
 
     @contextmanager
     def shown(self) -> Iterator["Bars"]:
@@ -38,7 +40,9 @@ class Bars(Watch):
     @contextmanager
     def stage(self, name: str, kind: str) -> Iterator[StageProgress]:
         """A stage is being made."""
-        started = time.perf_counter()
+        started, start, self.at_first = time.perf_counter(), self.at_first, None
+        if start is not None:
+            start()
         if not self.console.is_terminal:
             yield _Lines(self, name)
             self.console.print(f"made {name} in {time.perf_counter() - started:.1f} s", highlight=False)

@@ -68,8 +68,10 @@ def run(
     if _is_surplus(asked):
         return
     bars, count = Bars(), (workers or side.default_workers(asked)) - 1
-    asked = pipeline.with_measured_speed(pipeline.checked(asked), pipeline.study_folder(asked, out))
-    with bars.shown(), side.helpers(asked, count=count, out=out, store=store, arm=arm, seed=seed):
+    if pipeline.lacks_speed(asked):
+        asked = pipeline.with_measured_speed(pipeline.checked(asked), pipeline.study_folder(asked, out))
+    with bars.shown(), side.helpers(asked, count=count, out=out, store=store, arm=arm, seed=seed) as start:
+        bars.at_first = start
         findings = pipeline.run(asked, out=out, store=store, arm=arm, seed=seed, watch=bars)
     print_findings(findings, pipeline.study_folder(asked, out), as_json)
 

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 
 from winnow import __version__
 from winnow.findings import Findings
-from winnow.store import hash_file, hash_json, hash_tree, sealed, unsealed, write_atomic, write_json
+from winnow.store import hash_code, hash_file, sealed, unsealed, write_atomic, write_json
 
 FOLDER, DRAWN = "figures", "drawn.json"
 
@@ -73,9 +73,7 @@ def drawn_from(findings: Findings) -> str:
     """
     names = [each.name for each in dataclasses.fields(findings) if each.name != "settings"]
     shown = {name: getattr(findings, name) for name in names}
-    here = Path(__file__).parent
-    code = hash_tree(here, sorted(path.name for path in here.glob("*.py")))
-    drawing = [__version__, metadata.version("matplotlib"), hash_json(code)]
+    drawing = [__version__, metadata.version("matplotlib"), hash_code(Path(__file__).parent)]
     text = json.dumps([drawing, shown], default=_plain)
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -1,8 +1,15 @@
-"""How many reference FLOPs per second this machine trains at: measured once, when a study first needs it."""
+"""How many reference FLOPs per second this machine trains at: measured once, when a study first needs it.
+
+What else runs must not change the figure. A run of one thread on a CPU is timed by the CPU time of this process, which
+stands still while others have the core; several threads or processes, by the clock on the wall. Of all steps, which are
+equally large, the fastest counts: what slows one down is never the step itself. On an accelerator, where steps are
+handed over and not waited for one by one, the median of wall times counts.
+"""
 
 import statistics
 import tempfile
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,9 +49,9 @@ def measure(recipe: Recipe) -> float:
 def measure_speed(
     architecture: dict[str, Any], training: TrainingRecipe, *, batch_size: int, tokens: int, devices: int = 1
 ) -> float:
-    """Median reference FLOPs per second, all devices together, of training steps on random rows of `tokens` tokens.
+    """Reference FLOPs per second, all devices together, of training steps on random rows of `tokens` tokens.
 
-    Takes a few seconds; the figure is a median over steps, since machines are shared.
+    Takes a few seconds.
     """
     asked = architecture, training, batch_size, tokens
     if devices == 1:
@@ -74,16 +81,27 @@ def speed_as(
     batches = EpochBatches(
         rows, plan, global_batch_size=batch_size, micro_batch_size=training.per_device_batch_size, seed=0
     )
-    ticks: list[float] = []
+    on_cpu, ticks = loading.best_device().type == "cpu", list[float]()
+    clock = clock_for(on_cpu=on_cpu, threads=training.threads, processes=ranks.size)
 
     class Watch:
         def update(self, done: float, total: float, note: str = "") -> None:
-            ticks.append(time.perf_counter())
+            ticks.append(clock())
 
     with tempfile.TemporaryDirectory() as folder:
         if training.sharding == "full" and ranks.size > 1:
             ranks = shard(ranks, model, training)
         job = Job(model, goal_of("sft"), batches, training, flops, 0, None, "validation", lambda name: None, ranks)
         train(job, Path(folder), Watch(), None)
-    per_step = statistics.median(np.diff(ticks)[WARM_UP - 1 :].tolist())
-    return float(plan.flops / plan.steps / per_step)
+    return float(plan.flops / plan.steps / seconds_per_step(ticks, on_cpu=on_cpu))
+
+
+def clock_for(*, on_cpu: bool, threads: int, processes: int) -> Callable[[], float]:
+    """Seconds of CPU time where one thread does all the work, else seconds on the wall."""
+    return time.process_time if on_cpu and threads == processes == 1 else time.perf_counter
+
+
+def seconds_per_step(ticks: Sequence[float], *, on_cpu: bool) -> float:
+    """What a step takes by the times at which steps ended, the first ones left out."""
+    steps = np.diff(ticks)[WARM_UP - 1 :].tolist()
+    return float(min(steps) if on_cpu else statistics.median(steps))

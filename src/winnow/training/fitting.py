@@ -1,22 +1,19 @@
 """How much of a run a device holds at once, whether that fits, and what would make it fit."""
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from winnow.budget import visit_order
-from winnow.models import loading
-from winnow.recipe import LoraRecipe, MachineRecipe, TrainingRecipe
+from winnow.models.costs import PeakMemory
+from winnow.recipe import LoraRecipe, TrainingRecipe
 from winnow.text.printing import memory
 from winnow.training.batches import micro_cuts
 from winnow.training.lines import line_lengths
-from winnow.training.peak_memory import MicroBatch, PeakMemory
+from winnow.training.peak_memory import MicroBatch
 from winnow.training.sharding import ELEMENTWISE, layers_of
 
 Predict = Callable[[TrainingRecipe], PeakMemory]
@@ -25,20 +22,6 @@ GATHERED_LAYERS = 2
 """Cut layers that are whole at once: the one that is computed, and the one that is fetched ahead."""
 DRAWN_VISITS = 50_000
 """So many visits of the first epoch are drawn to find the largest micro-batch; they take half a second."""
-
-LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
-"""Where Linux says how much a container may take."""
-
-
-def device_bytes(machine: MachineRecipe) -> int:
-    """Memory of one device: declared, else the accelerator's here, else this host's or its container's limit."""
-    if machine.memory_bytes is not None:
-        return machine.memory_bytes
-    if loading.best_device().type == "cuda":
-        return int(torch.cuda.get_device_properties(0).total_memory)
-    limits = [path.read_text().strip() for path in LIMITS if path.is_file()]
-    host = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return min([host, *(int(limit) for limit in limits if limit.isdigit())])
 
 
 def largest_micro_batch(

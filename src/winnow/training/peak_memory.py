@@ -23,6 +23,7 @@ from torch.utils._pytree import tree_leaves
 
 from winnow.models import loading
 from winnow.models.contentless import Unread, contentless
+from winnow.models.costs import PeakMemory
 from winnow.models.forward import Batch, Losses
 from winnow.models.recomputing import recompute_layers
 from winnow.recipe import TrainingRecipe
@@ -48,25 +49,6 @@ class MicroBatch:
     """Positions whose prediction is trained on, all rows together."""
     follows: bool = False
     """Whether others of its step go before it even without gradient accumulation, so that gradients are there."""
-
-
-@dataclass(frozen=True)
-class PeakMemory:
-    """Bytes of one device at the worst moment of a training step, by what they hold."""
-
-    weights_bytes: int
-    """All weights and buffers, trained or not."""
-    gradients_bytes: int
-    """Gradients there at that moment: all of them where micro-batches accumulate, few where activations peak first."""
-    optimizer_bytes: int
-    """The optimizer's state."""
-    activations_bytes: int
-    """What the backward pass needs, blocks of logits, and temporary results."""
-
-    @property
-    def total_bytes(self) -> int:
-        """All of it."""
-        return self.weights_bytes + self.gradients_bytes + self.optimizer_bytes + self.activations_bytes
 
 
 def predict(model: Any, training: TrainingRecipe, largest: MicroBatch) -> PeakMemory:

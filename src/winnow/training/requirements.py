@@ -2,7 +2,6 @@
 
 from importlib.util import find_spec
 
-from winnow.models.adapters import adapter_config
 from winnow.models.gpu_extra import lacks_gpu_extra
 from winnow.recipe import TrainingRecipe
 
@@ -13,6 +12,8 @@ def missing_here(training: TrainingRecipe) -> str | None:
     Raises RecipeError where no machine can, since PEFT knows no such adapter.
     """
     if training.peft is not None:
+        from winnow.models.adapters import adapter_config
+
         adapter_config(training.peft)
     if training.quantise is not None and (lacking := lacks_gpu_extra(f"training.quantise {training.quantise}")):
         return lacking

@@ -6,6 +6,7 @@ Sizes come from the data themselves (read and tokenised into the store, which `w
 a source is out of reach, from what the recipe declares; FLOPs come from the architecture alone.
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,22 +16,19 @@ from numpy.typing import NDArray
 
 from winnow.errors import BudgetError, RecipeError
 from winnow.mistakes import doubts, lacking_here
-from winnow.models.checking import check_models
-from winnow.models.file_sizes import adapter_bytes
-from winnow.models.flops import flop_model
-from winnow.pipeline import checked, selector_traits, study_folder
+from winnow.models.costs import PeakMemory
+from winnow.models.host import device_bytes
+from winnow.pipeline import checked, selector_traits, store_beside, study_folder
 from winnow.recipe import MachineRecipe, Recipe
 from winnow.recipe.arguments import FolderPath, checks_arguments
 from winnow.recipe.file import AnyRecipe, as_recipe
 from winnow.study.arms import Arm, build_arms, equal_arms
 from winnow.study.identity import known_study
 from winnow.text.printing import memory
-from winnow.training.calibration import measure
-from winnow.training.fitting import device_bytes, ways_to_fit
-from winnow.training.peak_memory import PeakMemory
 from winnow.training.requirements import missing_here
-from winnow.verbs.planned_arms import PlannedArm, Training, planned_arms, skeleton, trainings_of
+from winnow.verbs.planned_arms import PlannedArm, Training, planned_arms, trainings_of
 from winnow.verbs.planned_pool import is_declared, read_pool
+from winnow.verbs.remembered import Remembered
 
 SELECTION_SHARE = 0.2
 """Above this share of the budget, selection draws a warning."""
@@ -68,16 +66,18 @@ def plan(recipe: AnyRecipe, *, out: FolderPath | None = None, store: FolderPath 
     """The plan of a recipe. Raises WinnowError in one line where data or model are out of reach and not declared."""
     recipe = as_recipe(recipe)
     recipe = checked(recipe, must_exist=not is_declared(recipe))
-    check_models(recipe)
+    kept = Remembered(None if is_declared(recipe) else store_beside(recipe, out, store).root)
+    kept.check_models(recipe)
     pool = read_pool(recipe, out, store)
     built = build_arms(recipe, selector_traits())
     trained = [arm for arm in built if arm.recipe.training.method != "none"] or built
-    machine, trainings = _machine(recipe, trained[0].recipe, out), trainings_of(built, pool)
+    trainings = trainings_of(built, pool, kept)
+    machine, notes = _machine(recipe, trained[0].recipe, out)
     arms = planned_arms(recipe, built, trainings, pool, machine)
     _check_budgets(trained, arms)
     worst = max((trainings[arm.name] for arm in trained), key=lambda each: each.peak.total_bytes)
     largest = max((trainings[arm.name] for arm in trained), key=lambda each: each.costs.trainable_parameters)
-    adapters = [adapter_bytes(t.skeleton) for t in trainings.values() if t.recipe.training.method == "lora"]
+    adapters = [each.adapter_bytes for each in trainings.values() if each.adapter_bytes is not None]
     return Plan(
         parameters=largest.costs.parameters,
         trainable_parameters=largest.costs.trainable_parameters,
@@ -92,7 +92,7 @@ def plan(recipe: AnyRecipe, *, out: FolderPath | None = None, store: FolderPath 
         memory_bytes=worst.peak.total_bytes,
         device_bytes=device_bytes(recipe.machine),
         arms=arms,
-        warnings=[*pool.warnings, *_warnings(arms), *equal_arms(built), *_told(recipe, trained, worst)],
+        warnings=[*pool.warnings, *_warnings(arms), *equal_arms(built), *_told(recipe, trained, worst), *notes],
     )
 
 
@@ -107,7 +107,9 @@ def _told(recipe: Recipe, trained: Sequence[Arm], worst: Training) -> list[str]:
 
 def training_flops(recipe: Recipe, lengths: NDArray[np.int64]) -> NDArray[np.float64]:
     """Reference FLOPs of training once on each example of these lengths."""
-    return flop_model(skeleton(recipe, recipe.training)).train(lengths)
+    from winnow.verbs.planned_sizes import costs_of
+
+    return costs_of(recipe).train(lengths)
 
 
 def _check_budgets(trained: Sequence[Arm], arms: Sequence[PlannedArm]) -> None:
@@ -118,23 +120,43 @@ def _check_budgets(trained: Sequence[Arm], arms: Sequence[PlannedArm]) -> None:
         raise BudgetError(f"budget.{budget.unit} of {budget.amount:g} is less than one example; raise it")
 
 
-def _machine(recipe: Recipe, trained: Recipe, out: str | Path | None) -> MachineRecipe:
-    """The machine with a speed: declared, the study's own, or measured in a few seconds as one arm trains."""
+def _machine(recipe: Recipe, trained: Recipe, out: str | Path | None) -> tuple[MachineRecipe, list[str]]:
+    """The machine with a speed: declared, the study's own, or measured in a few seconds as one arm trains.
+
+    With a note where the machine was busy while its speed was measured.
+    """
     if recipe.machine.flops_per_second is not None or trained.training.method == "none":
-        return recipe.machine
+        return recipe.machine, []
     known = known_study(study_folder(recipe, out)) or {}
-    speed = known.get("machine", {}).get("flops_per_second")
+    speed, notes = known.get("machine", {}).get("flops_per_second"), list[str]()
     lacking = missing_here(trained.training)
     if speed is None and lacking is not None:
         raise RecipeError(f"{lacking}; to plan it here declare machine.flops_per_second")
-    speed = speed or measure(trained)
-    return recipe.machine.model_copy(update={"flops_per_second": speed})
+    if speed is None:
+        from winnow.training.calibration import measure
+
+        notes = busy()
+        speed = measure(trained)
+    return recipe.machine.model_copy(update={"flops_per_second": speed}), notes
+
+
+def busy() -> list[str]:
+    """A note where more processes want to run here than there are cores, by the load of the last minute."""
+    load, cores = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0, os.cpu_count() or 1
+    if load <= cores:
+        return []
+    return [
+        f"this machine is busy: about {load:.1f} processes share {cores} cores; the speed is that of a core by itself, "
+        "and runs take longer for as long as they share theirs"
+    ]
 
 
 def _memory_warning(training: Training, room: int) -> str | None:
     """What to do about a run that does not fit; None where it does."""
     if training.peak.total_bytes <= room:
         return None
+    from winnow.training.fitting import ways_to_fit
+
     ways = ways_to_fit(training.peak_of, training.recipe.training, room)
     advice = f"any of these would fit: {'; '.join(ways)}" if ways else "choose a smaller model"
     return (

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +10,7 @@ from numpy.typing import NDArray
 from winnow.budget import CHARGES_SELECTION, Allowance, allowance, flops_6n, selected_size, steps_for
 from winnow.errors import BudgetError
 from winnow.ledger import dollars
-from winnow.models import loading
-from winnow.models.batch_sizes import start_tokens
-from winnow.models.flops import FlopModel, flop_model
+from winnow.models.costs import FlopModel, PeakMemory
 from winnow.pipeline import own_size, selection_flops
 from winnow.recipe import GIVES, GradientsRecipe, MachineRecipe, Recipe, RepresentationRecipe, TrainingRecipe
 from winnow.study.arms import Arm
@@ -21,10 +18,9 @@ from winnow.study.branches import trunk_of
 from winnow.study.selections import Selection, representation_of
 from winnow.study.sweeps import swept_arms
 from winnow.study.training_stages import batch_size
-from winnow.training.fitting import cut_shares, largest_micro_batch, per_device
-from winnow.training.peak_memory import PeakMemory, predict
 from winnow.training.schedule import cooldown_steps
 from winnow.verbs.planned_pool import PlannedPool
+from winnow.verbs.remembered import Remembered
 
 
 @dataclass(frozen=True)
@@ -67,20 +63,20 @@ class PlannedArm:
 
 
 class Training:
-    """What training by one recipe takes, worked out once for all arms that train alike."""
+    """What training by one recipe takes, worked out once for all arms that train alike, and remembered."""
 
-    def __init__(self, recipe: Recipe, pool: PlannedPool) -> None:
-        self.recipe, self.pool = recipe, pool
-
-    @cached_property
-    def skeleton(self) -> Any:
-        """The model without its weights, with its adapter."""
-        return skeleton(self.recipe, self.recipe.training)
+    def __init__(self, recipe: Recipe, pool: PlannedPool, memory: Remembered) -> None:
+        self.recipe, self.pool, self.memory = recipe, pool, memory
 
     @cached_property
     def costs(self) -> FlopModel:
         """FLOPs of an example of any length."""
-        return flop_model(self.skeleton)
+        return self.memory.costs(self.recipe)
+
+    @cached_property
+    def adapter_bytes(self) -> int | None:
+        """Size of the adapter file; None where all weights are trained."""
+        return self.memory.adapter_bytes(self.recipe)
 
     @cached_property
     def peak(self) -> PeakMemory:
@@ -88,36 +84,16 @@ class Training:
         return self.peak_of(self.recipe.training)
 
     def peak_of(self, training: TrainingRecipe) -> PeakMemory:
-        """The same with another section `training`; a device whose memory is declared is taken for an accelerator.
-
-        A declared pool does not tell its longest row; the longest that it may have is taken.
-        """
-        recipe, pool = self.recipe, self.pool
-        lengths = np.full(len(pool.lengths), recipe.pool.max_tokens) if pool.is_declared else pool.lengths
-        model, devices = skeleton(recipe, training), recipe.machine.devices
-        cut = cut_shares(model) if training.sharding == "full" and devices > 1 else None
-        start = start_tokens(loading.best_device()) if recipe.machine.memory_bytes is None else None
-        largest = largest_micro_batch(
-            lengths, training, devices, seed=recipe.study.seeds[0],
-            targets_share=pool.targets_share if training.loss_on == "completion" else 1.0,
-            start_tokens=start,
-        )  # fmt: skip
-        peak = predict(model, training, largest)
-        return per_device(peak, cut, devices, has_copy=start is not None) if cut else peak
+        """The same with another section `training`; a device whose memory is declared is taken for an accelerator."""
+        return self.memory.peak(self.recipe, training, self.pool)
 
 
-def skeleton(recipe: Recipe, training: TrainingRecipe) -> Any:
-    """The base model without its weights, adapted as this section says."""
-    model = loading.skeleton(loading.architecture_for(recipe.base))
-    return loading.adapt(model, training.adapter, seed=0) if training.method == "lora" else model
-
-
-def trainings_of(arms: list[Arm], pool: PlannedPool) -> dict[str, Training]:
+def trainings_of(arms: list[Arm], pool: PlannedPool, memory: Remembered) -> dict[str, Training]:
     """Arm -> what its training takes."""
     known, found = dict[str, Training](), dict[str, Training]()
     for arm in arms:
         key = arm.recipe.training.model_dump_json(exclude={"learning_rate"})
-        found[arm.name] = known.setdefault(key, Training(arm.recipe, pool))
+        found[arm.name] = known.setdefault(key, Training(arm.recipe, pool, memory))
     return found
 
 

@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from winnow.columns import read_columns
 from winnow.errors import RecipeError
 from winnow.pipeline import look_over, selector_traits, store_beside
 from winnow.recipe import Recipe
@@ -40,12 +42,15 @@ def read_pool(recipe: Recipe, out: str | Path | None, store: str | Path | None) 
     graph, shelf = expand(recipe, selector_traits()), store_beside(recipe, out, store)
     _check_generated(recipe, graph, shelf)
     walk = walk_stages(graph, recipe, shelf, wanted(graph, until=("pool", "tests")), Watch())
-    table = pq.read_table(walk.done["pool"].folder / "train.parquet", columns=["prompt_ids", "completion_ids"])
-    prompts, completions = (
-        np.array([len(ids) for ids in table[name]], dtype=np.int64) for name in ("prompt_ids", "completion_ids")
-    )
+    table = read_columns(walk.done["pool"].folder / "train.parquet", ["prompt_ids", "completion_ids"])
+    prompts, completions = (_sizes(table[name]) for name in ("prompt_ids", "completion_ids"))
     share = completions.sum() / (prompts + completions).sum()
     return PlannedPool(prompts + completions, False, look_over(recipe, walk.done), share)
+
+
+def _sizes(lists: pa.ChunkedArray) -> NDArray[np.int64]:
+    """How many values each list has."""
+    return np.array(pc.list_value_length(lists).to_pylist(), dtype=np.int64)
 
 
 def _check_generated(recipe: Recipe, graph: Graph, store: Store) -> None:

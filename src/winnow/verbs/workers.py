@@ -9,7 +9,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -34,27 +34,24 @@ def default_workers(recipe: Recipe) -> int:
 @contextmanager
 def helpers(
     recipe: Recipe, *, count: int, out: str | Path | None, store: str | Path | None, arm: str | None, seed: int | None
-) -> Iterator[None]:
-    """`count` more processes inside the block; they end by themselves when nothing is left, or with the block."""
-    if count < 1:
-        yield
-        return
+) -> Iterator[Callable[[], None]]:
+    """What starts `count` more processes, once there is something to make.
+
+    They end by themselves when nothing is left, or with the block.
+    """
     place = str(store_beside(recipe, out, store).root.absolute())
+    started: list[subprocess.Popen[bytes]] = []
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "recipe.json"
         file.write_text(recipe.model_dump_json(), encoding="utf-8")
-        command = [
-            sys.executable,
-            "-m",
-            "winnow.verbs.workers",
-            str(file),
-            place,
-            arm or "",
-            "" if seed is None else str(seed),
-        ]
-        started = [subprocess.Popen(command, stderr=subprocess.DEVNULL) for _ in range(count)]
+        asked = [str(file), place, arm or "", "" if seed is None else str(seed)]
+        command = [sys.executable, "-m", "winnow.verbs.workers", *asked]
+
+        def start() -> None:
+            started.extend(subprocess.Popen(command, stderr=subprocess.DEVNULL) for _ in range(count))
+
         try:
-            yield
+            yield start
         finally:
             for process in started:
                 process.terminate()

@@ -1,0 +1,52 @@
+"""What training takes, worked out on the model without its weights: FLOPs, bytes of an adapter's file, peak memory.
+
+Needs torch and builds the model, seconds of CPU time; `remembered.py` asks once for each question.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from winnow.models import loading
+from winnow.models.batch_sizes import start_tokens
+from winnow.models.costs import FlopModel, PeakMemory
+from winnow.models.file_sizes import adapter_bytes
+from winnow.models.flops import flop_model
+from winnow.recipe import Recipe, TrainingRecipe
+from winnow.training.fitting import cut_shares, largest_micro_batch, per_device
+from winnow.training.peak_memory import predict
+from winnow.verbs.planned_pool import PlannedPool
+
+
+def skeleton(recipe: Recipe, training: TrainingRecipe) -> Any:
+    """The base model without its weights, adapted as this section says."""
+    model = loading.skeleton(loading.architecture_for(recipe.base))
+    return loading.adapt(model, training.adapter, seed=0) if training.method == "lora" else model
+
+
+def costs_of(recipe: Recipe) -> FlopModel:
+    """FLOPs of an example of any length."""
+    return flop_model(skeleton(recipe, recipe.training))
+
+
+def adapter_bytes_of(recipe: Recipe) -> int:
+    """Size of the file of a run's adapter."""
+    return adapter_bytes(skeleton(recipe, recipe.training))
+
+
+def peak_of(recipe: Recipe, training: TrainingRecipe, pool: PlannedPool) -> PeakMemory:
+    """Memory of one device at the worst moment of a run; a device whose memory is declared is taken for an accelerator.
+
+    A declared pool does not tell its longest row; the longest that it may have is taken.
+    """
+    lengths = np.full(len(pool.lengths), recipe.pool.max_tokens) if pool.is_declared else pool.lengths
+    model, devices = skeleton(recipe, training), recipe.machine.devices
+    cut = cut_shares(model) if training.sharding == "full" and devices > 1 else None
+    start = start_tokens(loading.best_device()) if recipe.machine.memory_bytes is None else None
+    largest = largest_micro_batch(
+        lengths, training, devices, seed=recipe.study.seeds[0],
+        targets_share=pool.targets_share if training.loss_on == "completion" else 1.0,
+        start_tokens=start,
+    )  # fmt: skip
+    peak = predict(model, training, largest)
+    return per_device(peak, cut, devices, has_copy=start is not None) if cut else peak
