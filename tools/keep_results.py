@@ -12,11 +12,12 @@ from winnow.findings import Findings
 from winnow.report.tables import csv_text, markdown
 
 TABLES = (
-    "comparisons", "savings", "evaluation", "iso_compute", "composition", "planted", "cost_to_quality_flops",
+    "effects", "grid", "pareto", "sweep", "comparisons", "savings", "evaluation", "iso_compute", "composition", "planted", "cost_to_quality_flops",
     "ledger_arms",
 )  # fmt: skip
 """Those with rows are kept."""
-FIGURES = ("loss_curves.png", "final_loss.png", "loss_against_cost.png")
+FIGURES = ("grid.png", "pareto.png", "loss_curves.png", "final_loss.png", "loss_against_cost.png")
+"""Those that were drawn are kept."""
 
 
 def main(study: str) -> None:
@@ -28,18 +29,23 @@ def main(study: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for table in with_rows(findings):
         (folder / f"{table}.csv").write_text(csv_text(findings.tables[table]), encoding="utf-8")
-    for figure in FIGURES:
+    for figure in drawn(Path(study)):
         shutil.copy(Path(study) / "figures" / figure, folder / figure)
     shutil.copy(Path(study) / "recipe.yaml", folder / "recipe.yaml")
-    (results / f"{name}.md").write_text(page(findings, name), encoding="utf-8")
+    (results / f"{name}.md").write_text(page(findings, name, drawn(Path(study))), encoding="utf-8")
 
 
 def with_rows(findings: Findings) -> list[str]:
     """The kept tables that have something to say."""
-    return [name for name in TABLES if findings.tables[name].rows]
+    return [name for name in TABLES if name in findings.tables and findings.tables[name].rows]
 
 
-def page(findings: Findings, name: str) -> str:
+def drawn(study: Path) -> list[str]:
+    """The kept figures that this study has."""
+    return [name for name in FIGURES if (study / "figures" / name).is_file()]
+
+
+def page(findings: Findings, name: str, figures: list[str]) -> str:
     """The page: verdict, where it was run, figures, tables."""
     settings = findings.settings
     machine, environment = settings["machine"], settings["environment"]
@@ -64,7 +70,7 @@ def page(findings: Findings, name: str) -> str:
         "",
         *[f"- {limitation}" for limitation in findings.limitations],
         "",
-        *[f"![{figure.removesuffix('.png').replace('_', ' ')}]({name}/{figure})\n" for figure in FIGURES],
+        *[f"![{figure.removesuffix('.png').replace('_', ' ')}]({name}/{figure})\n" for figure in figures],
     ]
     for key in with_rows(findings):
         lines += [f"## {findings.tables[key].title}", "", markdown(findings.tables[key])]
