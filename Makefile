@@ -19,7 +19,7 @@ $(STAMP): pyproject.toml constraints.txt
 demo: setup
 	$(BIN)/winnow run recipes/quickstart.yaml
 
-# One process a core; tests stay together where they share what is slow to make: files, among long ones groups.
+# One process a core. Files stay together where they can, since their tests share what is slow to make.
 SIDE_BY_SIDE := -n logical --maxprocesses 8 --durations 20 --dist
 # A core each, and the code compiled once, for the commands that tests start.
 ALONE := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=
@@ -31,7 +31,7 @@ test-fast: setup
 	$(ALONE) $(BIN)/python -m pytest -m "not long and not slow" $(SIDE_BY_SIDE) worksteal
 
 test-long: setup
-	$(ALONE) $(BIN)/python -m pytest -m long $(SIDE_BY_SIDE) loadgroup
+	$(ALONE) $(BIN)/python -m pytest -m long $(SIDE_BY_SIDE) loadfile --no-loadscope-reorder
 
 lint: setup
 	$(BIN)/ruff check src tests tools benchmarks

@@ -9,9 +9,12 @@ import statistics
 import sys
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 from scipy.stats import t
 
+from winnow.analysis.item_records import read_items
+from winnow.analysis.items import ItemScores
 from winnow.store import read_json
 
 PAGE = Path(__file__).parent.parent / "docs" / "results" / "contamination-scores.md"
@@ -65,28 +68,31 @@ def clean_ids(folder: Path) -> dict[tuple[str, str], bool]:
 
 def group_sizes(folder: Path) -> dict[str, int]:
     """Evaluated items of each group."""
-    items = pq.read_table(next((folder / "records" / "items").glob("evaluation.full*_last.parquet"))).to_pylist()
-    clean = clean_ids(folder)
-    kept = sum(clean[item["set"], item["id"]] for item in items)
-    return dict(zip(GROUPS, (len(items), kept, len(items) - kept), strict=True))
+    items = read_items(next((folder / "records" / "items").glob("evaluation.full*_last.parquet")), "loss")
+    kept = int(is_clean(items, clean_ids(folder)).sum())
+    return dict(zip(GROUPS, (len(items.ids), kept, len(items.ids) - kept), strict=True))
+
+
+def is_clean(items: ItemScores, clean: dict[tuple[str, str], bool]) -> np.ndarray:
+    """Which items no source holds."""
+    return np.array([clean[key] for key in zip(items.sets.tolist(), items.ids.tolist(), strict=True)], dtype=bool)
 
 
 def scores_by_seed(folder: Path) -> dict[int, dict[str, Score]]:
     """Seed -> group of items -> score."""
     clean, found = clean_ids(folder), {}
     for path in sorted((folder / "records").glob("evaluation.full*_last.json")):
-        items = pq.read_table(folder / "records" / "items" / f"{path.stem}.parquet").to_pylist()
-        groups = dict.fromkeys(GROUPS, items)
-        groups["clean"] = [item for item in items if clean[item["set"], item["id"]]]
-        groups["held by a source"] = [item for item in items if not clean[item["set"], item["id"]]]
-        found[read_json(path)["seed"]] = {name: score(kept) for name, kept in groups.items()}
+        place = folder / "records" / "items" / f"{path.stem}.parquet"
+        levels = [groups_of(read_items(place, metric), clean) for metric in ("loss", "exact_match")]
+        found[read_json(path)["seed"]] = {name: (levels[0][name], levels[1][name]) for name in GROUPS}
     return found
 
 
-def score(items: list[dict[str, float]]) -> Score:
-    """Loss per target token and exact match."""
-    tokens = sum(item["target_tokens"] for item in items)
-    return sum(item["loss"] for item in items) / tokens, sum(item["correct"] for item in items) / len(items)
+def groups_of(items: ItemScores, clean: dict[tuple[str, str], bool]) -> dict[str, float]:
+    """The level of each group."""
+    kept = is_clean(items, clean)
+    groups = zip(GROUPS, (items, items.where(kept), items.where(~kept)), strict=True)
+    return {name: float(each.sums.sum() / each.weights.sum()) for name, each in groups}
 
 
 def line(group: str, size: int, values: list[list[float]], measure: str) -> str:

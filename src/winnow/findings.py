@@ -10,7 +10,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from winnow.metrics import Metric
 from winnow.recipe import BudgetRecipe, Recipe
+
+UNKNOWN = Metric("", higher_is_better=True)
+"""Of a comparison that nobody could make."""
 
 Kind = Literal["better", "worse", "no difference shown", "too few seeds", "not affordable"]
 
@@ -39,7 +43,7 @@ class Comparison:
     arm: str
     baseline: str
     metric: str
-    """`loss` (nats), `exact_match` (a share); runs that others made may have others."""
+    """Name of what is compared: a metric, or a benchmark, by its own."""
     aggregate: str
     """micro, macro or a set; empty for a number that others measured."""
     checkpoint: str
@@ -55,16 +59,8 @@ class Comparison:
     over_items: Estimate | None = None
     """The same gain with the interval for other seeds and other items of the sets; None without item records."""
     num_items: int | None = None
-
-    @property
-    def unit(self) -> str:
-        """Of what a study measures; what others measured is theirs to know."""
-        return {"loss": "nats", "exact_match": "points"}.get(self.metric, "") if self.aggregate else ""
-
-    @property
-    def scale(self) -> float:
-        """From the metric's own number to the one that is printed with the unit."""
-        return 100.0 if self.unit == "points" else 1.0
+    facts: Metric = UNKNOWN
+    """What is known of the metric; of numbers that others measured neither unit nor scale."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +136,8 @@ class Curve:
     """Micro average; None where nothing was generated."""
     set_loss: Mapping[str, tuple[float, ...]]
     set_exact_match: Mapping[str, tuple[float | None, ...]]
+    measured: Mapping[str, Mapping[str, tuple[float | None, ...]]] = field(default_factory=dict)
+    """Other metrics, each by set and micro; None where an evaluation lacks it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +240,8 @@ class Findings:
     delayed_gains: tuple[DelayedGain, ...]
     limitations: tuple[str, ...]
     sources: tuple[DataSource, ...]
+    metrics: Mapping[str, Metric] = field(default_factory=dict)
+    """What is known of the metrics of the study's own evaluation sets, by name."""
     factors: tuple[Factor, ...] = ()
     """In which arms differ; none in a study of selections alone."""
 

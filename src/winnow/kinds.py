@@ -115,7 +115,7 @@ KINDS: dict[str, Kind] = {
         meter="train", charged_as="training", looks_at="validation",
     ),
     "evaluate": Kind(
-        module="winnow.evaluation.stages", function="evaluate", version=6, is_of_arm=True, on_device=True,
+        module="winnow.evaluation.stages", function="evaluate", version=7, is_of_arm=True, on_device=True,
         meter="evaluate",
         copied=(
             Copied("evaluation_{checkpoint}.json", "records/evaluation.{run}.json", is_record=True),

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from winnow.errors import MistakesError, RecipeError, WinnowError, nearest, refused
+from winnow.evaluation.measures.asking import measure_mistakes
 from winnow.generation.problems import find_family
 from winnow.pool.first_rows import first_mistakes
 from winnow.recipe import (
@@ -57,7 +58,8 @@ def mistakes(recipe: Recipe, *, must_exist: bool = True) -> list[str]:
     found = [*selection_mistakes(recipe, traits), *_options(recipe, traits)]
     if not found:
         found += told_by(lambda: expand(recipe, traits)) or _claims(recipe, build_arms(recipe, traits))
-    found += [*_sources(recipe), *_names(recipe), *_models(recipe), *_templates(recipe), *_budgets(recipe)]
+    found += [*measure_mistakes(recipe), *_sources(recipe), *_names(recipe)]
+    found += [*_models(recipe), *_templates(recipe), *_budgets(recipe)]
     found += objective_mistakes(recipe, [each.training for each in arm_recipes(recipe)])
     found += data_mistakes(recipe, must_exist=must_exist)
     return list(dict.fromkeys(found))
@@ -169,12 +171,6 @@ def _claims(recipe: Recipe, arms: list[Arm]) -> list[str]:
             found.append(f"study.primary.{key} is {name!r}{nearest(name, known)}; this study has {', '.join(known)}")
     if baseline is not None and primary.arm == baseline.name:
         found.append(f"study.primary compares {primary.arm!r} with itself; name another arm or baseline")
-    sets = [source.name for source in recipe.evaluation.sets]
-    if primary.aggregate not in (allowed := ["micro", "macro", *sets]):
-        found.append(
-            f"study.primary.aggregate is {primary.aggregate!r}{nearest(primary.aggregate, allowed)}; "
-            f"allowed: {', '.join(allowed)}"
-        )
     return found
 
 

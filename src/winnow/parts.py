@@ -13,6 +13,7 @@ from winnow.recipe import (
     FourierRecipe,
     Frozen,
     LoraRecipe,
+    MeasureRecipe,
     PoolRecipe,
     RepresentationRecipe,
     SourceRecipe,
@@ -234,6 +235,8 @@ class EvaluatePart(Frozen):
     max_new_tokens: int
     batch_size: int
     threads: int = 1
+    measures: Annotated[tuple[MeasureRecipe, ...] | None, ADDED] = None
+    """What is measured; null for loss and exact match."""
 
 
 class BenchmarkPart(Frozen):

@@ -17,6 +17,7 @@ from filelock import FileLock
 
 from winnow.credentials import MASK
 from winnow.errors import RecipeError, refused
+from winnow.evaluation.measures.asking import is_of_final_answers
 from winnow.findings import Findings
 from winnow.kinds import KINDS
 from winnow.mistakes import lacking_here, missing_keys, mistakes
@@ -120,16 +121,17 @@ def models_checked(recipe: Recipe, *, answers: bool = True) -> Callable[[], None
 def look_over(recipe: Recipe, done: Mapping[str, Stored]) -> tuple[str, ...]:
     """What a user should know of the pool and the evaluation sets before training.
 
-    Raises RecipeError where the study's one question asks exact match of open answers alone.
+    Raises RecipeError where the study's one question asks of open answers alone what only final ones tell.
     """
     if "pool" not in done or "tests" not in done:
         return ()
     pool, tests = (read_json(done[name].folder / "statistics.json") for name in ("pool", "tests"))
     primary, sets = recipe.study.primary, tests["sets"]
     asked = {primary.aggregate: sets[primary.aggregate]} if primary.aggregate in sets else sets
-    if primary.metric == "exact_match" and all(row["constant_level"] is None for row in asked.values()):
+    is_open = all(row["constant_level"] is None for row in asked.values())
+    if is_open and is_of_final_answers(recipe, primary.metric):
         raise RecipeError(
-            f"study.primary.metric is exact_match, and all answers of {', '.join(asked)} are open text; set it to "
+            f"study.primary.metric is {primary.metric}, and all answers of {', '.join(asked)} are open text; set it to "
             "loss, or say `answers: final` of a set that has final ones"
         )
     return data_warnings(pool, tests)

@@ -12,10 +12,11 @@ from winnow.analysis.frontier import (
     saving,
     saving_of,
 )
+from winnow.analysis.scores import Score
 from winnow.analysis.sentences import verdict_sentence
 from winnow.analysis.statistics import mean_interval
 from winnow.analysis.study_folder import load
-from winnow.analysis.study_records import Evaluation, Score
+from winnow.analysis.study_records import Evaluation
 from winnow.findings import Comparison, Estimate, Saving
 
 

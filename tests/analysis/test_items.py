@@ -14,35 +14,37 @@ from winnow.errors import ArtifactError
 SETS = np.array(["a"] * 6 + ["b"] * 4)
 
 
-def scores(seed, *, sets=SETS):
+def scores(seed, *, sets=SETS, metric="loss"):
     rng = np.random.default_rng(seed)
     tokens = np.arange(1.0, len(sets) + 1)
     ids = np.array([f"{name}:{place}" for place, name in enumerate(sets)])
-    return ItemScores(sets, ids, rng.random(len(sets)) * tokens, tokens, rng.integers(0, 2, len(sets)).astype(float))
+    if metric == "exact_match":
+        return ItemScores(sets, ids, rng.integers(0, 2, len(sets)).astype(float), np.ones(len(sets)))
+    return ItemScores(sets, ids, rng.random(len(sets)) * tokens, tokens)
 
 
-def level(each, metric, aggregate):
+def level(each, aggregate):
     """From the definition: nats per target token, or the share that is right."""
     if aggregate == "macro":
-        return np.mean([level(each.of_set(name), metric, "micro") for name in ("a", "b")])
+        return np.mean([level(each.of_set(name), "micro") for name in ("a", "b")])
     kept = each if aggregate == "micro" else each.of_set(aggregate)
-    return kept.losses.sum() / kept.tokens.sum() if metric == "loss" else kept.correct.mean()
+    return kept.sums.sum() / kept.weights.sum()
 
 
 @pytest.mark.parametrize("metric", ["loss", "exact_match"])
 @pytest.mark.parametrize("aggregate", ["micro", "macro", "b"])
 def test_the_parts_of_a_run_add_up_to_its_level(metric, aggregate):
-    runs = {seed: scores(seed) for seed in (3, 1, 2)}
-    sums = parts_of(runs, metric=metric, aggregate=aggregate).values.sum(axis=1)
-    assert sums == pytest.approx([level(runs[seed], metric, aggregate) for seed in (1, 2, 3)])
+    runs = {seed: scores(seed, metric=metric) for seed in (3, 1, 2)}
+    sums = parts_of(runs, aggregate=aggregate).values.sum(axis=1)
+    assert sums == pytest.approx([level(runs[seed], aggregate) for seed in (1, 2, 3)])
 
 
 def test_runs_on_other_items_have_no_parts():
     other = scores(1, sets=SETS[:-1])
-    assert parts_of({0: scores(0), 1: other}, metric="loss", aggregate="micro") is None
-    ours, theirs = (parts_of({0: each}, metric="loss", aggregate="micro") for each in (scores(0), other))
+    assert parts_of({0: scores(0), 1: other}, aggregate="micro") is None
+    ours, theirs = (parts_of({0: each}, aggregate="micro") for each in (scores(0), other))
     assert ours.minus(theirs) is None
-    assert parts_of({0: scores(0)}, metric="loss", aggregate="c") is None
+    assert parts_of({0: scores(0)}, aggregate="c") is None
 
 
 def test_variances_are_those_of_the_two_way_layout():
@@ -113,7 +115,7 @@ def test_missing_items_leave_the_interval_over_seeds(tmp_path):
     folder = write_study(tmp_path / "s", effects={"full": 0.0, "herding_0.25": 0.05}, seeds=(0, 1))
     write_items(folder, "full", 0, gain=0.0)
     study = load(folder)
-    assert items_of(study, "full", "best") == {}
+    assert items_of(study, "full", "best", "loss") == {}
     assert judge(study).primary.over_items is None
 
 
@@ -121,4 +123,4 @@ def test_a_damaged_file_of_items_is_named(tmp_path):
     place = tmp_path / "items.parquet"
     place.write_bytes(b"PAR1")
     with pytest.raises(ArtifactError, match=r"items.parquet is damaged"):
-        read_items(place)
+        read_items(place, "loss")

@@ -11,8 +11,8 @@ import pytest
 import winnow
 from tests_support import ROOT
 from winnow.analysis.statistics import mean_interval
-from winnow.compare_api.rows import direction
 from winnow.errors import DataError
+from winnow.metrics import direction
 
 
 def runs(effects, *, seeds=4, steps=(0, 10, 20, 30), noise=0.01, seed=0, cost=1.0):

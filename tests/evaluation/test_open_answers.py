@@ -21,7 +21,7 @@ def scores(correct, is_open=None, loss=1.0):
 def test_exact_match_is_over_the_items_that_have_final_answers():
     mixed, final, opened = scores([1, 0, 0], [0, 0, 1]), scores([1, 1]), scores([0, 0], [1, 1])
     assert [each.exact_match for each in (mixed, final, opened)] == [0.5, 1.0, None]
-    assert [each.open_items for each in (mixed, final, opened)] == [1, 0, 2]
+    assert [int((~each.is_asked).sum()) for each in (mixed, final, opened)] == [1, 0, 2]
     micro, macro = averages([mixed, final, opened])
     assert (micro["exact_match"], macro["exact_match"]) == (3 / 4, 0.75)
     assert averages([opened])[0] == {"loss": 1.0, "exact_match": None}
@@ -36,7 +36,7 @@ def test_nothing_is_generated_for_open_answers(monkeypatch, is_open):
         size = len(items.answers)
         return scores([True] * size, loss=2.0)
 
-    monkeypatch.setattr(scoring, "_score_final", final_alone)
+    monkeypatch.setattr(scoring, "_score_answered", final_alone)
     monkeypatch.setattr(scoring, "Losses", lambda model: model)
     monkeypatch.setattr(
         scoring, "row_losses", lambda losses, rows: (np.full(len(rows.names), 7.0), np.full(len(rows.names), 3))

@@ -57,9 +57,10 @@ def test_the_files_are_those_of_the_contract(run, examples):
     assert set(found["sets"]) == {"sums", "choices"}
     assert all(set(each) == SUMMARY for each in found["sets"].values())
     items = pq.read_table(folder / "items_last.parquet")
-    answers = ["set", "id", "output", "extracted", "answer", "correct", "is_declared"]
-    assert items.column_names == [*answers, "loss", "target_tokens"]
-    assert sorted(items["id"].to_pylist()) == sorted(each.id for each in examples)
+    assert items.column_names == ["set", "id", "metric", "score", "weight", "output", "extracted", "target"]
+    for metric in ("loss", "exact_match"):
+        named = [row["id"] for row in items.to_pylist() if row["metric"] == metric]
+        assert sorted(named) == sorted(each.id for each in examples)
     assert outcome.numbers["last"]["micro"] == found["micro"] and outcome.costs["evaluate"].tokens > 0
 
 
@@ -96,10 +97,11 @@ def test_averages_follow_from_the_items(run):
     folder, _ = run()
     found = json.loads((folder / "evaluation_last.json").read_text())
     items = pq.read_table(folder / "items_last.parquet").to_pylist()
+    losses, matches = ([item for item in items if item["metric"] == name] for name in ("loss", "exact_match"))
     assert found["micro"]["loss"] == pytest.approx(
-        sum(item["loss"] for item in items) / sum(item["target_tokens"] for item in items)
+        sum(item["score"] * item["weight"] for item in losses) / sum(item["weight"] for item in losses)
     )
-    assert found["micro"]["exact_match"] == sum(item["correct"] for item in items) / len(items)
+    assert found["micro"]["exact_match"] == sum(item["score"] for item in matches) / len(matches)
     assert found["macro"]["loss"] == pytest.approx(sum(each["loss"] for each in found["sets"].values()) / 2)
 
 

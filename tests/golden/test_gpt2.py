@@ -82,7 +82,6 @@ def planned():
 
 
 @pytest.mark.long
-@pytest.mark.xdist_group("plan of GPT-2")
 def test_the_plan_knows_the_model(planned):
     assert planned["trainable_parameters"] == 811_008
     assert planned["parameters"] == 125_250_816
@@ -91,7 +90,6 @@ def test_the_plan_knows_the_model(planned):
 
 
 @pytest.mark.long
-@pytest.mark.xdist_group("plan of GPT-2")
 def test_the_plan_has_the_published_epochs(planned):
     assert {arm["name"]: arm["epochs"] for arm in planned["arms"]} == {
         "herding_0.01": 3000, "herding_0.02": 1500, "herding_0.05": 600, "herding_0.1": 300, "full": 30,
@@ -102,7 +100,6 @@ def test_the_plan_has_the_published_epochs(planned):
 
 
 @pytest.mark.long
-@pytest.mark.xdist_group("plan of GPT-2")
 def test_the_plan_has_the_published_flops_of_the_full_pool(planned):
     full = next(arm for arm in planned["arms"] if arm["name"] == "full")
     assert round_half_up(full["exaflops_6n"], 4) == full["published"]["exaflops"] == 5.7090
@@ -110,7 +107,6 @@ def test_the_plan_has_the_published_flops_of_the_full_pool(planned):
 
 
 @pytest.mark.long
-@pytest.mark.xdist_group("plan of GPT-2")
 def test_every_planned_arm_tells_its_numbers(planned):
     keys = ("fraction", "epochs", "examples", "visits_per_example", "steps", "tokens", "exaflops", "seconds", "dollars")
     for arm in planned["arms"]:

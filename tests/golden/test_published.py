@@ -7,7 +7,8 @@ import pytest
 
 from winnow.analysis.delayed_gain import delayed_gain
 from winnow.analysis.savings import Point, saved
-from winnow.analysis.study_records import Best, Evaluation, Run, Score
+from winnow.analysis.scores import Score
+from winnow.analysis.study_records import Best, Evaluation, Run
 from winnow.budget import VisitPlan, epochs_at_equal_visits, flops_6n, tokens_from_flops
 from winnow.ledger import dollars, round_half_up
 from winnow.records import Cost

@@ -11,7 +11,7 @@ from damage import WAYS
 from tests_support import SMALLEST
 from winnow.store import hash_tree, read_json
 
-pytestmark = [pytest.mark.long, pytest.mark.xdist_group("damaged store")]
+pytestmark = pytest.mark.long
 
 MORE = ["--set", "pool.hygiene={}", "--set", "study.sweep.learning_rate=[1e-3, 3e-3]", "--set",
         "selection.arms=[full, herding]", "--set", "selection.controls=false"]  # fmt: skip

@@ -13,7 +13,7 @@ import pytest
 from tests_support import SMALLEST
 from winnow.store import read_json
 
-pytestmark = [pytest.mark.long, pytest.mark.xdist_group("kills")]
+pytestmark = pytest.mark.long
 
 LONGER = ["--set", "budget.pool_epochs=40", "--set", "training.checkpoint_every_seconds=0.5",
           "--set", "evaluation.every_steps=40",

@@ -17,7 +17,7 @@ from winnow.store import read_json
 from winnow.text.printing import BOUNDS, heading
 from winnow.verbs.watch import serving
 
-pytestmark = [pytest.mark.long, pytest.mark.xdist_group("page")]
+pytestmark = pytest.mark.long
 CHROMIUM = shutil.which("chromium")
 SCREENSHOTS = ROOT / "build" / "screenshots"
 WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}

@@ -12,7 +12,7 @@ import pytest
 from tests_support import SMALLEST
 from winnow.store import read_json
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(3000), pytest.mark.xdist_group("several devices")]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(3000)]
 
 SETTINGS = ["--set", "training.per_device_batch_size=8", "--set", "training.checkpoint_every_seconds=0",
             "--set", "budget.pool_epochs=4",

@@ -6,11 +6,13 @@ import urllib.request
 import pytest
 
 from tests_support import copy_store
-from winnow.analysis.find import find
+from winnow.analysis.find import curve_of, find
+from winnow.analysis.study_records import Evaluation
 from winnow.errors import ArtifactError
+from winnow.records import from_json
 from winnow.store import read_json, write_json
 from winnow.study.folder import RUNNING
-from winnow.verbs.watch import curve_of, live_page, look, serving, with_running
+from winnow.verbs.watch import live_page, look, serving, with_running
 
 RUN = "train.herding_0.25.s0"
 
@@ -111,11 +113,10 @@ def test_a_study_that_has_not_begun_is_one_line(tmp_path):
 
 
 def test_the_curve_of_an_unfinished_run_is_its_evaluations():
-    from winnow.training.tally import Tally
-
     scores = {"validation": {"loss": 3.0}, "sets": {"easy": {"loss": 2.5, "exact_match": 0.1}},
               "micro": {"loss": 2.5, "exact_match": 0.1}, "macro": {"loss": 2.5}}  # fmt: skip
-    row = {"step": 0, "tokens": 0, "flops": 0.0, "seconds": 0.0} | scores
-    curve = curve_of("full", 1, Tally(evaluations=[row, row | {"step": 5, "tokens": 90}], best_step=5))
+    row = {"step": 0, "tokens": 0, "flops": 0.0, "seconds": 0.0, "evaluation_seconds": 0.0} | scores
+    rows = [from_json(Evaluation, each) for each in (row, row | {"step": 5, "tokens": 90})]
+    curve = curve_of("full", 1, 5, rows)
     assert (curve.steps, curve.tokens, curve.best_step) == ((0, 5), (0, 90), 5)
     assert curve.set_exact_match == {"easy": (0.1, 0.1)}

@@ -14,7 +14,8 @@ from winnow.recipe import BudgetRecipe, FourierRecipe, TrainingRecipe
 from winnow.records import Artifact, Context, Cost, Stored
 from winnow.selection import registry
 from winnow.selection.stages import select
-from winnow.training.stages import _selected_rows
+from winnow.training.material import rows_of_run
+from winnow.training.objectives.goal import goal_of
 
 POOL, TARGET = 120, 12
 IS_IN = np.arange(POOL + TARGET) % 6 == 0
@@ -151,8 +152,7 @@ def test_a_selection_smaller_than_the_target_holds_a_random_part_of_it(inputs, t
 def test_training_sees_the_rows_of_the_target_that_were_added(fraction, inputs, tmp_path):
     ids, _, made = controlled(inputs, tmp_path, fraction)
     part = TrainPart(objective="sft", training=TrainingRecipe(), global_batch_size=4, budget=BudgetRecipe(examples=10))
-    pool = pq.read_table(inputs["pool"].folder / "train.parquet")
-    rows = _selected_rows(part, {"data": inputs["pool"], "selection": made}, pool)
+    rows = rows_of_run(goal_of("sft"), part, {"data": inputs["pool"], "selection": made}, None)
     assert sorted(rows.names) == sorted(ids)
     both = {}
     for name in ("train", "target"):

@@ -7,6 +7,7 @@ import pytest
 
 from bad_inputs_support import assert_refuses
 from winnow.pipeline import look_over
+from winnow.recipe import USUAL_MEASURES
 from winnow.text.data_warnings import NO_ROOM, data_warnings
 
 
@@ -76,7 +77,8 @@ def test_exact_match_of_open_answers_alone_is_no_question(tmp_path, aggregate, i
         made[name].folder.mkdir()
         (made[name].folder / "statistics.json").write_text(json.dumps(statistics))
     primary = SimpleNamespace(metric="exact_match", aggregate=aggregate)
-    recipe = SimpleNamespace(study=SimpleNamespace(primary=primary))
+    asked = SimpleNamespace(asked=USUAL_MEASURES)
+    recipe = SimpleNamespace(study=SimpleNamespace(primary=primary), evaluation=asked)
     if is_refused:
         assert_refuses(lambda: look_over(recipe, made), "exact_match", "all answers of open are open text")
     else:

@@ -15,12 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from winnow.analysis.clean_items import clean_questions
-from winnow.analysis.items import Parts, interval_of_one_run, interval_over_items
+from winnow.analysis.items import ItemScores, Parts, interval_of_one_run, interval_over_items
 from winnow.analysis.statistics import mean_interval
 from winnow.analysis.study_folder import Study
 from winnow.analysis.tables import with_bounds
 from winnow.columns import read_columns
 from winnow.findings import ArmFacts, Estimate, Table
+from winnow.metrics import metric_named
 from winnow.records import ZERO_SHOT
 from winnow.store import read_json
 from winnow.text.printing import fixed
@@ -38,6 +39,10 @@ class BenchmarkItems:
     """1, or how many instructions an item has."""
     questions: NDArray[np.str_]
     """Hash of each item's question, by which a contamination report knows it."""
+
+    def scores_in(self, task: str) -> ItemScores:
+        """As items of one set, which has the task's name."""
+        return ItemScores(np.full(len(self.names), task), self.names, self.scores * self.weights, self.weights)
 
 
 @dataclass(frozen=True)
@@ -118,7 +123,7 @@ def _scores_of(study: Study, arm: str) -> Iterator[Row]:
 def _clean(study: Study, runs: Sequence[Asked], metric: str) -> Row:
     """How many items a contamination report checks, how many it calls clean, and the score on these; None without."""
     report = clean_questions(study)
-    if report is None or metric == "perplexity":
+    if report is None or metric_named(metric).is_perplexity:
         return {"checked_items": None, "clean_items": None, "clean_score": None}
     ids = runs[0].items(metric).questions.tolist()
     scores = [clean_score(run.items(metric), report) for run in runs]

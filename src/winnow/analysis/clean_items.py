@@ -19,6 +19,7 @@ from winnow.analysis.tables import with_bounds, within_unit
 from winnow.columns import read_columns
 from winnow.errors import ArtifactError
 from winnow.findings import ArmFacts, Table
+from winnow.metrics import ALWAYS
 from winnow.records import ZERO_SHOT
 from winnow.study_files import CHECKPOINTS
 
@@ -38,15 +39,21 @@ def evaluation_clean(study: Study, arms: Sequence[ArmFacts]) -> Table | None:
     clean = clean_items(study)
     if clean is None:
         return None
-    scored = [(ZERO_SHOT, "start", zero_shot_items(study))]
-    scored += [(arm.name, kind, items_of(study, arm.name, kind)) for arm in arms for kind in CHECKPOINTS]
+    places = [(ZERO_SHOT, "start"), *((arm.name, kind) for arm in arms for kind in CHECKPOINTS)]
     confidence = study.recipe.study.confidence
     rows = [
         {"arm": arm, "checkpoint": checkpoint} | row
-        for arm, checkpoint, runs in scored
-        for row in _rows([runs[seed] for seed in sorted(runs)], clean, confidence)
+        for arm, checkpoint in places
+        for loss, match in [[_runs(study, arm, checkpoint, metric) for metric in ALWAYS]]
+        for row in _rows(loss, match, clean, confidence)
     ]
     return Table("evaluation_clean", "Evaluation on clean items", tuple(rows), NOTE)
+
+
+def _runs(study: Study, arm: str, checkpoint: str, metric: str) -> list[ItemScores]:
+    """The items of each seed, in order; of the untrained model its own."""
+    found = zero_shot_items(study, metric) if arm == ZERO_SHOT else items_of(study, arm, checkpoint, metric)
+    return [found[seed] for seed in sorted(found)]
 
 
 def clean_items(study: Study) -> Items | None:
@@ -81,12 +88,12 @@ def _read_report(study: Study) -> pa.Table | None:
     return report
 
 
-def _rows(runs: Sequence[ItemScores], clean: Items, confidence: float) -> Iterator[Row]:
-    """A row for each evaluation set and each average."""
-    kept = [run.where(_is_clean(run, clean)) for run in runs]
+def _rows(runs: Sequence[ItemScores], matched: Sequence[ItemScores], clean: Items, confidence: float) -> Iterator[Row]:
+    """A row for each evaluation set and each average, of the items' losses and of their exact matches."""
+    kept, right = ([run.where(_is_clean(run, clean)) for run in each] for each in (runs, matched))
     for name in (*dict.fromkeys(runs[0].sets.tolist()), "micro", "macro") if runs else ():
-        loss, clean_loss = ([_level(run, "loss", name, runs[0]) for run in each] for each in (runs, kept))
-        match, clean_match = ([_level(run, "exact_match", name, runs[0]) for run in each] for each in (runs, kept))
+        loss, clean_loss = ([_level(run, name, runs[0]) for run in each] for each in (runs, kept))
+        match, clean_match = ([_level(run, name, matched[0]) for run in each] for each in (matched, right))
         matches = {"exact_match": match, "clean_exact_match": clean_match}
         bounded = [within_unit(with_bounds(key, values, confidence), key) for key, values in matches.items()]
         yield {
@@ -103,11 +110,11 @@ def _is_clean(run: ItemScores, clean: Items) -> NDArray[np.bool_]:
     return np.array([clean.get(key, False) for key in keys], dtype=bool)
 
 
-def _level(run: ItemScores, metric: str, aggregate: str, whole: ItemScores) -> float | None:
+def _level(run: ItemScores, aggregate: str, whole: ItemScores) -> float | None:
     """None without items, and for a macro average where some set of the whole has none."""
     if aggregate == "macro" and len(np.unique(run.sets)) < len(np.unique(whole.sets)):
         return None
-    parts = parts_of({0: run}, metric=metric, aggregate=aggregate)
+    parts = parts_of({0: run}, aggregate=aggregate)
     return None if parts is None else float(parts.values.sum())
 
 

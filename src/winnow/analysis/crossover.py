@@ -14,10 +14,12 @@ from statistics import fmean
 from typing import Any
 
 from winnow.analysis.cost import selection_charge
+from winnow.analysis.levels import own_aggregate
 from winnow.analysis.quality import kind_of
+from winnow.analysis.scores import Score
 from winnow.analysis.statistics import mean_interval, paired_differences
 from winnow.analysis.study_folder import Study
-from winnow.analysis.study_records import Evaluation, Run, Score
+from winnow.analysis.study_records import Evaluation, Run
 from winnow.findings import ArmFacts, Table
 
 REUSES = (1, 3, 10, 30, math.inf)
@@ -82,7 +84,7 @@ def crossover_tables(study: Study, arms: Sequence[ArmFacts]) -> tuple[Table, Tab
     tracks = tracks_of(study, arms)
     cells = list(cells_of(tracks)) if len(tracks) >= MIN_ARMS else []
     controls = {arm.name for arm in arms if arm.is_control}
-    confidence, aggregate = study.recipe.study.confidence, study.recipe.study.primary.aggregate
+    confidence, aggregate = study.recipe.study.confidence, own_aggregate(study.recipe)
     winners = [_winner(*cell, controls=controls, confidence=confidence) for cell in cells]
     losses = [
         {"budget_exaflops": budget / EXA, "uses": uses_name(uses), "arm": arm, "loss": _mean(found)}
@@ -110,7 +112,7 @@ def tracks_of(study: Study, arms: Sequence[ArmFacts]) -> Tracks:
 
 
 def _track(study: Study, run: Run) -> Track:
-    aggregate = study.recipe.study.primary.aggregate
+    aggregate = own_aggregate(study.recipe)
     points = (Point(row.flops, row.validation.loss, _level(row, aggregate).loss) for row in run.evaluations)
     return Track(tuple(points), selection_charge(study, run.arm, run.seed).whole.flops)
 

@@ -1,9 +1,10 @@
 """From a study folder's records to everything a report prints: `find("runs/quickstart")`."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from winnow.analysis import cost_tables, tables
+from winnow.analysis import cost_tables, measured_tables, tables
 from winnow.analysis.arms import arm_facts, savings_baseline
 from winnow.analysis.benchmarks import benchmark_tables, forgetting_sentence
 from winnow.analysis.clean_items import evaluation_clean
@@ -14,10 +15,12 @@ from winnow.analysis.delayed_gain import delayed_gains
 from winnow.analysis.effects import effects
 from winnow.analysis.factors import factors_of, with_factors
 from winnow.analysis.grid import grid
+from winnow.analysis.levels import own_metrics
 from winnow.analysis.limitations import limitations
 from winnow.analysis.pareto import pareto
+from winnow.analysis.scores import Score
 from winnow.analysis.study_folder import Study, load
-from winnow.analysis.study_records import Run
+from winnow.analysis.study_records import Evaluation
 from winnow.analysis.sweeps import sweep_table
 from winnow.analysis.verdict import judge
 from winnow.findings import Curve, DataSource, Findings
@@ -37,6 +40,7 @@ def findings_of(study: Study) -> Findings:
         cost_tables.savings(study, arms, baseline),
         tables.comparisons(verdict.ranking),
         tables.evaluation(study, arms),
+        *measured_tables.measured_tables(study, arms),
         *([] if clean is None else [clean]),
         cost_tables.iso_compute(study, arms, baseline),
         *(cost_tables.cost_to_quality_table(study, arms, baseline, axis=axis) for axis in AXES),
@@ -61,22 +65,22 @@ def findings_of(study: Study) -> Findings:
         baseline=baseline,
         verdict=replace(verdict, notes=(*verdict.notes, forgot)) if forgot else verdict,
         tables=named,
-        curves=tuple(curve(run) for run in study.runs.values()),
+        curves=tuple(curve_of(run.arm, run.seed, run.best.step, run.evaluations) for run in study.runs.values()),
         delayed_gains=gains,
         limitations=limitations(study, arms, gains),
         sources=data_sources(study.recipe),
+        metrics=own_metrics(study),
         factors=factors,
     )
 
 
-def curve(run: Run) -> Curve:
+def curve_of(arm: str, seed: int, best_step: int, rows: Sequence[Evaluation]) -> Curve:
     """A run's evaluations on the way, column by column."""
-    rows = run.evaluations
     sets = rows[0].sets
     return Curve(
-        arm=run.arm,
-        seed=run.seed,
-        best_step=run.best.step,
+        arm=arm,
+        seed=seed,
+        best_step=best_step,
         steps=tuple(row.step for row in rows),
         tokens=tuple(row.tokens for row in rows),
         flops=tuple(row.flops for row in rows),
@@ -86,7 +90,19 @@ def curve(run: Run) -> Curve:
         exact_match=tuple(row.micro.exact_match for row in rows),
         set_loss={name: tuple(row.sets[name].loss for row in rows) for name in sets},
         set_exact_match={name: tuple(row.sets[name].exact_match for row in rows) for name in sets},
+        measured=_measured(rows),
     )
+
+
+def _measured(rows: Sequence[Evaluation]) -> dict[str, dict[str, tuple[float | None, ...]]]:
+    """The metrics beside loss and exact match, over all items and by set."""
+    scores = [{"micro": row.micro, **row.sets} for row in rows]
+
+    def series(place: str, metric: str) -> tuple[float | None, ...]:
+        return tuple(each.get(place, Score(0.0)).measured.get(metric) for each in scores)
+
+    metrics = dict.fromkeys(name for row in rows for name in row.micro.measured)
+    return {metric: {place: series(place, metric) for place in scores[0]} for metric in metrics}
 
 
 def data_sources(recipe: Recipe) -> tuple[DataSource, ...]:

@@ -4,9 +4,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from winnow.analysis.quality import levels
+from winnow.analysis.levels import facts, levels
+from winnow.analysis.quality import primary_question
 from winnow.analysis.study_folder import Study
-from winnow.findings import ArmFacts, Comparison
+from winnow.findings import ArmFacts
+from winnow.metrics import ALWAYS, Metric
 
 Place = TypeVar("Place")
 
@@ -16,38 +18,55 @@ class Measured:
     """Levels at the primary metric, aggregate and checkpoint."""
 
     metric: str
+    """Its name, or that of a benchmark."""
     where: str
     """Aggregate and checkpoint, in words."""
-    unit: str
-    """nats, points, or empty."""
-    scale: float
-    """From the metric's own number to the one with the unit."""
-    sign: int
-    """1 where higher is better, else -1."""
+    facts: Metric
     levels: Mapping[str, Mapping[int, float]]
-    """Arm -> level by seed."""
+    """Arm -> level by seed, in the unit of `level_column`."""
 
     @property
     def column(self) -> str:
         """What a column of gains is called."""
-        return f"gain_{self.unit}" if self.unit else "gain"
+        return _with_unit("gain", self.facts.unit)
+
+    @property
+    def gap_column(self) -> str:
+        """What a column of gaps to the best is called."""
+        return _with_unit("gap", self.facts.unit)
+
+    @property
+    def level_column(self) -> str:
+        """What a column of levels is called: by the metric, with the unit where its name does not tell it by itself."""
+        unit = "percent" if self.facts.is_share else self.facts.unit
+        return self.metric if self.metric in ALWAYS else _with_unit(self.metric, unit)
 
     def gains(self, arm: str) -> dict[int, float]:
         """By seed, in the column's unit; higher is better."""
-        return {seed: self.sign * self.scale * level for seed, level in self.levels.get(arm, {}).items()}
+        factor = self.facts.sign * self.facts.scale / level_scale(self.metric, self.facts)
+        return {seed: factor * level for seed, level in self.levels.get(arm, {}).items()}
+
+
+def level_scale(metric: str, known: Metric) -> float:
+    """From a level as it is stored to the one in a column of levels."""
+    return 1.0 if metric in ALWAYS else known.scale
+
+
+def _with_unit(name: str, unit: str) -> str:
+    return f"{name}_{unit}" if unit else name
 
 
 def measured(study: Study, arms: Sequence[ArmFacts]) -> Measured:
     """The arms at the study's declared question."""
     asked = study.recipe.study.primary
-    facts = Comparison("", "", asked.metric, asked.aggregate, asked.checkpoint, "too few seeds")
+    known, question = facts(study, asked.metric), primary_question(asked)
+    scale = level_scale(asked.metric, known)
+    found = {arm.name: levels(study, arm.name, question) for arm in arms}
     return Measured(
         metric=asked.metric,
         where=f"{asked.aggregate}, {asked.checkpoint} checkpoint",
-        unit=facts.unit,
-        scale=facts.scale,
-        sign=1 if asked.metric == "exact_match" else -1,
-        levels={arm.name: levels(study, arm.name, asked) for arm in arms},
+        facts=known,
+        levels={arm: {seed: scale * each for seed, each in by_seed.items()} for arm, by_seed in found.items()},
     )
 
 

@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from winnow.analysis.frontier import CostToQuality, saving_of, stopping_place
-from winnow.analysis.items import ItemScores, Parts, parts_of
+from winnow.analysis.items import ItemScores, gain_parts
 from winnow.analysis.quality import compared
 from winnow.analysis.sentences import items_sentence, verdict_sentence
 from winnow.analysis.tables import comparisons, with_bounds
 from winnow.findings import Comparison, Estimate, GivenCurve, GivenFindings, Saving, Table, Verdict
+from winnow.metrics import Metric
 
 Row = dict[str, Any]
 Items = Mapping[str, Mapping[int, ItemScores]]
@@ -58,11 +59,18 @@ class Question:
     confidence: float = 0.95
     aggregate: str = ""
     """Where items are known, what the metric averages over."""
+    known: Metric | None = None
+    """What is known of the metric; null of a number that others measured, whose unit is theirs to know."""
+
+    @property
+    def facts(self) -> Metric:
+        """Of the metric; without unit and scale where nothing is known but which way is better."""
+        return self.known or Metric(self.metric, self.directions[self.metric])
 
     @property
     def sign(self) -> int:
         """1 where higher is better, else -1."""
-        return 1 if self.directions[self.metric] else -1
+        return self.facts.sign
 
 
 def judge_given(runs: Sequence[GivenRun], question: Question, items: Items | None = None) -> GivenFindings:
@@ -124,11 +132,13 @@ def _levels(runs: Sequence[GivenRun], arm: str, question: Question) -> dict[int,
 def _compare(runs: Sequence[GivenRun], arm: str, question: Question, items: Items, *, num: int) -> Comparison:
     asked = Comparison(
         arm, question.baseline, question.metric, question.aggregate, question.checkpoint, "too few seeds",
-        num_comparisons=num,
+        num_comparisons=num, facts=question.facts,
     )  # fmt: skip
     ours, theirs = _levels(runs, arm, question), _levels(runs, question.baseline, question)
-    parts = _parts(items, asked, question.sign)
-    found = compared(asked, ours, theirs, sign=question.sign, confidence=question.confidence, parts=parts)
+    parts = gain_parts(
+        items.get(arm, {}), items.get(question.baseline, {}), aggregate=question.aggregate, sign=question.sign
+    )
+    found = compared(asked, ours, theirs, confidence=question.confidence, parts=parts)
     if found.gain is not None:
         return found
     reason = (
@@ -136,18 +146,6 @@ def _compare(runs: Sequence[GivenRun], arm: str, question: Question, items: Item
         "alike in all arms"
     )
     return replace(found, reason=reason)
-
-
-def _parts(items: Items, asked: Comparison, sign: int) -> Parts | None:
-    seeds = items.get(asked.arm, {}).keys() & items.get(asked.baseline, {}).keys()
-    ours, theirs = (
-        parts_of({seed: items[arm][seed] for seed in seeds}, metric=asked.metric, aggregate=asked.aggregate)
-        if seeds
-        else None
-        for arm in (asked.arm, asked.baseline)
-    )
-    difference = ours.minus(theirs) if ours is not None and theirs is not None else None
-    return None if difference is None else replace(difference, values=sign * difference.values)
 
 
 Curves = Mapping[tuple[str, int], GivenCurve]

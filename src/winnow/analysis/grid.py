@@ -65,12 +65,12 @@ def _rows(found: Measured, arms: Sequence[ArmFacts], axes: Sequence[Factor], con
     shown = dict(zip(names, kept.tolist(), strict=True)) if kept is not None else {}
     means = {name: fmean(gains[name][seed] for seed in seeds) for name in names}
     best = max(means, key=lambda name: means[name], default=None)
-    unit = f"gap_{found.unit}" if found.unit else "gap"
+    unit, column = found.gap_column, found.level_column
     for arm in arms:
         level = mean_interval([each for _, each in sorted(found.levels[arm.name].items())], confidence)
         yield {
-            "arm": arm.name, found.metric: level.mean if level else None,
-            f"{found.metric}_low": level.low if level else None, f"{found.metric}_high": level.high if level else None,
+            "arm": arm.name, column: level.mean if level else None,
+            f"{column}_low": level.low if level else None, f"{column}_high": level.high if level else None,
             "seeds": level.num if level else 0,
             unit: means[best] - means[arm.name] if best and arm.name in means else None,
             "best": arm.name == best, "not_shown_worse": shown.get(arm.name),

@@ -8,7 +8,7 @@ contain of their interaction (the usual two-way random model; Searle, Casella an
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,17 +22,15 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class ItemScores:
-    """One run's scores on every item, in an order of their own."""
+    """What one run's items scored by one metric, in an order of their own; items that it is not asked of are absent."""
 
     sets: NDArray[np.str_]
     """Evaluation set of each item."""
     ids: NDArray[np.str_]
-    losses: Floats
-    """Sums over an item's target tokens, nats."""
-    tokens: Floats
-    """Target tokens."""
-    correct: Floats
-    """1 or 0; NaN where the answer is open, and no exact match asked."""
+    sums: Floats
+    """Score times weight: of a loss the nats over an item's target tokens."""
+    weights: Floats
+    """1, or what an item counts: of a loss its target tokens."""
 
     def of_set(self, name: str) -> "ItemScores":
         """The items of one set."""
@@ -40,7 +38,7 @@ class ItemScores:
 
     def where(self, kept: NDArray[np.bool_]) -> "ItemScores":
         """The items that the mask keeps."""
-        return ItemScores(self.sets[kept], self.ids[kept], self.losses[kept], self.tokens[kept], self.correct[kept])
+        return ItemScores(self.sets[kept], self.ids[kept], self.sums[kept], self.weights[kept])
 
 
 @dataclass(frozen=True)
@@ -59,15 +57,13 @@ class Parts:
         return Parts(self.values - other.values, self.sets, self.ids)
 
 
-def parts_of(runs: Mapping[int, ItemScores], *, metric: str, aggregate: str) -> Parts | None:
-    """The level at a metric and aggregate (micro, macro or one set) as parts; None where runs saw different items.
+def parts_of(runs: Mapping[int, ItemScores], *, aggregate: str) -> Parts | None:
+    """The level at an aggregate (micro, macro or one set) as parts; None where runs saw different items.
 
-    A loss is a ratio of sums, linear in its items to first order: (loss - level x tokens) / all tokens, plus an equal
-    share of the level. An exact match is over the items of which it is asked.
+    A level is a ratio of sums, such as a loss: linear in its items to first order, (sum - level x weight) / all
+    weights, plus an equal share of the level. Where all items weigh the same it is a mean of scores.
     """
     scores = [runs[seed] for seed in sorted(runs)]
-    if metric == "exact_match":
-        scores = [each.where(~np.isnan(each.correct)) for each in scores]
     if aggregate not in ("micro", "macro"):
         scores = [each.of_set(aggregate) for each in scores]
     if not scores or not len(scores[0].ids) or any(not np.array_equal(each.ids, scores[0].ids) for each in scores):
@@ -77,17 +73,31 @@ def parts_of(runs: Mapping[int, ItemScores], *, metric: str, aggregate: str) -> 
     names = dict.fromkeys(sets.tolist())
     groups = [sets == name for name in names] if aggregate == "macro" else [np.isin(sets, list(names))]
     for group in groups:
-        values[:, group] = _parts(scores, group, metric) / len(groups)
+        values[:, group] = _parts(scores, group) / len(groups)
     return Parts(values, sets, scores[0].ids)
 
 
-def _parts(scores: list[ItemScores], group: NDArray[np.bool_], metric: str) -> Floats:
-    if metric == "exact_match":
-        return np.stack([each.correct[group] for each in scores]) / group.sum()
-    losses, tokens = (np.stack([getattr(each, name)[group] for each in scores]) for name in ("losses", "tokens"))
-    level = float((losses.sum(axis=1) / tokens.sum(axis=1)).mean())
-    shares: Floats = (losses - level * tokens) / tokens.sum(axis=1, keepdims=True) + level / group.sum()
+def _parts(scores: list[ItemScores], group: NDArray[np.bool_]) -> Floats:
+    sums, weights = (np.stack([getattr(each, name)[group] for each in scores]) for name in ("sums", "weights"))
+    if (weights == 1).all():
+        means: Floats = sums / group.sum()
+        return means
+    level = float((sums.sum(axis=1) / weights.sum(axis=1)).mean())
+    shares: Floats = (sums - level * weights) / weights.sum(axis=1, keepdims=True) + level / group.sum()
     return shares
+
+
+def gain_parts(
+    runs: Mapping[int, ItemScores], others: Mapping[int, ItemScores], *, aggregate: str, sign: int
+) -> Parts | None:
+    """The gain of runs over others, seed by seed and item by item; None where items are not the same for both."""
+    seeds = runs.keys() & others.keys()
+    ours, theirs = (
+        parts_of({seed: each[seed] for seed in seeds}, aggregate=aggregate) if seeds else None
+        for each in (runs, others)
+    )
+    difference = ours.minus(theirs) if ours is not None and theirs is not None else None
+    return None if difference is None else replace(difference, values=sign * difference.values)
 
 
 def interval_over_items(parts: Parts, confidence: float = 0.95, *, num_comparisons: int = 1) -> Estimate | None:

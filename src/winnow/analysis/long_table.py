@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from winnow.analysis.study_records import Final, Run, Score, Trial
+from winnow.analysis.scores import Final, Levels
+from winnow.analysis.study_records import Run, Trial
 from winnow.columns import array_of
 from winnow.records import ZERO_SHOT
 from winnow.store import write_atomic
@@ -31,9 +32,9 @@ def rows(
         run = runs[arm, seed]
         step = run.step_of(checkpoint)
         cost = next(((row.flops, row.seconds) for row in run.evaluations if row.step == step), (None, None))
-        yield from _scores((arm, seed, step, checkpoint), final_scores(final), cost)
+        yield from _scores((arm, seed, step, checkpoint), final.levels, cost)
     if zero_shot:
-        yield from _scores((ZERO_SHOT, None, 0, "start"), final_scores(zero_shot), (0.0, 0.0))
+        yield from _scores((ZERO_SHOT, None, 0, "start"), zero_shot.levels, (0.0, 0.0))
     for trial in trials:
         head = (trial.arm, trial.seed, trial.steps, "sweep", f"{trial.learning_rate:g}")
         yield (*head, "loss", trial.loss, trial.cost.flops, trial.cost.seconds)
@@ -52,12 +53,6 @@ def write_parquet(table: Iterable[tuple[Any, ...]], path: Path) -> None:
     write_atomic(path, buffer.getvalue())
 
 
-def final_scores(final: Final) -> dict[str, Score]:
-    """Scores by set, then micro and macro."""
-    sets = {name: Score(score.loss, score.exact_match) for name, score in final.sets.items()}
-    return {**sets, "micro": final.micro, "macro": final.macro}
-
-
 def _training_rows(run: Run) -> Iterator[tuple[Any, ...]]:
     if run.learning_rate is not None:
         yield (run.arm, run.seed, 0, "train", None, "learning_rate", run.learning_rate, 0.0, 0.0)
@@ -70,11 +65,11 @@ def _evaluation_rows(run: Run) -> Iterator[tuple[Any, ...]]:
         cost = (row.flops, row.seconds)
         yield (run.arm, run.seed, row.step, "validation", None, "loss", row.validation.loss, *cost)
         scores = {**row.sets, "micro": row.micro, "macro": row.macro}
-        yield from _scores((run.arm, run.seed, row.step, "test"), scores, cost)
+        levels = {name: score.levels for name, score in scores.items()}
+        yield from _scores((run.arm, run.seed, row.step, "test"), levels, cost)
 
 
-def _scores(head: tuple[Any, ...], scores: Mapping[str, Score], cost: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
-    for source, score in scores.items():
-        yield (*head, source, "loss", score.loss, *cost)
-        if score.exact_match is not None:
-            yield (*head, source, "exact_match", score.exact_match, *cost)
+def _scores(head: tuple[Any, ...], scores: Mapping[str, Levels], cost: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
+    for source, levels in scores.items():
+        for metric, level in levels.items():
+            yield (*head, source, metric, level, *cost)

@@ -101,7 +101,7 @@ def _row(first: Measured, second: Second, arm: str, baseline: str, *, confidence
     return {
         "arm": arm, "seeds": gain.num if gain else len(levels[0]),
         "verdict": "baseline" if arm == baseline else words(gain, more, same=second.same, trade=second.words),
-        first.metric: fmean(levels[0].values()), second.column: fmean(levels[1].values()) if levels[1] else None,
+        first.level_column: fmean(levels[0].values()), second.column: fmean(levels[1].values()) if levels[1] else None,
         **_bounded(first.column, gain), **_bounded(second.difference, more),
         "corrected_for": num,
     }  # fmt: skip

@@ -3,50 +3,38 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from winnow.analysis.item_records import items_of
-from winnow.analysis.items import Parts, interval_over_items, parts_of
-from winnow.analysis.long_table import final_scores
+from winnow.analysis.items import Parts, gain_parts, interval_over_items
+from winnow.analysis.levels import Question, facts, items, levels
 from winnow.analysis.statistics import mean_interval, needed_seeds, paired_differences
 from winnow.analysis.study_folder import Study
-from winnow.errors import ArtifactError
 from winnow.findings import Comparison, Estimate, Kind
 from winnow.recipe import PrimaryRecipe
 
-NOT_ASKED = "its answers are open text, of which no exact match is asked; set study.primary.metric to loss"
+NOT_ASKED = "of its items no {} is asked, as where all answers are open text; set study.primary.metric to loss"
 
 
-def levels(study: Study, arm: str, question: PrimaryRecipe) -> dict[int, float]:
-    """The arm's level by seed, at the metric, aggregate and checkpoint of the question; none where it is not asked.
-
-    Raises ArtifactError where the aggregate is neither micro, macro nor an evaluation set.
-    """
-    found = {}
-    for seed, final in study.finals_of(arm, question.checkpoint).items():
-        scores = final_scores(final)
-        if question.aggregate not in scores:
-            raise ArtifactError(
-                f"study.primary.aggregate is {question.aggregate!r}; the study has {', '.join(scores)}; "
-                "name one of them in the recipe"
-            )
-        level = getattr(scores[question.aggregate], question.metric)
-        if level is not None:
-            found[seed] = level
-    return found
+def primary_question(primary: PrimaryRecipe) -> Question:
+    """What the declared comparison asks of a run."""
+    return Question(primary.metric, primary.aggregate, primary.checkpoint)
 
 
 def compare(
     study: Study, arm: str, baseline: str, *, question: PrimaryRecipe, confidence: float, num_comparisons: int = 1
 ) -> Comparison:
     """An arm against another, paired over the seeds that both finished; the interval is corrected (Bonferroni)."""
+    metric, asked_of_runs = facts(study, question.metric), primary_question(question)
     asked = Comparison(
         arm, baseline, question.metric, question.aggregate, question.checkpoint, "too few seeds",
-        num_comparisons=num_comparisons,
+        num_comparisons=num_comparisons, facts=metric,
     )  # fmt: skip
-    sign = 1 if question.metric == "exact_match" else -1
-    ours, theirs = levels(study, arm, question), levels(study, baseline, question)
+    ours, theirs = levels(study, arm, asked_of_runs), levels(study, baseline, asked_of_runs)
     if not ours and not theirs and study.finals_of(arm, question.checkpoint):
-        return replace(asked, reason=NOT_ASKED)
-    return compared(asked, ours, theirs, sign=sign, confidence=confidence, parts=_parts(study, asked, sign))
+        return replace(asked, reason=NOT_ASKED.format(metric.words))
+    parts = gain_parts(
+        items(study, arm, asked_of_runs), items(study, baseline, asked_of_runs), aggregate=question.aggregate,
+        sign=metric.sign,
+    )  # fmt: skip
+    return compared(asked, ours, theirs, confidence=confidence, parts=parts)
 
 
 def compared(
@@ -54,15 +42,14 @@ def compared(
     ours: Mapping[int, float],
     theirs: Mapping[int, float],
     *,
-    sign: int,
     confidence: float,
     parts: Parts | None = None,
 ) -> Comparison:
-    """The comparison, answered from levels by seed; `sign` is 1 where higher is better, else -1.
+    """The comparison, answered from levels by seed.
 
     `parts` are the gain's own, item by item, where items are known.
     """
-    gains = [sign * difference for difference in paired_differences(ours, theirs)]
+    gains = [asked.facts.sign * difference for difference in paired_differences(ours, theirs)]
     num = asked.num_comparisons
     gain = mean_interval(gains, confidence, num_comparisons=num)
     kind = kind_of(gain)
@@ -74,18 +61,6 @@ def compared(
         over_items=None if parts is None else interval_over_items(parts, confidence, num_comparisons=num),
         num_items=None if parts is None else len(parts.ids),
     )
-
-
-def _parts(study: Study, asked: Comparison, sign: int) -> Parts | None:
-    """The gain by seed and item; None where items are not recorded, or not the same for both arms."""
-    runs = {arm: items_of(study, arm, asked.checkpoint) for arm in (asked.arm, asked.baseline)}
-    seeds = runs[asked.arm].keys() & runs[asked.baseline].keys()
-    ours, theirs = (
-        parts_of({seed: runs[arm][seed] for seed in seeds}, metric=asked.metric, aggregate=asked.aggregate)
-        for arm in (asked.arm, asked.baseline)
-    )
-    difference = ours.minus(theirs) if ours is not None and theirs is not None else None
-    return None if difference is None else replace(difference, values=sign * difference.values)
 
 
 def kind_of(gain: Estimate | None) -> Kind:

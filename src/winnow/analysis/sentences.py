@@ -71,7 +71,7 @@ def _needed(comparison: Comparison) -> str:
 
 def _size(comparison: Comparison, gain: Estimate) -> str:
     direction = "better" if gain.mean > 0 else "worse" if gain.mean < 0 else "different"
-    return f"{direction} by {_number(comparison, abs(gain.mean))} {comparison.unit}".rstrip()
+    return f"{direction} by {_number(comparison, abs(gain.mean))} {comparison.facts.unit}".rstrip()
 
 
 def _interval(comparison: Comparison, gain: Estimate, confidence: float) -> str:
@@ -83,8 +83,8 @@ def _interval(comparison: Comparison, gain: Estimate, confidence: float) -> str:
 
 
 def _number(comparison: Comparison, value: float) -> str:
-    places = {"nats": 4, "points": 2}.get(comparison.unit)
-    return f"{value:.4g}" if places is None else fixed(comparison.scale * value, places)
+    facts = comparison.facts
+    return f"{facts.scale * value:.4g}" if facts.places is None else fixed(facts.scale * value, facts.places)
 
 
 def _saved(saving: Saving, comparison: Comparison) -> str:

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import ValidationError
 
 from winnow.analysis import long_table
-from winnow.analysis.study_records import Final, Run, Selection, StageRecord, Trial
+from winnow.analysis.scores import Final
+from winnow.analysis.study_records import Run, Selection, StageRecord, Trial
 from winnow.errors import ArtifactError, RecipeError
 from winnow.kinds import KINDS, Copied
 from winnow.ledger import charged_stages, metered
@@ -50,8 +51,8 @@ class Study:
     """By arm and seed; the seed is None where the selection does not depend on it."""
     zero_shot: Final | None = None
     pool: dict[str, Any] = field(default_factory=dict)
-    items_read: dict[tuple[str, str], Any] = field(default_factory=dict, compare=False, repr=False)
-    """By arm and checkpoint, the items that `item_records` has read, so that each file is read once."""
+    items_read: dict[tuple[str, str, str], Any] = field(default_factory=dict, compare=False, repr=False)
+    """By arm, checkpoint and metric, the items that `item_records` has read, so that each file is read once."""
 
     @property
     def arms(self) -> tuple[str, ...]:

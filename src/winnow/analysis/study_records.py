@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from winnow.analysis.scores import Score
 from winnow.budget import VisitPlan
 from winnow.records import Artifact, Cost
 
@@ -16,17 +17,6 @@ class Step:
     tokens: int
     flops: float
     seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Score:
-    """A loss in nats per target token and an exact match in [0, 1]."""
-
-    loss: float
-    exact_match: float | None = None
-    items: int | None = None
-    open_items: int = 0
-    """Of these, items with open answers, of which no exact match is asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,39 +79,6 @@ class Run:
     def best_validation_loss(self) -> float:
         """The lowest validation loss on the way."""
         return min(row.validation.loss for row in self.evaluations)
-
-
-@dataclass(frozen=True, slots=True)
-class FinalScore:
-    """A checkpoint's score on one whole evaluation set; `stderr` is over its items.
-
-    Where all its answers are open there is no exact match, and no level to compare one with.
-    """
-
-    items: int
-    target_tokens: int
-    loss: float
-    exact_match: float | None
-    stderr: float | None
-    random_level: float | None
-    constant_level: float | None
-    constant_answer: str | None = None
-    multiple_choice_share: float = 0.0
-    open_items: int = 0
-
-    @property
-    def final_items(self) -> int:
-        """Items with final answers: those that all but the loss is about."""
-        return self.items - self.open_items
-
-
-@dataclass(frozen=True)
-class Final:
-    """A checkpoint's scores on the whole evaluation sets."""
-
-    sets: dict[str, FinalScore]
-    micro: Score
-    macro: Score
 
 
 @dataclass(frozen=True, slots=True)

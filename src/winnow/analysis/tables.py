@@ -5,9 +5,9 @@ from collections.abc import Iterable, Sequence
 from statistics import fmean
 from typing import Any
 
+from winnow.analysis.scores import Final, FinalScore
 from winnow.analysis.statistics import mean_interval
 from winnow.analysis.study_folder import Study
-from winnow.analysis.study_records import Final, FinalScore
 from winnow.findings import ArmFacts, Comparison, DelayedGain, Estimate, Table
 from winnow.kinds import KINDS
 from winnow.records import ZERO_SHOT
@@ -107,7 +107,7 @@ def averaged_score(final: Final, name: str) -> FinalScore:
         return final.sets[name]
     average = final.micro if name == "micro" else final.macro
     every = list(final.sets.values())
-    sets = [score for score in every if score.final_items]
+    sets = [score for score in every if score.final_items and score.exact_match is not None]
     items = sum(score.final_items for score in sets)
     weights = [score.final_items / items if name == "micro" else 1 / len(sets) for score in sets]
 
@@ -193,10 +193,10 @@ def comparisons(ranking: Sequence[Comparison]) -> Table:
 
 
 def _gain(comparison: Comparison, gain: Estimate | None, suffix: str = "") -> Row:
-    """In nats for a loss, in points for exact match, else in the metric's own unit."""
-    column = "_".join(word for word in ("gain", comparison.unit, suffix) if word)
+    """In the unit of the metric's differences: nats of a loss, points of a share."""
+    column = "_".join(word for word in ("gain", comparison.facts.unit, suffix) if word)
     values = (gain.mean, gain.low, gain.high) if gain else (None, None, None)
-    scaled = (None if value is None else comparison.scale * value for value in values)
+    scaled = (None if value is None else comparison.facts.scale * value for value in values)
     return dict(zip((column, f"{column}_low", f"{column}_high"), scaled, strict=True))
 
 

@@ -13,6 +13,7 @@ from winnow.analysis.arms import (
     random_arm,
 )
 from winnow.analysis.frontier import saving
+from winnow.analysis.levels import facts
 from winnow.analysis.quality import compare
 from winnow.analysis.sentences import control_sentence, items_sentence, verdict_sentence
 from winnow.analysis.study_folder import Study
@@ -71,7 +72,10 @@ def _saving(study: Study, name: str, arms: tuple[ArmFacts, ...]) -> Saving | Non
 
 def _unanswered(study: Study, arm: str, kind: Kind, reason: str = "") -> Comparison:
     asked = study.recipe.study.primary
-    return Comparison(arm, asked.baseline, asked.metric, asked.aggregate, asked.checkpoint, kind, reason=reason)
+    return Comparison(
+        arm, asked.baseline, asked.metric, asked.aggregate, asked.checkpoint, kind, reason=reason,
+        facts=facts(study, asked.metric),
+    )  # fmt: skip
 
 
 def _coverage(primary: Comparison, confidence: float) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from winnow.analysis.given_runs import GivenRun, Items, Point, Question, judge_given
 from winnow.analysis.item_records import read_items
 from winnow.analysis.items import ItemScores
+from winnow.analysis.scores import Final
 from winnow.compare_api.compare import Compared
 from winnow.compare_api.rows import check_names
 from winnow.errors import DataError, RecipeError
@@ -22,7 +23,7 @@ from winnow.pipeline import selector_traits, store_beside
 from winnow.recipe import Recipe
 from winnow.recipe.arguments import AnyPath, FolderPath, Text, checks_arguments
 from winnow.recipe.file import AnyRecipe, as_recipe
-from winnow.records import Stage, Stored
+from winnow.records import Stage, Stored, from_json
 from winnow.store import read_json
 from winnow.study.graph import Graph, expand
 from winnow.walk import Watch, Watching, walk_stages, wanted
@@ -46,21 +47,25 @@ def compare_checkpoints(
 ) -> Compared:
     """Score every checkpoint in the folder, and compare each arm with the baseline over seeds and items.
 
-    `metric` is loss or exact_match, `aggregate` micro, macro or an evaluation set. Intervals are corrected for the
-    number of arms; `primary` stands uncorrected. Of the recipe only the evaluation is used, and nothing is trained.
-    Raises WinnowError.
+    `metric` is one that the recipe measures, `aggregate` micro, macro or an evaluation set. Intervals are corrected
+    for the number of arms; `primary` stands uncorrected. Of the recipe only the evaluation is used, and nothing is
+    trained. Raises WinnowError.
     """
     recipe, folders = as_recipe(recipe), checkpoint_folders(Path(folder))
     graph = _graph(recipe, folders)
     walk = walk_stages(graph, recipe, store_beside(recipe, out, store), list(graph.stages), watch or Watch())
     scored = {key: walk.done[_stage("evaluate", key)] for key in folders}
-    runs = [_run(key, stored, aggregate) for key, stored in scored.items()]
+    finals = {
+        key: from_json(Final, read_json(stored.folder / "evaluation_last.json")) for key, stored in scored.items()
+    }
+    runs = [_run(key, final, aggregate) for key, final in finals.items()]
     check_names(runs, metric=metric, arms={"baseline": baseline, "primary": primary})
+    known = {name: each for final in finals.values() for name, each in final.known.items()}
     question = Question(
-        metric=metric, baseline=baseline, directions={"loss": False, "exact_match": True}, primary=primary,
-        checkpoint="", confidence=recipe.study.confidence, aggregate=aggregate,
+        metric=metric, baseline=baseline, directions={name: each.higher_is_better for name, each in known.items()},
+        primary=primary, checkpoint="", confidence=recipe.study.confidence, aggregate=aggregate, known=known[metric],
     )  # fmt: skip
-    return Compared(judge_given(runs, question, _items(scored)))
+    return Compared(judge_given(runs, question, _items(scored, metric)))
 
 
 def checkpoint_folders(folder: Path) -> dict[Key, Path]:
@@ -83,6 +88,7 @@ def _graph(recipe: Recipe, folders: Mapping[Key, Path]) -> Graph:
     part = EvaluatePart(
         checkpoints=("last",), max_new_tokens=recipe.evaluation.max_new_tokens,
         batch_size=recipe.evaluation.batch_size, threads=recipe.training.threads,
+        measures=recipe.evaluation.asked_beyond,
     )  # fmt: skip
     for key, folder in folders.items():
         model = Stage(_stage("checkpoint", key), "model", ModelPart(model=str(folder)))
@@ -92,18 +98,15 @@ def _graph(recipe: Recipe, folders: Mapping[Key, Path]) -> Graph:
     return replace(graph, stages=stages)
 
 
-def _run(key: Key, stored: Stored, aggregate: str) -> GivenRun:
-    scores = read_json(stored.folder / "evaluation_last.json")
-    known = {**scores["sets"], "micro": scores["micro"], "macro": scores["macro"]}
+def _run(key: Key, final: Final, aggregate: str) -> GivenRun:
+    known = final.levels
     if aggregate not in known:
         raise RecipeError(f"aggregate is {aggregate!r}; the evaluation has {', '.join(known)}")
-    found = known[aggregate]
-    known = {name: found[name] for name in ("loss", "exact_match") if found[name] is not None}
-    return GivenRun(*key, {name: (Point(0.0, value, None),) for name, value in known.items()})
+    return GivenRun(*key, {name: (Point(0.0, value, None),) for name, value in known[aggregate].items()})
 
 
-def _items(scored: Mapping[Key, Stored]) -> Items:
+def _items(scored: Mapping[Key, Stored], metric: str) -> Items:
     found: dict[str, dict[int, ItemScores]] = {}
     for (arm, seed), stored in scored.items():
-        found.setdefault(arm, {})[seed] = read_items(stored.folder / "items_last.parquet")
+        found.setdefault(arm, {})[seed] = read_items(stored.folder / "items_last.parquet", metric)
     return found

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from winnow.analysis.given_runs import GivenRun, Question, judge_given
-from winnow.compare_api.rows import check_names, direction, rows_of, runs_of
+from winnow.compare_api.rows import check_names, rows_of, runs_of
 from winnow.errors import DataError
 from winnow.findings import Comparison, GivenFindings
+from winnow.metrics import direction
 from winnow.recipe.arguments import Confidence, FolderPath, Must, Text, Truth, checks_arguments
 
 PAGE = "comparison.html"

@@ -26,23 +26,6 @@ LARGEST = 1e100
 LARGEST_SEED = 2**64
 LONGEST_NAME = 200
 """Characters of an arm's or metric's name."""
-LOWER = {"loss", "nll", "perplexity", "ppl", "error", "wer", "cer", "mse", "mae", "rmse", "bpb"}
-HIGHER = {
-    "accuracy",
-    "acc",
-    "match",
-    "em",
-    "f1",
-    "bleu",
-    "rouge",
-    "rougel",
-    "reward",
-    "auc",
-    "pass",
-    "recall",
-    "precision",
-}
-"""Words in a metric's name that say which way is better."""
 
 
 def rows_of(given: Any) -> Iterator[Mapping[str, Any]]:
@@ -179,15 +162,6 @@ def _cost(value: Any, column: str, row: int) -> float | None:
 def _is_missing(value: Any) -> bool:
     """An empty cell, also as data frames write it."""
     return value is None or (isinstance(value, str) and not value) or (isinstance(value, float) and math.isnan(value))
-
-
-def direction(metric: str, asked: bool | None = None) -> bool | None:
-    """Whether higher is better: as asked, or as the metric's name says; None where neither says."""
-    if asked is not None:
-        return asked
-    words = set("".join(letter if letter.isalnum() else " " for letter in metric.lower()).split())
-    says_lower, says_higher = bool(words & LOWER), bool(words & HIGHER)
-    return None if says_lower == says_higher else says_higher
 
 
 def check_names(runs: Sequence[GivenRun], *, metric: str, arms: Mapping[str, str | None]) -> None:

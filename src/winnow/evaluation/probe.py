@@ -1,18 +1,21 @@
 """Evaluation on the way: what training calls every n steps, without knowing what it does."""
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 
+from winnow.evaluation.measured import answers_for, beyond, item_rows, measured_key
+from winnow.evaluation.measures.asking import asked_measures
 from winnow.evaluation.scoring import averages, row_losses, score_set, scoring_cost
 from winnow.evaluation.sets import EvaluationSet, tokenised_sets, validation_rows
 from winnow.models.flops import flop_model
 from winnow.models.forward import Losses
 from winnow.models.generate import context_of
 from winnow.models.rows import TokenRows
-from winnow.recipe import EvaluationRecipe
+from winnow.recipe import USUAL_MEASURES, EvaluationRecipe, MeasureRecipe
 from winnow.records import Cost, Probe, Stored
 from winnow.text.chat_templates import left_template
 from winnow.text.tokenizers import eos_id, tokenizer_of
@@ -30,6 +33,7 @@ def probe_for(model: Any, recipe: EvaluationRecipe, *, pool: Stored, tests: Stor
         eos_id=eos_id(loaded),
         max_new_tokens=recipe.max_new_tokens,
         batch_size=recipe.batch_size,
+        measures=recipe.asked,
     )
 
 
@@ -63,8 +67,10 @@ def build_probe(
     eos_id: int,
     max_new_tokens: int,
     batch_size: int,
+    measures: Sequence[MeasureRecipe] = USUAL_MEASURES,
 ) -> Probe:
-    """A probe: validation loss, and loss and exact match on (samples of) the evaluation sets."""
+    """A probe: validation loss, and what the measures say of (samples of) the evaluation sets."""
+    asked = asked_measures(measures)
 
     def probe(model: Any) -> dict[str, Any]:
         started = time.perf_counter()
@@ -72,11 +78,15 @@ def build_probe(
         model.eval()
         validated, passed = _validated(model, validation)
         scores = [
-            score_set(model, items, tokenizer, eos_id=eos_id, max_new_tokens=max_new_tokens, batch_size=batch_size)
+            score_set(
+                model, items, tokenizer, eos_id=eos_id, max_new_tokens=max_new_tokens, batch_size=batch_size,
+                **answers_for(asked, items),
+            )
             for items in sets
-        ]
+        ]  # fmt: skip
         model.train(was_training)
         micro, macro = averages(scores)
+        others = beyond(asked, {s.name: item_rows(asked, s, scored) for s, scored in zip(sets, scores, strict=True)})
         return {
             "validation": validated,
             "sets": {
@@ -85,12 +95,13 @@ def build_probe(
                     "exact_match": scored.exact_match,
                     "items": len(scored.correct),
                     "target_tokens": int(scored.target_tokens.sum()),
-                    **({"open_items": scored.open_items} if scored.open_items else {}),
+                    **({"open_items": items.num_open} if items.num_open else {}),
+                    **measured_key({name: level for name, (level, _, _) in others.sets[items.name].items()}),
                 }
                 for items, scored in zip(sets, scores, strict=True)
             },
-            "micro": micro,
-            "macro": macro,
+            "micro": micro | measured_key(others.micro),
+            "macro": macro | measured_key(others.macro),
             "cost": scoring_cost(flop_model(model), sets, scores, started) + passed,
         }
 

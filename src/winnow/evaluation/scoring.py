@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers.cache_utils import DynamicCache
 
+from winnow.evaluation.measures.exact_match import is_right
+from winnow.evaluation.measures.strict_exact_match import is_declared
 from winnow.evaluation.sets import EvaluationSet
 from winnow.models.batch_sizes import cuts, tokens_at_once
 from winnow.models.flops import FlopModel
@@ -18,7 +20,7 @@ from winnow.models.forward import Losses
 from winnow.models.generate import generate_greedy, keep_prompts
 from winnow.models.rows import TokenRows, pad
 from winnow.records import Cost
-from winnow.text.answers import answer_of_turn, extract_answer, extract_declared_answer, normalise_answer
+from winnow.text.answers import answer_of_turn, extract_answer
 
 
 @dataclass(frozen=True)
@@ -36,18 +38,23 @@ class ItemScores:
     generated_tokens: int
     is_shared: NDArray[np.bool_]
     """Items whose prompt was read once for both loss and answer, or for the loss alone."""
-    is_open: NDArray[np.bool_] | None = None
-    """Items with open answers, for which nothing was generated; null where there are none."""
+    left_out: NDArray[np.bool_] | None = None
+    """Items of which no exact match is asked, such as open answers; null where there are none."""
+    unanswered: NDArray[np.bool_] | None = None
+    """Items for which nothing was generated; null where there are none."""
 
     @property
     def is_asked(self) -> NDArray[np.bool_]:
         """Items of which exact match is asked."""
-        return np.ones(len(self.correct), dtype=bool) if self.is_open is None else ~self.is_open
+        return self._without(self.left_out)
 
     @property
-    def open_items(self) -> int:
-        """Items with open answers."""
-        return int((~self.is_asked).sum())
+    def is_answered(self) -> NDArray[np.bool_]:
+        """Items that the model was asked to answer."""
+        return self._without(self.unanswered)
+
+    def _without(self, flags: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
+        return np.ones(len(self.correct), dtype=bool) if flags is None else ~flags
 
     @property
     def strict_exact_match(self) -> float | None:
@@ -121,48 +128,57 @@ class RowReader:
 
 
 def score_set(
-    model: Any, items: EvaluationSet, tokenizer: Any, *, eos_id: int, max_new_tokens: int, batch_size: int
+    model: Any,
+    items: EvaluationSet,
+    tokenizer: Any,
+    *,
+    eos_id: int,
+    max_new_tokens: int,
+    batch_size: int,
+    answered: Sequence[int] | None = None,
+    exact_match: bool = True,
 ) -> ItemScores:
     """Loss of the reference completions, and greedy answers compared with the reference ones.
 
-    Where an answer is open the model is not asked for its own.
+    The model answers the items at the places `answered`; where null those with final answers. An exact match is asked
+    of items with final answers alone, and of none without `exact_match`.
     """
-    final = items.final
-    if len(final) == len(items.answers):
-        return _score_final(
-            model, items, tokenizer, eos_id=eos_id, max_new_tokens=max_new_tokens, batch_size=batch_size
-        )
-    asked = _score_final(
-        model, items.take(final), tokenizer, eos_id=eos_id, max_new_tokens=max_new_tokens, batch_size=batch_size
-    )
-    is_open = np.array(items.is_open, dtype=bool)
-    left = np.flatnonzero(is_open)
-    sums, counts = row_losses(Losses(model), items.rows.take(left))
-    return _with_open(asked, is_open, sums, counts)
+    places, whole = items.final if answered is None else answered, len(items.answers)
+    asked = _score_answered(
+        model, items if len(places) == whole else items.take(places), tokenizer, eos_id=eos_id,
+        max_new_tokens=max_new_tokens, batch_size=batch_size,
+    )  # fmt: skip
+    if len(places) < whole:
+        is_left = np.ones(whole, dtype=bool)
+        is_left[list(places)] = False
+        sums, counts = row_losses(Losses(model), items.rows.take(np.flatnonzero(is_left)))
+        asked = _with_unanswered(asked, is_left, sums, counts)
+    left_out = np.array(items.is_open or [False] * whole, dtype=bool) if exact_match else np.ones(whole, dtype=bool)
+    return replace(asked, left_out=left_out if left_out.any() else None)
 
 
-def _with_open(
-    asked: ItemScores, is_open: NDArray[np.bool_], sums: NDArray[np.float64], counts: NDArray[np.int64]
+def _with_unanswered(
+    asked: ItemScores, is_left: NDArray[np.bool_], sums: NDArray[np.float64], counts: NDArray[np.int64]
 ) -> ItemScores:
-    """The scores of all items, from those with final answers and the losses of the others."""
-    final, answered = np.flatnonzero(~is_open), np.zeros((3, len(is_open)), dtype=bool)
-    answered[2] = True
-    answered[:, final] = asked.correct, asked.is_declared, asked.is_shared
-    losses, tokens = np.zeros(len(is_open)), np.zeros(len(is_open), dtype=np.int64)
-    losses[final], losses[is_open] = asked.losses, sums
-    tokens[final], tokens[is_open] = asked.target_tokens, counts
-    outputs, extracted = [""] * len(is_open), list[str | None]([None] * len(is_open))
-    for place, output, found in zip(final.tolist(), asked.outputs, asked.extracted, strict=True):
+    """The scores of all items, from those with answers and the losses of the others."""
+    places, flags = np.flatnonzero(~is_left), np.zeros((3, len(is_left)), dtype=bool)
+    flags[2] = True
+    flags[:, places] = asked.correct, asked.is_declared, asked.is_shared
+    losses, tokens = np.zeros(len(is_left)), np.zeros(len(is_left), dtype=np.int64)
+    losses[places], losses[is_left] = asked.losses, sums
+    tokens[places], tokens[is_left] = asked.target_tokens, counts
+    outputs, extracted = [""] * len(is_left), list[str | None]([None] * len(is_left))
+    for place, output, found in zip(places.tolist(), asked.outputs, asked.extracted, strict=True):
         outputs[place], extracted[place] = output, found
     return ItemScores(
-        losses, tokens, outputs, extracted, answered[0], answered[1], asked.generated_tokens, answered[2], is_open
+        losses, tokens, outputs, extracted, flags[0], flags[1], asked.generated_tokens, flags[2], unanswered=is_left
     )
 
 
-def _score_final(
+def _score_answered(
     model: Any, items: EvaluationSet, tokenizer: Any, *, eos_id: int, max_new_tokens: int, batch_size: int
 ) -> ItemScores:
-    """The scores of items with final answers."""
+    """The scores of items that the model answers."""
     stop_id = eos_id if items.stop_id is None else items.stop_id
     reader = RowReader(model, items.rows, items.prompts)
     generated = generate_greedy(
@@ -171,10 +187,10 @@ def _score_final(
     reader.read_others()
     outputs = tokenizer.batch_decode(generated.completions, skip_special_tokens=True) if items.prompts else []
     found = [_found(output, options, items) for output, options in zip(outputs, items.num_options, strict=True)]
-    is_right = [answer == normalise_answer(right) for answer, right in zip(found, items.answers, strict=True)]
-    declared = [extract_declared_answer(output, options=0) is not None for output in outputs]
+    right = [is_right(answer, target) for answer, target in zip(found, items.answers, strict=True)]
+    declared = [is_declared(output) for output in outputs]
     return ItemScores(
-        reader.sums, reader.counts, outputs, found, np.array(is_right, dtype=bool), np.array(declared, dtype=bool),
+        reader.sums, reader.counts, outputs, found, np.array(right, dtype=bool), np.array(declared, dtype=bool),
         generated.tokens, reader.is_read,
     )  # fmt: skip
 
@@ -195,7 +211,7 @@ def averages(scores: Sequence[ItemScores]) -> tuple[Average, Average]:
     tokens = sum(int(s.target_tokens.sum()) for s in scores)
     asked = sum(int(s.is_asked.sum()) for s in scores)
     items = sum(len(s.correct) for s in scores)
-    right = float(sum(s.correct.sum() for s in scores) / max(1, asked))
+    right = float(sum((s.correct & s.is_asked).sum() for s in scores) / max(1, asked))
     matches = [s.exact_match for s in scores if s.exact_match is not None]
     micro: Average = {
         "loss": float(sum(s.losses.sum() for s in scores) / max(1, tokens)),
@@ -213,7 +229,7 @@ def scoring_cost(flops: FlopModel, sets: Sequence[EvaluationSet], scores: Sequen
     forward = tokens = 0.0
     for items, scored in zip(sets, scores, strict=True):
         prompts = np.array([len(prompt) for prompt in items.prompts])
-        written = prompts + scored.is_asked * scored.generated_tokens / max(1, scored.is_asked.sum())
+        written = prompts + scored.is_answered * scored.generated_tokens / max(1, scored.is_answered.sum())
         once = np.where(scored.is_shared, prompts, 0)
         alone = flops.forward(written.astype(np.int64)) - flops.forward(once)
         forward += float(flops.forward(items.rows.lengths).sum() + alone.sum())

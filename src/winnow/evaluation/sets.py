@@ -28,11 +28,18 @@ class EvaluationSet:
     """The token that ends an answer, where the items are conversations; else null."""
     is_open: tuple[bool, ...] = ()
     """Which items have open answers, of which no exact match is asked; empty where none has."""
+    texts: tuple[str, ...] = ()
+    """The prompts as text."""
 
     @property
     def final(self) -> list[int]:
         """Places of the items with final answers."""
         return [place for place in range(len(self.answers)) if not self.is_open or not self.is_open[place]]
+
+    @property
+    def num_open(self) -> int:
+        """How many items have open answers."""
+        return sum(self.is_open)
 
     def sample(self, size: int) -> "EvaluationSet":
         """The first items by id, which are hashes of the content: a fixed random sample."""
@@ -44,6 +51,7 @@ class EvaluationSet:
             self.name, self.rows.take(list(kept)), [self.prompts[i] for i in kept],
             [self.answers[i] for i in kept], [self.num_options[i] for i in kept], self.stop_id,
             tuple(self.is_open[i] for i in kept) if self.is_open else (),
+            tuple(self.texts[i] for i in kept) if self.texts else (),
         )  # fmt: skip
 
 
@@ -96,6 +104,7 @@ def _set(name: str, items: pa.Table, rows: list[list[int]], prompts: list[list[i
     return EvaluationSet(
         name, rows_of(items["id"].to_pylist(), ids, np.array(starts, dtype=np.int64)), prompts,
         items["answer"].to_pylist(), _counts(items["options"].to_pylist()), is_open=tuple(open_flags(items)),
+        texts=tuple(items["prompt"].to_pylist()),
     )  # fmt: skip
 
 

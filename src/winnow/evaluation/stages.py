@@ -3,30 +3,32 @@
 import shutil
 import time
 from collections import Counter
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
-from numpy.typing import NDArray
 
+from winnow.evaluation.measured import COLUMNS, Row, answers_for, beyond, item_rows, measured_key
+from winnow.evaluation.measures.asking import AskedMeasure, asked_measures, metrics_of
 from winnow.evaluation.scoring import ItemScores, averages, score_set, scoring_cost
 from winnow.evaluation.sets import EvaluationSet, tokenised_sets
+from winnow.metrics import ALWAYS
 from winnow.models.flops import flop_model
 from winnow.models.generate import context_of
 from winnow.models.loading import load_model
 from winnow.parts import EvaluatePart
-from winnow.records import Context, Cost, Outcome, Stored
+from winnow.recipe import USUAL_MEASURES
+from winnow.records import Context, Cost, Outcome, Stored, to_json
 from winnow.store import write_json
 from winnow.text.chat_templates import left_template
 from winnow.text.tokenizers import eos_id, tokenizer_of
 
 
 def evaluate(part: EvaluatePart, inputs: Mapping[str, Stored], context: Context) -> Outcome:
-    """Loss and exact match of checkpoints, per set, micro and macro, with levels to compare with.
+    """What the measures say of checkpoints, per set, micro and macro, with levels to compare with.
 
     Inputs: `run` (a trained artifact, or the model that runs start from), `tests`, `tokenizer`. Leaves
     `evaluation_<checkpoint>.json` and `items_<checkpoint>.parquet`. Where the best step is the last one, the
@@ -58,33 +60,50 @@ def _score_checkpoint(
     folder = inputs["tests"].folder
     tests = pq.read_table(folder / "tests.parquet")
     sets = tokenised_sets(tests, tokenizer, max_tokens=context_of(model), template=left_template(folder))
+    asked = asked_measures(part.measures or USUAL_MEASURES)
     scores = []
     for done, items in enumerate(sets):
         context.progress.update(done, len(sets), f"{items.name}, {checkpoint}")
         scores.append(
             score_set(
-                model,
-                items,
-                tokenizer,
-                eos_id=eos_id(tokenizer),
-                max_new_tokens=part.max_new_tokens,
-                batch_size=part.batch_size,
+                model, items, tokenizer, eos_id=eos_id(tokenizer), max_new_tokens=part.max_new_tokens,
+                batch_size=part.batch_size, **answers_for(asked, items),
             )
-        )
-    micro, macro = averages(scores)
-    numbers[checkpoint] = {"micro": micro, "macro": macro}
-    summaries = {items.name: _summary(items, scored) for items, scored in zip(sets, scores, strict=True)}
-    write_json(
-        context.folder / f"evaluation_{checkpoint}.json",
-        {"max_new_tokens": part.max_new_tokens, "sets": summaries, "micro": micro, "macro": macro},
-    )
-    _write_items(context.folder / f"items_{checkpoint}.parquet", sets, scores)
+        )  # fmt: skip
+    rows = {items.name: item_rows(asked, items, scored) for items, scored in zip(sets, scores, strict=True)}
+    found = _scores(asked, sets, scores, rows)
+    numbers[checkpoint] = {"micro": found["micro"], "macro": found["macro"]}
+    write_json(context.folder / f"evaluation_{checkpoint}.json", {"max_new_tokens": part.max_new_tokens} | found)
+    table = pa.Table.from_pylist([row for each in rows.values() for row in each], schema=COLUMNS)
+    pq.write_table(table, context.folder / f"items_{checkpoint}.parquet", compression="zstd")
     return scoring_cost(flop_model(model), sets, scores, started)
+
+
+def _scores(
+    asked: Sequence[AskedMeasure],
+    sets: Sequence[EvaluationSet],
+    scores: Sequence[ItemScores],
+    rows: Mapping[str, Sequence[Row]],
+) -> dict[str, Any]:
+    """Scores by set and over all; and what is known of the metrics beyond loss and exact match."""
+    micro, macro = averages(scores)
+    others = beyond(asked, rows)
+    keys = "level", "stderr", "items"
+    summaries = {
+        items.name: _summary(items, scored)
+        | measured_key({name: dict(zip(keys, each, strict=True)) for name, each in others.sets[items.name].items()})
+        for items, scored in zip(sets, scores, strict=True)
+    }
+    facts = {name: to_json(metric) for name, metric in metrics_of(asked).items() if name not in ALWAYS}
+    return {
+        "sets": summaries, "micro": micro | measured_key(others.micro), "macro": macro | measured_key(others.macro),
+        **({"metrics": facts} if facts else {}),
+    }  # fmt: skip
 
 
 def _summary(items: EvaluationSet, scored: ItemScores) -> dict[str, Any]:
     """One set's scores; what is about exact match is over the items with final answers, null where there are none."""
-    final = items.final
+    final = items.final if scored.is_asked.any() else []
     correct, options = scored.correct[final], [items.num_options[place] for place in final]
     common, times = Counter(items.answers[place] for place in final).most_common(1)[0] if final else (None, 0)
     summary = {
@@ -99,27 +118,4 @@ def _summary(items: EvaluationSet, scored: ItemScores) -> dict[str, Any]:
         "constant_level": times / len(final) if final else None,
         "multiple_choice_share": float(np.mean([each > 0 for each in items.num_options])),
     }
-    return summary | ({"open_items": scored.open_items} if scored.open_items else {})
-
-
-def _write_items(path: Path, sets: list[EvaluationSet], scores: list[ItemScores]) -> None:
-    columns: dict[str, Any] = {
-        "set": [items.name for items in sets for _ in items.answers],
-        "id": [name for items in sets for name in items.rows.names],
-        "output": [output for scored in scores for output in scored.outputs],
-        # A model that never answers leaves nulls alone, from which no type can be told.
-        "extracted": pa.array([answer for scored in scores for answer in scored.extracted], pa.string()),
-        "answer": [answer for items in sets for answer in items.answers],
-        "correct": pa.array([right for scored in scores for right in _where_asked(scored, scored.correct)], pa.bool_()),
-        "is_declared": pa.array(
-            [declared for scored in scores for declared in _where_asked(scored, scored.is_declared)], pa.bool_()
-        ),
-        "loss": [float(loss) for scored in scores for loss in scored.losses],
-        "target_tokens": [int(tokens) for scored in scores for tokens in scored.target_tokens],
-    }
-    pq.write_table(pa.table(columns), path, compression="zstd")
-
-
-def _where_asked(scored: ItemScores, flags: NDArray[np.bool_]) -> list[bool | None]:
-    """The flags of the items, None where no exact match is asked."""
-    return [bool(flag) if asked else None for flag, asked in zip(flags, scored.is_asked, strict=True)]
+    return summary | ({"open_items": items.num_open} if items.num_open else {})

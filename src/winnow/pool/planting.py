@@ -75,7 +75,7 @@ def written_answers(examples: Iterable[Example]) -> dict[str, str]:
     """Normalised answer -> how a completion writes it, as "Paris" where it is "paris"; the first of several by id."""
     rows = (each for each in examples if not each.is_open and MARKER in each.completion)
     ordered = sorted(rows, key=lambda each: each.id, reverse=True)
-    return {each.answer: each.completion.rpartition(MARKER)[2].strip() for each in ordered}
+    return {each.answer: each.completion.split(MARKER)[-1].strip() for each in ordered}
 
 
 def wrong_answer(

@@ -5,7 +5,15 @@ refuses unknown keys; the text under a field is its documentation (meaning, unit
 that `winnow --help` stays instant.
 """
 
-from winnow.recipe.evaluation import BENCHMARKS, OWN_ROWS, PROMPTS_AS_THEY_ARE, BenchmarksRecipe, EvaluationRecipe
+from winnow.recipe.evaluation import (
+    BENCHMARKS,
+    OWN_ROWS,
+    PROMPTS_AS_THEY_ARE,
+    USUAL_MEASURES,
+    BenchmarksRecipe,
+    EvaluationRecipe,
+    MeasureRecipe,
+)
 from winnow.recipe.pool import HygieneRecipe, PlantRecipe, PoolRecipe, TargetRecipe
 from winnow.recipe.representations import (
     DEFAULT_REPRESENTATIONS,
@@ -92,6 +100,7 @@ __all__ = [
     "OWN_ROWS",
     "PRETRAINING",
     "PROMPTS_AS_THEY_ARE",
+    "USUAL_MEASURES",
     "Amount",
     "Architecture",
     "ArmRecipe",
@@ -119,6 +128,7 @@ __all__ = [
     "LoraRecipe",
     "LossRecipe",
     "MachineRecipe",
+    "MeasureRecipe",
     "MlflowRecipe",
     "Name",
     "Names",

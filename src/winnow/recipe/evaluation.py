@@ -1,6 +1,6 @@
 """Section `evaluation`: what is measured, and when."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -48,6 +48,18 @@ class BenchmarksRecipe(Frozen):
         return self
 
 
+class MeasureRecipe(Frozen):
+    """A measure with options of its own."""
+
+    name: Name
+    """Of the measure: loss, exact_match, strict_exact_match, or another package's."""
+    options: dict[str, Any] = {}
+    """The measure's own options."""
+
+
+USUAL_MEASURES = MeasureRecipe(name="loss"), MeasureRecipe(name="exact_match")
+"""What is measured where the recipe does not say."""
+
 OWN_ROWS = "micro", "macro", "validation"
 """What tables call the averages over sets, and the part of the pool that is held out; no set has such a name."""
 
@@ -70,6 +82,33 @@ class EvaluationRecipe(Frozen):
     report says so."""
     benchmarks: Annotated[BenchmarksRecipe | None, ADDED] = None
     """Benchmarks of the base model and of every run's checkpoint; null for none."""
+
+    measures: Annotated[tuple[MeasureRecipe | Name, ...] | None, ADDED] = None
+    """What is read from every item of the sets: measures, by name or with `{name, options}`; null for loss and exact
+    match. The loss is always measured, named or not."""
+
+    @property
+    def asked(self) -> tuple[MeasureRecipe, ...]:
+        """The measures with their options, the loss first."""
+        if self.measures is None:
+            return USUAL_MEASURES
+        given = tuple(each if isinstance(each, MeasureRecipe) else MeasureRecipe(name=each) for each in self.measures)
+        loss = USUAL_MEASURES[0]
+        return (next((each for each in given if each.name == loss.name), loss),
+                *(each for each in given if each.name != loss.name))  # fmt: skip
+
+    @property
+    def asked_beyond(self) -> tuple[MeasureRecipe, ...] | None:
+        """The same, null where they are the usual ones, which are never told apart from a recipe that names none."""
+        return None if self.asked == USUAL_MEASURES else self.asked
+
+    @model_validator(mode="after")
+    def _different_measures(self) -> Self:
+        names = [each if isinstance(each, str) else each.name for each in self.measures or ()]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise ValueError(f"evaluation.measures names {twice!r} twice; give it once")
+        return self
 
     @model_validator(mode="after")
     def _free_set_names(self) -> Self:

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from winnow.recipe.values import ADDED, Fraction, Frozen, Name, Number, Rate, Seed, Truth
+from winnow.recipe.values import ADDED, Fraction, Frozen, Name, Number, Rate, Seed, Text, Truth
 
 
 class PrimaryRecipe(Frozen):
@@ -14,10 +14,11 @@ class PrimaryRecipe(Frozen):
     """Arm with its fraction, such as herding_0.1; the first selected arm where it is not given."""
     baseline: str = "full"
     """Arm it is compared with."""
-    metric: Literal["loss", "exact_match"] = "loss"
-    """What is compared."""
+    metric: Text = "loss"
+    """What is compared: loss, exact_match, a metric of `evaluation.measures`, or one of `evaluation.benchmarks.tasks`
+    for that benchmark's own main metric."""
     aggregate: str = "micro"
-    """micro (over items), macro (over sets), or the name of one set."""
+    """micro (over items), macro (over sets), or the name of one set; of a benchmark always micro."""
     checkpoint: Literal["best", "last"] = "best"
     """Which checkpoint of each run."""
     cost: Literal["flops", "seconds", "dollars", "tokens"] = "flops"

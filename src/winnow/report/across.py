@@ -18,14 +18,13 @@ def across(studies: Sequence[Findings]) -> Table:
 def _row(findings: Findings) -> dict[str, Any]:
     verdict, primary = findings.verdict, findings.verdict.primary
     gain, net = primary.gain, verdict.saving.net if verdict.saving else None
-    factor = 1 if primary.metric == "loss" else 100
     rows = findings.tables["ledger_stages"].rows
     return {
         "study": findings.recipe.name,
         "budget": findings.budget_text,
         "arm": primary.arm, "baseline": primary.baseline, "seeds": gain.num if gain else 0, "verdict": verdict.kind,
-        "metric": f"{primary.metric.replace('_', ' ')} ({'nats' if factor == 1 else 'points'})",
-        **_bounded("gain", gain, factor), **_bounded("net_saving_percent", net, 100),
+        "metric": f"{primary.metric.replace('_', ' ')} ({primary.facts.unit})",
+        **_bounded("gain", gain, primary.facts.scale), **_bounded("net_saving_percent", net, 100),
         "spent_exaflops": sum(row["spent_exaflops"] for row in rows),
         "spent_seconds": sum(row["spent_seconds"] for row in rows),
         "spent_dollars": sum(row["spent_dollars"] for row in rows),

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from winnow.findings import Findings
+from winnow.metrics import EXACT_MATCH, LOSS, Metric
 from winnow.recipe import TrainingRecipe
 from winnow.report.templating import context_of, environment, trainings_of
 from winnow.text import markup
@@ -52,8 +53,8 @@ def _index_entry(findings: Findings, arm: str) -> dict[str, Any]:
                 "task": {"type": "text-generation"},
                 "dataset": {"name": row["set"], "type": row["set"]},
                 "metrics": [
-                    *_exact_match(row["exact_match"]),
-                    {"type": "loss", "name": "loss (nats per target token)", "value": round(row["loss"], 4)},
+                    *_result(EXACT_MATCH, row["exact_match"]),
+                    *_result(LOSS, row["loss"]),
                 ],
             }
             for row in rows
@@ -61,8 +62,8 @@ def _index_entry(findings: Findings, arm: str) -> dict[str, Any]:
     }
 
 
-def _exact_match(share: float | None) -> list[dict[str, Any]]:
+def _result(metric: Metric, level: float | None) -> list[dict[str, Any]]:
     """The metric, where it was asked for."""
-    if share is None:
+    if level is None:
         return []
-    return [{"type": "exact_match", "name": "exact match (%)", "value": round(100 * share, 2)}]
+    return [{"type": metric.name, "name": metric.title, "value": round(metric.scale * level, metric.places or 4)}]

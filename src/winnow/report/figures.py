@@ -19,6 +19,7 @@ from winnow.report.crossover_figure import crossover
 from winnow.report.grid_figure import grid
 from winnow.report.legend import columns_of, handles_of
 from winnow.report.pareto_figure import pareto
+from winnow.report.primary_figure import primary_levels
 from winnow.report.styles import COLOURS, GREY, MANY_ARMS, SETTINGS, arm_styles
 
 Series = Callable[[Curve], Sequence[float | None]]
@@ -29,7 +30,7 @@ COLUMNS = 3
 ALL_ITEMS = "all items (micro)"
 """Title of a panel; no set can be named so, since it has spaces."""
 NAMES = (
-    "loss_curves", "exact_match_curves", "loss_against_cost", "crossover", "grid", "pareto", "final_loss",
+    "loss_curves", "exact_match_curves", "loss_against_cost", "crossover", "grid", "pareto", "final_loss", "primary",
     "composition",
 )  # fmt: skip
 
@@ -274,6 +275,7 @@ DRAWERS: dict[str, Callable[[Findings], Figure | None]] = {
     "grid": grid,
     "pareto": pareto,
     "final_loss": final_loss,
+    "primary": primary_levels,
     "composition": lambda findings: composition(findings.tables["composition"]),
 }
 """Name of a figure -> what draws it."""

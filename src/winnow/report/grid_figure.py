@@ -13,8 +13,9 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from winnow.findings import Factor, Findings, Table
+from winnow.metrics import Metric
 from winnow.report.legend import titled
-from winnow.text.printing import level
+from winnow.text.printing import heading, level
 
 Row = Mapping[str, Any]
 Floats = NDArray[np.float64]
@@ -42,11 +43,11 @@ def grid(findings: Findings) -> Figure | None:
     figure = Figure(figsize=(WIDTHS[columns], height), layout="constrained")
     spots = list(figure.subplots(lines, columns, squeeze=False).flat)
     for axis, (title, cells) in zip(spots, panels.items(), strict=False):
-        _panel(axis, _Panel(cells, (first, second), column))
+        _panel(axis, _Panel(cells, (first, second), column, findings.verdict.primary.facts))
         axis.set_title(title)
     for axis in spots[len(panels) :]:
         axis.set_visible(False)
-    title = f"{column.replace('_', ' ')}{' (%)' if 'match' in column else ''}, mean over seeds"
+    title = f"{heading(column)}, mean over seeds"
     figure.legend(handles=_marks(), loc="outside lower center", ncols=2, title=title)
     return figure
 
@@ -91,6 +92,7 @@ class _Panel:
     axes: tuple[Factor, Factor]
     column: str
     """Of the metric."""
+    facts: Metric
 
     @cached_property
     def orders(self) -> list[list[str]]:
@@ -100,7 +102,13 @@ class _Panel:
     @property
     def is_lower_better(self) -> bool:
         """Whether a low mean is a good one."""
-        return "match" not in self.column
+        return not self.facts.higher_is_better
+
+    def number(self, value: float) -> str:
+        """As a cell has it: a share in percent, which a column of another name than the metric's is in already."""
+        if self.facts.is_share:
+            return f"{(self.facts.scale if self.column == self.facts.name else 1) * value:.1f}"
+        return f"{value:.4g}" if self.facts.places is None else f"{value:.3f}"
 
     def place(self, levels: Mapping[str, str]) -> tuple[int, int]:
         """Column and line of a cell."""
@@ -206,7 +214,7 @@ def _cell(axis: Axes, row: Row, sides: Sequence[Floats], colour: str, panel: _Pa
     value, has_number = row[panel.column], panel.means.size <= MOST_NUMBERS
     if value is None:
         return
-    number = (f"{value:.3f}" if panel.is_lower_better else f"{100 * value:.1f}") if has_number else ""
+    number = panel.number(value) if has_number else ""
     x, y = (np.sqrt(a * b) if is_log(factor) else (a + b) / 2 for (a, b), factor in zip(sides, panel.axes, strict=True))
     text = f"{'★ ' if row['best'] else ''}{number}".strip()
     axis.text(x, y, text, ha="center", va="center", fontsize=6.5, color=colour)

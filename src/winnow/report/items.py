@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from winnow.columns import read_columns
 from winnow.findings import Findings
 from winnow.recipe.licences import may_redistribute, text_hash
@@ -45,7 +47,36 @@ def _columns(folder: Path, findings: Findings) -> dict[str, list[Row]]:
     files = {ZERO_SHOT: folder / f"evaluation.{ZERO_SHOT}.parquet"}
     first = findings.settings.get("first_seed")
     files |= {arm.name: folder / f"evaluation.{arm.name}_best.parquet" for arm in findings.arms if first in arm.seeds}
-    return {arm: read_columns(path).to_pylist() for arm, path in files.items() if path.is_file()}
+    return {arm: _by_item(read_columns(path)) for arm, path in files.items() if path.is_file()}
+
+
+def _by_item(table: pa.Table) -> list[Row]:
+    """A row for each item: its loss per target token, the exact match, the first answer and what was read from it.
+
+    Files of before have such rows: their loss is a sum.
+    """
+    if "metric" not in table.column_names:
+        return [_item(row, row["answer"]) | {"loss": _share(row), "right": row["correct"]} for row in table.to_pylist()]
+    found: dict[tuple[str, str], Row] = {}
+    for row in table.to_pylist():
+        item = found.setdefault((row["set"], row["id"]), _item(row, row["target"]) | {"loss": None, "right": None})
+        if item["output"] is None:
+            item |= {"output": row["output"], "extracted": row["extracted"]}
+        if row["metric"] in PLACES:
+            item[PLACES[row["metric"]]] = row["score"] if row["weight"] else None
+    return list(found.values())
+
+
+PLACES = {"loss": "loss", "exact_match": "right"}
+"""Metric -> what an item calls its score."""
+
+
+def _item(row: Row, answer: str) -> Row:
+    return {key: row[key] for key in ("set", "id", "output", "extracted")} | {"answer": answer}
+
+
+def _share(row: Row) -> float | None:
+    return row["loss"] / row["target_tokens"] if row["target_tokens"] else None
 
 
 def _prompts(path: Path) -> dict[tuple[str, str], Row]:
@@ -83,8 +114,8 @@ def _given(item: Row | None, *, is_shown: bool) -> list[Any] | None:
     """
     if item is None:
         return None
-    loss = round(item["loss"] / item["target_tokens"], 3) if item["target_tokens"] else None
-    head = [None if item["correct"] is None else int(item["correct"]), loss]
+    loss = None if item["loss"] is None else round(item["loss"], 3)
+    head = [None if item["right"] is None else int(item["right"]), loss]
     return [*head, _cut(item["output"]), item["extracted"]] if is_shown else head
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from winnow.findings import Curve, Factor, Findings, Table
 from winnow.ledger import dollars
+from winnow.metrics import LOSS, METRICS, metric_named
 from winnow.report.styles import BLACK, COLOURS, GREY, LINES, arm_styles
 from winnow.text.printing import level
 
@@ -18,6 +19,8 @@ AXES = {
     "dollars": "training cost (USD)",
 }  # fmt: skip
 """Name of a cost -> what stands below the axis."""
+VALIDATION = "validation_loss"
+"""Key of the loss on the part of the pool that is held out."""
 NAMED = {BLACK: "full", GREY: "random"}
 DASHES = {"-": [], "--": [7, 4], ":": [2, 3], "-.": [8, 3, 2, 3]}
 
@@ -26,12 +29,14 @@ def page_data(findings: Findings) -> dict[str, Any]:
     """`arms`, `factors`, `metrics`, `axes`, `runs` and `levels`: all that the interactive figures need."""
     price = findings.recipe.machine.dollars_per_hour
     runs = [_run(curve, price) for curve in findings.curves]
-    names = list(runs[0]["y"]) if runs else []
-    known = [key for key in names if any(value is not None for run in runs for value in run["y"][key])]
+    names = dict.fromkeys(key for run in runs for key in run["y"])
+    named = {VALIDATION, *METRICS, *findings.metrics}
+    told = [key for key in names if key.partition(":")[0] in named]
+    known = [key for key in told if any(value is not None for run in runs for value in run["y"].get(key, ()))]
     return {
         "arms": [arm | {"selection": _selection_cost(findings, arm["name"])} for arm in _arms(findings)],
         "factors": [_factor(factor) for factor in findings.factors],
-        "metrics": [{"key": key, "label": _metric_label(key), "higher": "exact_match" in key} for key in known],
+        "metrics": [_metric(findings, key) for key in known],
         "axes": [{"key": key, "label": label} for key, label in AXES.items()],
         "runs": runs,
         "levels": _constant_levels(findings),
@@ -76,17 +81,19 @@ def _places(findings: Findings) -> dict[str, int]:
 
 def _run(curve: Curve, price: float) -> dict[str, Any]:
     series: dict[str, Sequence[float | None]] = {
-        "validation_loss": curve.validation_loss, "loss": curve.loss, "exact_match": curve.exact_match,
+        VALIDATION: curve.validation_loss, "loss": curve.loss, "exact_match": curve.exact_match,
     }  # fmt: skip
     series |= {f"loss:{name}": values for name, values in curve.set_loss.items()}
     series |= {f"exact_match:{name}": values for name, values in curve.set_exact_match.items()}
-    places = {
+    for metric, places in curve.measured.items():
+        series |= {metric if name == "micro" else f"{metric}:{name}": values for name, values in places.items()}
+    costs = {
         "steps": curve.steps, "tokens": curve.tokens, "flops": curve.flops, "seconds": curve.seconds,
         "dollars": [dollars(each, price) for each in curve.seconds],
     }  # fmt: skip
     return {
         "arm": curve.arm, "seed": curve.seed, "best": curve.steps.index(curve.best_step),
-        "x": {key: _rounded(values) for key, values in places.items()},
+        "x": {key: _rounded(values) for key, values in costs.items()},
         "y": {key: _rounded(values) for key, values in series.items()},
     }  # fmt: skip
 
@@ -95,11 +102,15 @@ def _rounded(values: Sequence[float | None]) -> list[float | None]:
     return [None if value is None else float(f"{value:.{DIGITS}g}") for value in values]
 
 
-def _metric_label(key: str) -> str:
-    metric, _, name = key.partition(":")
-    if metric == "validation_loss":
-        return "loss on validation"
-    return f"{metric.replace('_', ' ')} on {name or 'all items'}"
+def _metric(findings: Findings, key: str) -> dict[str, Any]:
+    """What a reader chooses among: its label and unit, the factor to what is printed, and which way is better."""
+    name, _, place = key.partition(":")
+    metric = LOSS if key == VALIDATION else metric_named(name, findings.metrics)
+    place = "validation" if key == VALIDATION else place or "all items"
+    return {
+        "key": key, "label": f"{metric.words} on {place}", "unit": metric.level_unit or metric.unit,
+        "factor": metric.scale, "higher": metric.higher_is_better, "share": metric.is_share,
+    }  # fmt: skip
 
 
 def _selection_cost(findings: Findings, arm: str) -> dict[str, float]:

@@ -20,7 +20,7 @@ MARKERS = dict(zip(LINES, "osD^", strict=True))
 
 
 def pareto(findings: Findings) -> Figure | None:
-    """Quality over the second measure; better is towards the lower left, of an exact match the upper left.
+    """Quality over the second measure; better is towards the left, and lower or higher as the metric is.
 
     None where all arms are the same in the second measure.
     """
@@ -37,7 +37,9 @@ def pareto(findings: Findings) -> Figure | None:
     columns = columns_of(handles, WIDTH)
     figure = Figure(figsize=(WIDTH, 4.2 + 0.2 * -(-len(handles) // columns)), layout="constrained")
     axis = figure.subplots()
-    _points(axis, findings, [(row, (row[second], (100 if "match" in first else 1) * row[first])) for row in rows])
+    known = findings.verdict.primary.facts
+    scale = known.scale if first == known.name else 1.0  # a column of another name has its unit in it
+    _points(axis, findings, [(row, (row[second], scale * row[first])) for row in rows])
     axis.set_xlabel(heading(second))
     axis.set_ylabel(heading(first))
     figure.legend(handles=handles, loc="outside lower center", ncols=columns)

@@ -19,6 +19,7 @@ FIGURES = {
     "exact_match_curves": "Exact match over the steps, on a sample of each set; dotted: a constant answer.",
     "loss_against_cost": "Validation loss over training cost, without selection; dotted: the baseline's best level.",
     "crossover": "Loss over all FLOPs, selection included, and who wins. Grey: arms that never lead.",
+    "primary": "The primary metric at its checkpoint, with the interval over seeds; dotted: the untrained model.",
     "grid": "Mean of each cell; star: best; frames: cells not shown to be worse. Lines are interpolated between cells.",
     "pareto": "Each arm in two measures; filled and joined: no other arm has better means in both.",
     "final_loss": "Loss over whole evaluation sets at the best and the last checkpoint.",

@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
 
 import numpy as np
-from pydantic import ValidationError
 
-from winnow.errors import RecipeError, nearest, refused
+from winnow.errors import RecipeError, nearest
 from winnow.recipe import Frozen
+from winnow.recipe.options import NoOptions, checked_options
 from winnow.records import Traits, needs_of
 from winnow.selection.views import Chosen, IntArray, PoolView, Seen
 
@@ -36,10 +36,6 @@ BUILT_IN = (
     "leverage", "log_det", "k_centre", "facility_location", "weighted_kernel_quadrature",
     "cluster_round_robin", "semantic_deduplication",
 )  # fmt: skip
-
-
-class NoOptions(Frozen):
-    """A selector without options of its own."""
 
 
 class OrderFunction(Protocol):
@@ -200,11 +196,7 @@ def options_of(name: str) -> type[Frozen]:
 
 def check(name: str, options: Mapping[str, Any]) -> Frozen:
     """The checked options of a selector or control. Raises RecipeError with a line for each mistake."""
-    model = options_of(name)
-    try:
-        return model.model_validate(dict(options))
-    except ValidationError as error:
-        raise refused([_explain(name, model, problem) for problem in error.errors()]) from error
+    return checked_options(name, options_of(name), options, write="`options: {KEY: ...}` in its arm")
 
 
 def data_files(name: str, options: Mapping[str, Any]) -> tuple[Path, ...]:
@@ -217,16 +209,6 @@ def needs(name: str, options: Mapping[str, Any]) -> tuple[str, ...]:
     """What a selector sees, its inner selector's needs included."""
     found = find_selector(name).traits
     return needs_of(found, options, traits()) if found.wraps else found.needs
-
-
-def _explain(name: str, model: type[Frozen], problem: Any) -> str:
-    key = ".".join(str(part) for part in problem["loc"])
-    if problem["type"] == "extra_forbidden":
-        known = ", ".join(sorted(model.model_fields)) or "none"
-        return f"unknown option {key} of {name}{nearest(key, model.model_fields)}; known: {known}"
-    if problem["type"] == "missing":
-        return f"option {key} of {name} is missing; write `options: {{{key}: ...}}` in its arm"
-    return f"option {key} of {name} is {problem['input']!r}; {problem['msg'][0].lower()}{problem['msg'][1:]}"
 
 
 def _register(part: Selector | Control) -> None:

@@ -20,6 +20,7 @@ def evaluation_stage(
     part = EvaluatePart(
         checkpoints=checkpoints, max_new_tokens=recipe.evaluation.max_new_tokens,
         batch_size=recipe.evaluation.batch_size, threads=recipe.training.threads,
+        measures=recipe.evaluation.asked_beyond,
     )  # fmt: skip
     return Stage(
         name, "evaluate", part, {"run": run, "tests": "tests", "tokenizer": tokenizer_stage(recipe)}, arm, seed

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from winnow.credentials import masked, masked_tree
+from winnow.metrics import ALWAYS
 from winnow.records import Cost, to_json
 from winnow.trackers.interface import Row, Values
 
@@ -31,11 +32,14 @@ def _point(entry: Mapping[str, Any]) -> Values:
 def _evaluation(entry: Mapping[str, Any]) -> Values:
     scored = {"validation": entry["validation"], "micro": entry["micro"], "macro": entry["macro"]}
     scored |= {f"sets/{name}": scores for name, scores in entry["sets"].items()}
-    values = {f"{name}/{metric}": scores.get(metric) for name, scores in scored.items() for metric in METRICS}
+    values = {f"{name}/{metric}": level for name, scores in scored.items() for metric, level in _levels(scores)}
     return _spent(entry) | {name: value for name, value in values.items() if value is not None}
 
 
-METRICS = "loss", "exact_match"
+def _levels(scores: Mapping[str, Any]) -> Iterator[tuple[str, float | None]]:
+    """By metric."""
+    yield from ((metric, scores.get(metric)) for metric in ALWAYS)
+    yield from scores.get("measured", {}).items()
 
 
 def _spent(entry: Mapping[str, Any]) -> Values:

@@ -33,7 +33,7 @@ from winnow.study_files import check_weights
 
 MODEL, SELECTIONS, CARD = "model", "selections", "README.md"
 COPIED = "recipe.yaml", "study.json", "adapters", "base"
-TEXTS = "output", "extracted", "answer", "prompt"
+TEXTS = "output", "extracted", "answer", "target", "prompt"
 """Columns of item records that hold what a licence may forbid to copy."""
 ITEM_RECORDS = "evaluation.*.parquet", "prompts.parquet", "selection.*.parquet"
 WEIGHTS = "adapter_model.safetensors", "model.safetensors", "model.safetensors.index.json"

@@ -9,8 +9,8 @@ import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from winnow.analysis.scores import Final
 from winnow.analysis.study_folder import Study, load
-from winnow.analysis.study_records import Final, Score
 from winnow.errors import TrackerError
 from winnow.findings import Estimate, Findings, Verdict
 from winnow.recipe import TrackersRecipe
@@ -58,14 +58,11 @@ def _runs(study: Study, stages: Mapping[str, Stage]) -> Iterator[FinishedRun]:
 
 
 def _final_values(checkpoint: str, final: Final) -> Values:
-    scores = {f"sets/{name}": Score(each.loss, each.exact_match) for name, each in final.sets.items()}
-    scores |= {"micro": final.micro, "macro": final.macro}
-    values = {}
-    for name, score in scores.items():
-        values[f"final/{checkpoint}/{name}/loss"] = score.loss
-        if score.exact_match is not None:
-            values[f"final/{checkpoint}/{name}/exact_match"] = score.exact_match
-    return values
+    return {
+        f"final/{checkpoint}/{f'sets/{name}' if name in final.sets else name}/{metric}": level
+        for name, levels in final.levels.items()
+        for metric, level in levels.items()
+    }
 
 
 def _verdict_run(study: Study, verdict: Verdict) -> FinishedRun:

@@ -20,16 +20,17 @@ from pathlib import Path
 from typing import Any
 
 from winnow.analysis.arms import declared_facts
-from winnow.analysis.find import find
+from winnow.analysis.find import curve_of, find
+from winnow.analysis.study_records import Evaluation
 from winnow.errors import ArtifactError, WinnowError
-from winnow.findings import Curve, Findings
+from winnow.findings import Findings
 from winnow.kinds import KINDS
 from winnow.ledger import dollars, total
 from winnow.ledger import spent as spent_on
 from winnow.pipeline import checked, selector_traits, store_beside
 from winnow.recipe import Recipe
 from winnow.recipe.file import parse_recipe, parse_yaml
-from winnow.records import Cost, Stored
+from winnow.records import Cost, Stored, from_json
 from winnow.report.page import Live, html_page
 from winnow.report.write import study_page
 from winnow.store import hash_json
@@ -142,25 +143,10 @@ def with_running(findings: Findings, seen: Look) -> Findings:
         stage = seen.graph.stages[name]
         if stage.arm is None or stage.seed is None or not tally.evaluations:
             continue
-        curves.append(curve_of(stage.arm, stage.seed, tally))
+        rows = [from_json(Evaluation, row) for row in tally.evaluations]
+        curves.append(curve_of(stage.arm, stage.seed, tally.best_step, rows))
         arms.setdefault(stage.arm, declared_facts(stage.arm, findings.settings["arms"][stage.arm]))
     return replace(findings, curves=tuple(curves), arms=tuple(arms.values()))
-
-
-def curve_of(arm: str, seed: int, tally: Tally) -> Curve:
-    """The evaluations of an unfinished run."""
-    rows = tally.evaluations
-    sets = list(rows[0]["sets"])
-    return Curve(
-        arm=arm, seed=seed, best_step=tally.best_step,
-        steps=tuple(int(row["step"]) for row in rows), tokens=tuple(int(row["tokens"]) for row in rows),
-        flops=tuple(row["flops"] for row in rows), seconds=tuple(row["seconds"] for row in rows),
-        validation_loss=tuple(row["validation"]["loss"] for row in rows),
-        loss=tuple(row["micro"]["loss"] for row in rows),
-        exact_match=tuple(row["micro"].get("exact_match") for row in rows),
-        set_loss={name: tuple(row["sets"][name]["loss"] for row in rows) for name in sets},
-        set_exact_match={name: tuple(row["sets"][name].get("exact_match") for row in rows) for name in sets},
-    )  # fmt: skip
 
 
 class Watcher(threading.Thread):

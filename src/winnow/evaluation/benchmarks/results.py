@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 
 from winnow.evaluation.benchmarks.tasks import LoadedTask
+from winnow.evaluation.levels import level_of
+from winnow.metrics import metric_named
 from winnow.text.answers import after_marker, normalise_answer
 from winnow.text.examples import digest
 from winnow.text.questions import question_key
@@ -93,9 +95,9 @@ def summarise(name: str, rows: Sequence[Row], levels: Mapping[str, Any]) -> dict
     """Scores of a task by metric, and the number of its items."""
     metrics = {metric: _score([row for row in rows if row["metric"] == metric]) for metric in _metrics(rows)}
     for metric, score in metrics.items():
-        is_share = metric != "perplexity"
-        score["random_level"] = levels["random_level"] if is_share else None
-        score["constant_level"] = levels["constant_level"] if is_share else None
+        has_levels = not metric_named(metric).is_perplexity
+        score["random_level"] = levels["random_level"] if has_levels else None
+        score["constant_level"] = levels["constant_level"] if has_levels else None
     return {
         "items": len({(row["subset"], row["item"]) for row in rows}),
         "primary": next(metric for metric in PRIMARY if metric in metrics),
@@ -109,19 +111,9 @@ def _metrics(rows: Sequence[Row]) -> list[str]:
 
 
 def _score(rows: Sequence[Row]) -> dict[str, Any]:
-    """Value and its standard error over items.
-
-    Of a mean s / sqrt(n), with s the sample standard deviation; where items weigh more than one, of the ratio of sums,
-    linearised; of a perplexity exp(-mean) times the error of the mean log-likelihood.
-    """
-    scores, weights = (np.array([row[key] for row in rows], dtype=np.float64) for key in ("score", "weight"))
-    value = float((scores * weights).sum() / weights.sum())
-    residuals = (scores - value) * weights / weights.mean()
-    count = len(rows)
-    stderr = float(np.sqrt((residuals**2).sum() / (count - 1) / count)) if count > 1 else None
-    if rows[0]["metric"] == "perplexity":
-        value = math.exp(-value)
-        stderr = None if stderr is None else value * stderr
+    """Value and its standard error over items."""
+    scores, weights = ([row[key] for row in rows] for key in ("score", "weight"))
+    value, stderr = level_of(metric_named(rows[0]["metric"]), scores, weights)
     return {"value": value, "stderr": stderr}
 
 

@@ -30,6 +30,10 @@ function quantile(values, share) {
   return sorted[Math.min(sorted.length - 1, Math.round(share * (sorted.length - 1)))];
 }
 
+function metricOf(data, asked) {
+  return data.metrics.find((each) => each.key === asked.metric);
+}
+
 function controlsOf(chart) {
   const value = (name) => chart.querySelector(`[name="${name}"]`)?.value;
   const on = (name) => chart.querySelector(`[name="${name}"]`)?.checked ?? false;
@@ -41,16 +45,16 @@ function controlsOf(chart) {
 function runsFor(data, arms, asked) {
   return data.runs.filter((run) => arms.has(run.arm) && run.y[asked.metric]).map((run) => {
     const paid = asked.selection ? data.arms.find((arm) => arm.name === run.arm).selection[asked.axis] ?? 0 : 0;
-    const percent = asked.metric.startsWith("exact_match") ? 100 : 1;
+    const factor = metricOf(data, asked).factor;
     const points = run.x[asked.axis].map((x, place) => [x + paid, run.y[asked.metric][place]])
       .filter(([x, y]) => y !== null && (!asked.logX || x > 0) && (!asked.logY || y > 0));
-    return { arm: run.arm, seed: run.seed, xs: points.map(([x]) => x), ys: points.map(([, y]) => percent * y) };
+    return { arm: run.arm, seed: run.seed, xs: points.map(([x]) => x), ys: points.map(([, y]) => factor * y) };
   }).filter((run) => run.xs.length > 0);
 }
 
 function unitOf(data, asked) {
-  const label = data.metrics.find((each) => each.key === asked.metric).label;
-  return asked.metric.startsWith("exact_match") ? `${label} (%)` : `${label} (nats per token)`;
+  const { label, unit } = metricOf(data, asked);
+  return unit ? `${label} (${unit})` : label;
 }
 
 function swatch(arm) {
@@ -121,10 +125,10 @@ function linesOf(data, runs, asked) {
   return { columns, series, bands };
 }
 
-/** From just below the lowest value to the third quartile: the steep start would hide where arms differ. */
-function focused(runs, asked) {
+/** From just below the lowest value to the third quartile of what falls: the steep start would hide where arms differ. */
+function focused(runs, asked, falls) {
   const values = runs.flatMap((run) => run.ys);
-  const low = Math.min(...values), high = asked.focus && !asked.metric.startsWith("exact_match") ? quantile(values, 0.75) : Math.max(...values);
+  const low = Math.min(...values), high = asked.focus && falls ? quantile(values, 0.75) : Math.max(...values);
   const margin = 0.06 * (high - low) || 0.01 * Math.abs(high) || 0.01;
   return [asked.logY ? low * 0.99 : low - margin, high + margin];
 }
@@ -174,7 +178,7 @@ function bindCurves(chart) {
     const level = data.levels[asked.metric];
     const hooks = { setCursor: [(made) => { readout.textContent = readingOf(chart, made, data, asked, made.cursor.idx); }] };
     if (level !== undefined) hooks.draw = [(made) => levelLine(made, 100 * level, "constant answer")];
-    plotted = new uPlot({ ...frame(plot, data, asked, focused(runs, asked)), series, bands, hooks }, columns, plot);
+    plotted = new uPlot({ ...frame(plot, data, asked, focused(runs, asked, !metricOf(data, asked).higher)), series, bands, hooks }, columns, plot);
     chart.dataset.lines = String(series.filter((each) => each.label).length);
     const asTable = chart.querySelector(".as-table");
     if (asTable.open) fillTable(asTable, runs, data, asked);
@@ -227,7 +231,7 @@ function endsOf(data, asked) {
     if (own.length === 0) return [];
     const mean = (read) => own.reduce((sum, run) => sum + read(run), 0) / own.length;
     const paid = asked.selection ? arm.selection[asked.axis] ?? 0 : 0;
-    const factor = asked.metric.startsWith("exact_match") ? 100 : 1;
+    const factor = metricOf(data, asked).factor;
     return [{ arm, x: paid + mean((run) => run.x[asked.axis][run.best]), y: factor * mean((run) => run.y[asked.metric][run.best]) }];
   }).filter((end) => !asked.logX || end.x > 0).sort((a, b) => a.x - b.x || a.y - b.y);
 }
@@ -246,7 +250,7 @@ function bindFrontier(chart) {
   const data = dataOf(chart.dataset.study), plot = chart.querySelector(".plot"), readout = chart.querySelector(".readout");
   let plotted = null;
   const draw = () => {
-    const asked = controlsOf(chart), higher = data.metrics.find((each) => each.key === asked.metric).higher;
+    const asked = controlsOf(chart), higher = metricOf(data, asked).higher;
     restyle(chart, data);
     const kept = keptBy(chart, data, new Set(data.arms.map((arm) => arm.name)));
     const ends = withFrontier(endsOf({ ...data, arms: data.arms.filter((arm) => kept.has(arm.name)) }, asked), higher);

@@ -22,11 +22,10 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
-from pydantic import ValidationError
-
-from winnow.errors import RecipeError, nearest, refused
+from winnow.errors import RecipeError, nearest
 from winnow.ledger import NOT_CHARGED
 from winnow.recipe import Frozen
+from winnow.recipe.options import NoOptions, checked_options
 from winnow.records import Cost
 from winnow.training.objectives import language_model
 from winnow.training.objectives.views import Flops, Loss, Material, Models
@@ -44,10 +43,6 @@ BUILT_IN = ("sft", "pretraining")
 LOGGED = {"step", "loss", "learning_rate", "visits", *(each.name for each in fields(Cost))}
 """What every logged point has."""
 Data = Literal["pool", "corpus"]
-
-
-class NoOptions(Frozen):
-    """An objective without options of its own."""
 
 
 class LossFunction(Protocol):
@@ -172,22 +167,8 @@ def names() -> list[str]:
 
 def check(name: str, options: Mapping[str, Any]) -> Frozen:
     """The checked options of an objective. Raises RecipeError with a line for each mistake."""
-    model = find(name).options
-    try:
-        return model.model_validate(dict(options))
-    except ValidationError as error:
-        raise refused([_explain(name, model, problem) for problem in error.errors()]) from error
-
-
-def _explain(name: str, model: type[Frozen], problem: Any) -> str:
-    key = ".".join(str(part) for part in problem["loc"])
-    if problem["type"] == "extra_forbidden":
-        known = ", ".join(sorted(model.model_fields)) or "none"
-        return f"unknown option {key} of objective {name}{nearest(key, model.model_fields)}; known: {known}"
-    if problem["type"] == "missing":
-        return f"option {key} of objective {name} is missing; write `{{name: {name}, options: {{{key}: ...}}}}`"
-    told = f"{problem['msg'][0].lower()}{problem['msg'][1:]}"
-    return f"option {key} of objective {name} is {problem['input']!r}; {told}"
+    write = f"`{{name: {name}, options: {{KEY: ...}}}}`"
+    return checked_options(f"objective {name}", find(name).options, options, write=write)
 
 
 def _register(part: Objective) -> None:
