@@ -3,7 +3,7 @@
     python benchmarks/bench_startup.py                    # makes the smallest study first: half a minute
     python benchmarks/bench_startup.py --study runs/s --recipe recipes/smallest.yaml
 
-`plan`, `run` and `report` are of a study that is finished. The limits are those of docs/performance.md.
+`plan`, `run` and `report` are of a study that is finished.
 """
 
 import argparse

@@ -5,10 +5,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
-
 from winnow.errors import visible
 from winnow.recipe.licences import is_noncommercial
 from winnow.text.printing import NONE, clock, memory
@@ -283,6 +279,10 @@ def _shared(row: Mapping[str, Any] | None) -> str:
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for number, head in enumerate(heads):
         table.add_column(visible(head), justify="left" if number == 0 else "right", no_wrap=True)
