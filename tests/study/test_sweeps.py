@@ -123,3 +123,12 @@ def test_selections_are_compared_without_trials(make_recipe, traits):
     recipe = make_recipe(study={"sweep": GRID | {"per": "study"}})
     graph = expand(compared(recipe, ["herding", "random"], [0.2], traits), traits)
     assert not [stage for stage in graph.stages.values() if stage.kind in ("trial", "sweep")]
+
+
+def test_the_identity_of_an_older_study_knows_nothing_of_what_came_later(make_recipe):
+    swept = {"learning_rate": [1e-4, 1e-3]}
+    plain, extended = (
+        identity(make_recipe(study={"sweep": swept | more}))["sweep"] for more in ({}, {"edge": "extend"})
+    )
+    assert set(plain) == {"learning_rate", "per", "choose", "budget_fraction", "seed"}
+    assert extended == plain | {"edge": "extend"}

@@ -43,7 +43,8 @@ def _base(base: BaseRecipe) -> BaseRecipe:
 
 def _sweep(recipe: Recipe) -> dict[str, Any]:
     """How the learning rate is chosen, where the recipe does not give it."""
-    return {"sweep": recipe.study.sweep.model_dump(mode="json")} if recipe.study.sweep else {}
+    sweep = recipe.study.sweep
+    return {"sweep": without_added(sweep, sweep.model_dump(mode="json"))} if sweep else {}
 
 
 def _stages(recipe: Recipe) -> dict[str, Any]:
