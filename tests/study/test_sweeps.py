@@ -8,6 +8,7 @@ from winnow.records import Artifact, Cost, Stored
 from winnow.store import write_json
 from winnow.study.compared import compared
 from winnow.study.graph import expand
+from winnow.study.identity import check_identity, identity
 from winnow.walk import wanted
 
 PROBLEMS = {"licence": "MIT", "problems": {"examples": 50}}
