@@ -153,7 +153,7 @@ def with_a_broken_card(model):
 @pytest.mark.parametrize(("harm", "told"), [
     (damaged, "adapters/full_best/adapter_model.safetensors is damaged"),
     (removed, "adapters/full_best has no weights"),
-    (without_base, "the adapters need base/"), (with_token, "recipe.yaml holds what looks like an access token"),
+    (without_base, "adapters need base/"), (with_token, "recipe.yaml holds what looks like an access token"),
     (with_a_broken_card, "model/README.md is no card that the hub takes"),
 ])  # fmt: skip
 def test_nothing_is_pushed_while_a_check_fails(copied, harm, told):
