@@ -26,6 +26,16 @@ def test_two_intervals_are_one_word(gain, more, said):
     assert words(gain, more, trade=FORGET) == said
 
 
+@pytest.mark.parametrize("other", [Estimate(-0.4, -1.1, 0.3, 3), Estimate(-1e-9, -1, 1, 3)])
+def test_a_worse_mean_that_is_not_shown_keeps_an_arm_from_dominating(other):
+    """Tried: full training at a quarter of the tokens "dominated" the long run, being cheaper and 0.42 nats worse."""
+    better = Estimate(-other.mean, -other.high, -other.low, 3)
+    assert words(other, DOWN, trade=FORGET) == "undecided"
+    assert words(better, UP, trade=FORGET) == "undecided"
+    assert words(UP, better, trade=FORGET) == words(DOWN, other, trade=FORGET) == "undecided"
+    assert words(better, DOWN, trade=FORGET) == "dominates" and words(other, UP, trade=FORGET) == "is dominated"
+
+
 def test_costs_that_differ_by_little_are_the_same():
     assert words(UP, Estimate(0.4, 0.3, 0.5, 3), same=1.0, trade=FORGET) == "dominates"
     assert words(UP, Estimate(1.4, 1.3, 1.5, 3), same=1.0, trade=FORGET) == FORGET[1]

@@ -81,8 +81,9 @@ def _learning_rate(study: Study, arms: Sequence[ArmFacts]) -> Iterator[str]:
         return
     how = "with the lowest validation loss" if sweep.choose == "lowest_loss" else "that is the highest"
     grid = ", ".join(f"{rate:g}" for rate in sorted(sweep.learning_rate))
+    grid += ", and beyond where the best lay at an end" if sweep.edge == "extend" else ""
     yield (
-        f"Learning rates were chosen of {grid}: the stable one {how}, in trials on {_trial_data(study, sweep)} data of "
+        f"Learning rates were chosen of {grid}: the stable one {how}, in trials on {_trial_data(study, sweep)} of "
         f"{percent(sweep.budget_fraction, 0)} of a run, with one seed. A whole run may do better with another rate. "
         "The trials are charged in the ledger, and to no arm's budget or saving."
     )
@@ -116,9 +117,11 @@ def _given_rates(trained: Sequence[ArmFacts], usual: float) -> Iterator[str]:
 
 def _trial_data(study: Study, sweep: SweepRecipe) -> str:
     if sweep.per == "arm":
-        return "the arm's own"
+        return "the arm's own data"
     owners = ", ".join(dict.fromkeys(trial.arm for trial in study.trials))
-    return f"{owners}'s (for all arms)" if sweep.per == "study" else f"{owners}'s (for each {sweep.per})"
+    if sweep.per == "study":
+        return f"{owners}'s (for all arms) data"
+    return f"the data of {owners} (one for each {sweep.per})"
 
 
 def _schedule(study: Study) -> Iterator[str]:

@@ -55,8 +55,9 @@ def pareto(study: Study, arms: Sequence[ArmFacts], factors: Sequence[Factor]) ->
     note = (
         f"{first.metric.replace('_', ' ').capitalize()} ({first.where}) and {second.note}. Differences are from "
         f"{baseline}, paired over seeds; intervals are corrected for all of them, two for each arm (Bonferroni). "
-        "Dominates: shown to be better in one measure, and not shown to be worse in the other, which is less than to "
-        "be shown equal. On the front: no arm has better means in both, whatever their intervals."
+        "Dominates: shown to be better in one measure, its mean no worse in the other, which is less than to be shown "
+        "equal; undecided where that mean is worse, and not shown to be. On the front: no arm has better means in "
+        "both, whatever their intervals."
     )
     shown = tuple(row | {"on_the_front": row["arm"] in leading} for row in rows)
     return Table("pareto", f"Two measures against {baseline}", shown, note)
@@ -119,6 +120,10 @@ def words(gain: Estimate | None, more: Estimate | None, *, same: float = 0.0, tr
     first, second = _side(gain, 0.0), -_side(more, same)
     if first * second < 0:
         return trade[0] if first < 0 else trade[1]
+    shown = first + second
+    means = gain.mean, -more.mean if abs(more.mean) > same else 0.0
+    if shown * min(means, key=lambda mean: shown * mean) < 0:  # the other mean lies on the other side, though not shown
+        return "undecided"
     return {1: "dominates", 0: "no difference shown", -1: "is dominated"}[max(-1, min(1, first + second))]
 
 
