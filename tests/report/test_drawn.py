@@ -1,6 +1,7 @@
 """Figures are drawn again where their numbers, their code or their files changed, and only there."""
 
 import dataclasses
+import shutil
 
 import pytest
 from study_factory import write_study
@@ -18,11 +19,17 @@ def findings(tmp_path_factory):
     return find(write_study(tmp_path_factory.mktemp("study") / "s", seeds=(0,)))
 
 
+@pytest.fixture(scope="module")
+def figures_made(findings, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("figures")
+    drawn.bring_figures(folder, findings)
+    return folder
+
+
 @pytest.fixture
-def folder(tmp_path, findings):
-    """A folder with the figures of the findings."""
-    drawn.bring_figures(tmp_path, findings)
-    return tmp_path
+def folder(figures_made, tmp_path):
+    """A folder of one's own with the figures of the findings."""
+    return shutil.copytree(figures_made, tmp_path / "drawn")
 
 
 @pytest.fixture

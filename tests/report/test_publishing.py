@@ -49,6 +49,7 @@ def publishable(folder):
             place = folder / "adapters" / f"{arm}{study.suffix(seed)}_{checkpoint}"
             place.mkdir(parents=True)
             save_file({"w": np.ones(3, np.float32)}, place / "adapter_model.safetensors")
+            (place / "adapter_config.json").write_text("{}")
     (folder / "base").mkdir()
     save_file({"w": np.ones(3, np.float32)}, folder / "base" / "model.safetensors")
     for arm in ARMS:
