@@ -85,6 +85,7 @@ def test_the_suite_passes_what_keeps_its_promises_and_fails_what_does_not(instal
     assert len(passed) > 10 and "test_a_smaller_selection_is_a_prefix_of_a_larger_one" in passed
 
 
+@pytest.mark.long
 def test_the_suite_of_objectives_does_too(installed):
     results, said = results_of("test_objectives.py", "steeper or mean_of_means or cut_off", installed)
     names = {(result, test, name) for result, test, case in results for name in case.split("-")}
