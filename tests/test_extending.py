@@ -64,7 +64,7 @@ def test_it_passes_the_conformance_tests(installed, name):
     assert len(passed) > 6
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_it_selects_in_a_recipe(installed, tmp_path):
     shutil.copy(SMALLEST, tmp_path)
     (tmp_path / "mine.yaml").write_text(blocks("yaml")[0])
@@ -76,7 +76,7 @@ def test_it_selects_in_a_recipe(installed, tmp_path):
     assert len(made["nearest_mean"]) == 3 and len(set(made["nearest_mean"])) == 1
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_recipe_trains_on_it(installed, tmp_path):
     shutil.copy(SMALLEST, tmp_path)
     (tmp_path / "sharper.yaml").write_text(blocks("yaml")[1])
@@ -87,7 +87,7 @@ def test_a_recipe_trains_on_it(installed, tmp_path):
     assert len(steps) > 5 and all(0 <= step["sure_share"] <= 1 for step in steps)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_recipe_compares_what_it_measures(installed, tmp_path):
     shutil.copy(SMALLEST, tmp_path)
     (tmp_path / "digits.yaml").write_text(blocks("yaml")[2])

@@ -14,7 +14,7 @@ from winnow.recipe.file import load_recipe
 from winnow.store import read_json
 from winnow.verbs.plan import plan
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 VARY = {"epochs": {"budget.pool_epochs": [0.5, 1.5, 2.5]}}
 SETTINGS = [

@@ -178,11 +178,12 @@ def _checkpoint_problems(built: Built) -> Iterator[str]:
                 continue
             if is_empty:
                 yield f"{path}/{weights.name} holds no tensor"
-    settings, has_adapters = built.findings.settings, any(folder.glob("adapters/*/adapter_config.json"))
+    settings, usual = built.findings.settings, built.findings.recipe.training.method
+    has_adapters = any(arm.training.get("method", usual) == "lora" for arm in built.findings.arms if arm.seeds)
     bases = {settings.get("base_path"), *settings.get("base_paths", {}).values()} if has_adapters else set()
     for base in sorted(name for name in bases if name and name.split("_")[0] == "base"):
         if not (folder / base).is_dir():
-            yield f"adapters need {base}/, which the study folder does not have; run the study again to restore it"
+            yield f"the adapters need {base}/, which the study folder does not have; run the study again to restore it"
     if not rows:
         yield "the study has no finished run, so there is nothing to publish; run it first"
 
