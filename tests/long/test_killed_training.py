@@ -49,7 +49,9 @@ def part_of(visits):
     """An arm with dropout, evaluated every second step, with a checkpoint after every step."""
     training = TrainingRecipe(per_device_batch_size=4, learning_rate=1e-2, lora=LORA, checkpoint_every_seconds=0.0)
     budget = BudgetRecipe(examples=visits)
-    return TrainPart(objective="sft", training=training, global_batch_size=8, budget=budget, every_steps=2, seed=1)
+    return TrainPart(
+        objective="sft", training=training, global_batch_size=8, budget=budget, every_steps=2, seed=1, leaves="adapter"
+    )
 
 
 def probe(model):
