@@ -48,18 +48,18 @@ def build_arms(recipe: Recipe, traits: Mapping[str, Traits]) -> list[Arm]:
 
     Raises RecipeError where selections or levels contradict the recipe or each other.
     """
-    selections = build_selections(recipe, traits)
+    selections, resolved = build_selections(recipe, traits), _resolved(recipe)
     has_many = len(selections) > 1 or not recipe.vary
     arms = [
         Arm(
             name=arm_name(selection.name if has_many else None, levels),
-            recipe=resolved, selection=selection,
+            recipe=own, selection=selection,
             factors=({SELECTION: selection.name} if len(selections) > 1 else {}) | levels,
             settings=settings_of(recipe, levels),
             control_of=None if selection.of is None else arm_name(selection.of, levels),
         )
         for selection in selections
-        for levels, resolved in _resolved(recipe)
+        for levels, own in resolved
     ]  # fmt: skip
     _refuse_twins(arms)
     _refuse_units(arms)

@@ -11,11 +11,32 @@ from winnow.study.arms import Arm
 SCHEDULE = "warmup_stable_decay"
 
 
-def check_branches(recipe: Recipe, arms: list[Arm]) -> None:
-    """Raises RecipeError where `study.branches` asks for branches that cannot be."""
+def trunks_of(recipe: Recipe, arms: list[Arm]) -> dict[str, Arm]:
+    """Arm that branches -> the longer arm that it branches from.
+
+    Raises RecipeError where `study.branches` asks for branches that cannot be.
+    """
     if not recipe.study.branches:
-        return
-    if not any(trunk_of(recipe, arm, arms) for arm in arms):
+        return {}
+    groups = dict[tuple[str, str], list[Arm]]()
+    for arm in arms:
+        if arm.recipe.training.method != "none":
+            alike = arm.selection.name, arm.recipe.model_dump_json(exclude={"budget"})
+            groups.setdefault(alike, []).append(arm)
+    found = dict[str, Arm]()
+    for group in groups.values():
+        longest = max(group, key=_amount)
+        found |= {arm.name: longest for arm in group if _amount(arm) < _amount(longest)}
+    _check(arms, found)
+    return found
+
+
+def _amount(arm: Arm) -> float:
+    return arm.recipe.budget.amount
+
+
+def _check(arms: list[Arm], found: dict[str, Arm]) -> None:
+    if not found:
         raise RecipeError(
             "study.branches is on, and no two arms differ in their budget alone; let a factor of `vary` set the budget"
         )
@@ -28,26 +49,3 @@ def check_branches(recipe: Recipe, arms: list[Arm]) -> None:
             f"study.branches is on, and arm {decaying.name} trains with schedule {decaying.recipe.training.schedule}, "
             f"which decays from the start or never; set training.schedule to {SCHEDULE}"
         )
-
-
-def trunk_of(recipe: Recipe, arm: Arm, arms: list[Arm]) -> Arm | None:
-    """The longer arm that this one branches from; null for one that trains from its start."""
-    if not recipe.study.branches or arm.recipe.training.method == "none":
-        return None
-    longest = max(_siblings(arm, arms), key=lambda each: each.recipe.budget.amount)
-    return longest if longest.recipe.budget.amount > arm.recipe.budget.amount else None
-
-
-def branches_of(recipe: Recipe, arm: Arm, arms: list[Arm]) -> list[Arm]:
-    """The arms that branch from this one."""
-    return [each for each in arms if (trunk := trunk_of(recipe, each, arms)) is not None and trunk.name == arm.name]
-
-
-def _siblings(arm: Arm, arms: list[Arm]) -> list[Arm]:
-    """All arms that differ from this one in their budget alone, itself among them."""
-    return [
-        each
-        for each in arms
-        if each.selection == arm.selection
-        and each.recipe.model_copy(update={"budget": arm.recipe.budget}) == arm.recipe
-    ]

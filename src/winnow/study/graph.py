@@ -12,7 +12,7 @@ from winnow.errors import RecipeError
 from winnow.recipe import Recipe
 from winnow.records import Stage, Traits
 from winnow.study.arms import Arm, build_arms
-from winnow.study.branches import check_branches
+from winnow.study.branches import trunks_of
 from winnow.study.data_stages import data_stages, pool_stages, synthetic_stages
 from winnow.study.evaluation_stages import benchmark_stages, evaluation_stage
 from winnow.study.selection_stages import representation_stages, selection_stage, selection_stages
@@ -42,39 +42,34 @@ def expand(recipe: Recipe, traits: Mapping[str, Traits]) -> Graph:
     stages = [*data_stages(recipe), *base_stages(recipe), *synthetic_stages(recipe)]
     stages += [*pool_stages(recipe), *own_stages(recipe)]
     check_starts(recipe, arms)
-    check_branches(recipe, arms)
     check_sweep(recipe, arms)
     stages += representation_stages(recipe, selections)
     stages += selection_stages(recipe, selections, traits)
     start = start_for_all(recipe)
     stages.append(evaluation_stage(recipe, "evaluate.zero_shot", start, ("last",)))
     stages += benchmark_stages(recipe, "zero_shot", start, "last")
+    trunks = trunks_of(recipe, arms)
+
+    def run(arm: Arm, seed: int) -> Stage:
+        return run_stage(recipe, arm, arms, trunks, seed, selection_stage(recipe, arm.selection, seed, traits))
+
     if recipe.study.sweep is not None:
         for arm in swept_arms(recipe, arms):
-            stages += sweep_stages(recipe, arm, arms, _run(recipe, arm, arms, recipe.study.sweep.seed, traits))
+            stages += sweep_stages(recipe, arm, run(arm, recipe.study.sweep.seed))
     for seed in recipe.study.seeds:
-        for arm in _trunks_first(arms) if recipe.study.branches else arms:
-            stages += _run_and_measures(recipe, arm, arms, seed, traits)
+        for arm in sorted(arms, key=lambda each: each.name in trunks):  # a run stands before its branches
+            stages += _with_measures(recipe, run(arm, seed))
     return Graph(_by_name(stages), arms, recipe.study.seeds)
 
 
-def _trunks_first(arms: list[Arm]) -> list[Arm]:
-    """Longer runs before shorter ones that may branch from them; arms of one budget keep their order."""
-    return sorted(arms, key=lambda arm: -arm.recipe.budget.amount)
-
-
-def _run(recipe: Recipe, arm: Arm, arms: list[Arm], seed: int, traits: Mapping[str, Traits]) -> Stage:
-    return run_stage(recipe, arm, arms, seed, selection_stage(recipe, arm.selection, seed, traits))
-
-
-def _run_and_measures(
-    recipe: Recipe, arm: Arm, arms: list[Arm], seed: int, traits: Mapping[str, Traits]
-) -> list[Stage]:
-    run, checkpoint = _run(recipe, arm, arms, seed, traits), recipe.study.primary.checkpoint
-    evaluation = evaluation_stage(recipe, f"evaluate.{arm.name}.s{seed}", run.name, ("best", "last"), arm.name, seed)
+def _with_measures(recipe: Recipe, run: Stage) -> list[Stage]:
+    """A run and what measures it."""
+    name, checkpoint = f"{run.arm}.s{run.seed}", recipe.study.primary.checkpoint
     return [
-        run, evaluation, *benchmark_stages(recipe, f"{arm.name}.s{seed}", run.name, checkpoint, arm.name, seed)
-    ]  # fmt: skip
+        run,
+        evaluation_stage(recipe, f"evaluate.{name}", run.name, ("best", "last"), run.arm, run.seed),
+        *benchmark_stages(recipe, name, run.name, checkpoint, run.arm, run.seed),
+    ]
 
 
 def _by_name(stages: list[Stage]) -> dict[str, Stage]:

@@ -75,7 +75,7 @@ def _baseline(recipe: Recipe, arms: list[Arm]) -> Arm:
     return found
 
 
-def sweep_stages(recipe: Recipe, arm: Arm, arms: list[Arm], run: Stage) -> list[Stage]:
+def sweep_stages(recipe: Recipe, arm: Arm, run: Stage) -> list[Stage]:
     """The trials of a run, and the stage that chooses among their rates.
 
     One that serves several arms is no arm's own, so that a budget which cannot pay for it ends the study.

@@ -9,7 +9,6 @@ from winnow.parts import CooldownPart, CorpusPart, ModelPart, TokenizerPart, Tra
 from winnow.recipe import EACH, BudgetRecipe, PretrainRecipe, Recipe, StageRecipe, TrainingRecipe
 from winnow.records import Stage
 from winnow.study.arms import Arm
-from winnow.study.branches import branches_of, trunk_of
 from winnow.study.data_stages import generated_inputs, tokenizer_stage
 from winnow.study.selections import global_batch_size
 from winnow.study.sweeps import sweep_stage
@@ -172,10 +171,8 @@ def check_starts(recipe: Recipe, arms: list[Arm]) -> None:
             raise RecipeError(f"training.start is {start!r}{nearest(start, known)}; known stages: {', '.join(known)}")
 
 
-def run_stage(recipe: Recipe, arm: Arm, arms: list[Arm], seed: int, selection: str) -> Stage:
-    """The run of an arm and a seed on its selection; of several that differ in budget alone, perhaps as a branch."""
-    trunk = trunk_of(recipe, arm, arms)
-    part = _run_part(arm.recipe if trunk is None else trunk.recipe, seed)
+def run_stage(recipe: Recipe, arm: Arm, arms: list[Arm], trunks: Mapping[str, Arm], seed: int, selection: str) -> Stage:
+    """The run of an arm and a seed on its selection; of an arm in `trunks` a branch of that one's run."""
     inputs = {
         "data": "pool",
         "selection": selection,
@@ -187,16 +184,19 @@ def run_stage(recipe: Recipe, arm: Arm, arms: list[Arm], seed: int, selection: s
     sweep = sweep_stage(recipe, arm, arms)
     if sweep is not None:
         inputs["sweep"] = sweep
-    if trunk is not None:
-        cooldown = CooldownPart(budget=arm.recipe.budget, fraction=arm.recipe.training.decay_fraction)
-        part, inputs = part.model_copy(update={"cooldown": cooldown}), inputs | {"trunk": f"train.{trunk.name}.s{seed}"}
+    trunk = trunks.get(arm.name)
+    if trunk is None:
+        kept = tuple(_cooldown(each) for each in arms if each.name in trunks and trunks[each.name] is arm)
+        part = _run_part(arm.recipe, seed).model_copy(update={"keep_for": kept})
     else:
-        kept = tuple(
-            CooldownPart(budget=each.recipe.budget, fraction=each.recipe.training.decay_fraction)
-            for each in branches_of(recipe, arm, arms)
-        )
-        part = part.model_copy(update={"keep_for": kept}) if kept else part
+        part = _run_part(trunk.recipe, seed).model_copy(update={"cooldown": _cooldown(arm)})
+        inputs["trunk"] = f"train.{trunk.name}.s{seed}"
     return Stage(f"train.{arm.name}.s{seed}", "train", part, inputs, arm.name, seed)
+
+
+def _cooldown(arm: Arm) -> CooldownPart:
+    """How a branch ends: its decay."""
+    return CooldownPart(budget=arm.recipe.budget, fraction=arm.recipe.training.decay_fraction)
 
 
 def _run_part(recipe: Recipe, seed: int) -> TrainPart:

@@ -14,7 +14,7 @@ from winnow.models.costs import FlopModel, PeakMemory
 from winnow.pipeline import own_size, selection_flops
 from winnow.recipe import GIVES, GradientsRecipe, MachineRecipe, Recipe, RepresentationRecipe, TrainingRecipe
 from winnow.study.arms import Arm
-from winnow.study.branches import trunk_of
+from winnow.study.branches import trunks_of
 from winnow.study.selections import Selection, representation_of
 from winnow.study.sweeps import swept_arms
 from winnow.study.training_stages import batch_size
@@ -102,9 +102,9 @@ def planned_arms(
 ) -> list[PlannedArm]:
     """All arms, those whose rates are tried with their trials, branches with what they share."""
     found = {arm.name: _planned(arm, arms, trainings[arm.name], pool, machine) for arm in arms}
+    trunks = trunks_of(recipe, arms)
     for arm in arms:
-        trunk = trunk_of(recipe, arm, arms)
-        if trunk is not None:
+        if arm.name in trunks:
             found[arm.name] = _branched(found[arm.name], arm.recipe.training.decay_fraction)
     for arm in swept_arms(recipe, arms):
         found[arm.name] = _with_trials(found[arm.name], recipe, machine)
