@@ -32,6 +32,11 @@ class WinnowError(Exception):
         """What the command line prints: one line for one mistake."""
         return (str(self),)
 
+    @property
+    def mistakes(self) -> tuple[str, ...]:
+        """All that is wrong, a line for each."""
+        return (str(self),)
+
 
 class RecipeError(WinnowError):
     """A recipe, or an option that overrides it, asks for something that is not there or not allowed."""
@@ -45,11 +50,16 @@ class MistakesError(RecipeError):
 
     def __init__(self, mistakes: Sequence[str], what: str = "the recipe") -> None:
         super().__init__(mistakes, what)
-        self.mistakes = tuple(map(one_line, mistakes))
+        self._mistakes = tuple(map(one_line, mistakes))
         self.what = what
 
     def __str__(self) -> str:
         return "\n".join(self.lines)
+
+    @property
+    def mistakes(self) -> tuple[str, ...]:
+        """All of them."""
+        return self._mistakes
 
     @property
     def lines(self) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from winnow.errors import MistakesError, RecipeError, WinnowError, nearest, refused
+from winnow.errors import RecipeError, WinnowError, nearest, refused
 from winnow.evaluation.measures.asking import measure_mistakes
 from winnow.generation.problems import find_family
 from winnow.pool.first_rows import first_mistakes
@@ -60,7 +60,7 @@ def mistakes(recipe: Recipe, *, must_exist: bool = True) -> list[str]:
         found += told_by(lambda: expand(recipe, traits)) or _claims(recipe, build_arms(recipe, traits))
     found += [*measure_mistakes(recipe), *_sources(recipe), *_names(recipe)]
     found += [*_models(recipe), *_templates(recipe), *_budgets(recipe)]
-    found += objective_mistakes(recipe, [each.training for each in arm_recipes(recipe)])
+    found += objective_mistakes(recipe, [each.training for each in _arm_recipes(recipe)])
     found += data_mistakes(recipe, must_exist=must_exist)
     return list(dict.fromkeys(found))
 
@@ -69,8 +69,7 @@ def with_later(error: RecipeError, what: str) -> RecipeError:
     """The refusal of a recipe, with the mistakes that the rest of it tells by a closer look."""
     if error.rest is None:
         return error
-    first = list(error.mistakes) if isinstance(error, MistakesError) else [str(error)]
-    return refused([*first, *mistakes(error.rest)], what)
+    return refused([*error.mistakes, *mistakes(error.rest)], what)
 
 
 def told_by(*checks: Callable[[], object]) -> list[str]:
@@ -79,10 +78,8 @@ def told_by(*checks: Callable[[], object]) -> list[str]:
     for check in checks:
         try:
             check()
-        except MistakesError as error:
-            found += error.mistakes
         except WinnowError as error:
-            found.append(str(error))
+            found += error.mistakes
     return found
 
 
@@ -138,12 +135,20 @@ def _check_tracker(recipe: Recipe, name: str) -> None:
     )
 
 
+def _arm_recipes(recipe: Recipe) -> list[Recipe]:
+    """The recipes of the arms; of a study whose levels are wrong, which is told elsewhere, its own."""
+    try:
+        return arm_recipes(recipe)
+    except RecipeError:
+        return [recipe]
+
+
 def _trainings(recipe: Recipe) -> list[TrainingRecipe]:
     pretraining = [recipe.base.pretrain.training] if recipe.base.pretrain is not None else []
     return [
         *pretraining,
         *(stage.training for stage in recipe.stages),
-        *(each.training for each in arm_recipes(recipe)),
+        *(each.training for each in _arm_recipes(recipe)),
     ]
 
 
@@ -305,7 +310,7 @@ def _budgets(recipe: Recipe) -> Iterator[str]:
             f"{pretrain.context_tokens} tokens (context_tokens); raise it"
         )
     budgets = [
-        *(each.budget for each in arm_recipes(recipe)),
+        *(each.budget for each in _arm_recipes(recipe)),
         *(stage.budget for stage in recipe.stages),
         *([pretrain.budget] if pretrain else []),
     ]

@@ -3,9 +3,11 @@
 import pytest
 
 from winnow.errors import RecipeError
+from winnow.mistakes import mistakes
 from winnow.study.arms import build_arms, equal_arms, like
 from winnow.study.graph import expand
 
+PROBLEMS = {"name": "a", "licence": "MIT", "problems": {"examples": 50}}
 ADAPTER = {"full": {"training.method": "full"}, "r16": {"training.lora.r": 16, "training.lora.lora_alpha": 32}}
 EPOCHS = {"budget.pool_epochs": [1, 2.5, 4]}
 
@@ -143,3 +145,11 @@ def test_two_arms_of_one_name_are_refused(arms_of):
             "one": {"a_b": {"training.lora.r": 4}, "a": {"training.lora.r": 8}},
             "two": {"c": {"training.packing": True}, "b_c": {"training.packing": False}},
         })  # fmt: skip
+
+
+def test_what_is_wrong_beside_a_level_is_told_with_it(make_recipe):
+    recipe = make_recipe(
+        vary={"a": {"x": {"training.lora.r": 0}}}, pool={"sources": [PROBLEMS], "chat_template": "no such file {{"}
+    )
+    found = mistakes(recipe, must_exist=False)
+    assert any("vary.a.x: training.lora.r is 0" in line for line in found) and len(found) > 1

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
-from winnow.errors import MistakesError, RecipeError, refused
+from winnow.errors import RecipeError, refused
 from winnow.recipe import Recipe
 from winnow.recipe.file import patched
 from winnow.records import Traits
@@ -131,12 +131,8 @@ def _told(error: RecipeError, recipe: Recipe, levels: Mapping[str, str]) -> list
         try:
             patched(recipe.model_copy(update={"vary": {}}), recipe.vary[factor][level], place)
         except RecipeError as mistaken:
-            own |= dict.fromkeys(f"{place}: {line}" for line in _lines(mistaken))
-    return list(own) or [f"arm {arm_name(None, levels)}: {line}" for line in _lines(error)]
-
-
-def _lines(error: RecipeError) -> list[str]:
-    return list(error.mistakes) if isinstance(error, MistakesError) else [str(error)]
+            own |= dict.fromkeys(f"{place}: {line}" for line in mistaken.mistakes)
+    return list(own) or [f"arm {arm_name(None, levels)}: {line}" for line in error.mistakes]
 
 
 def _refuse_twins(arms: list[Arm]) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from winnow.errors import MistakesError, RecipeError, nearest
+from winnow.errors import RecipeError, nearest
 from winnow.evaluation.measures.registry import Measure, check, find_measure
 from winnow.metrics import Metric
 from winnow.recipe import Frozen, MeasureRecipe, Recipe
@@ -36,10 +36,8 @@ def measure_mistakes(recipe: Recipe) -> list[str]:
     for each in recipe.evaluation.asked:
         try:
             asked_measures([each])
-        except MistakesError as error:
-            found += error.mistakes
         except RecipeError as error:
-            found.append(str(error))
+            found += error.mistakes
     return found or list(_primary_mistakes(recipe))
 
 

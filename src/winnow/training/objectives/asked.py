@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from winnow.errors import MistakesError, RecipeError
+from winnow.errors import RecipeError
 from winnow.recipe import Recipe, TrainingRecipe
 from winnow.training.objectives import registry
 from winnow.training.objectives.registry import Data
@@ -31,10 +31,8 @@ def _of(place: str, training: TrainingRecipe, *, has: Data) -> Iterator[str]:
     try:
         objective = registry.find(name)
         registry.check(name, training.objective.options)
-    except MistakesError as error:
-        yield from (f"{key}: {mistake}" for mistake in error.mistakes)
     except RecipeError as error:
-        yield f"{key}: {error}"
+        yield from (f"{key}: {mistake}" for mistake in error.mistakes)
     else:
         if objective.takes != has:
             fitting = ", ".join(each for each in registry.names() if registry.find(each).takes == has)
