@@ -80,7 +80,7 @@ class Needs(Frozen):
 def strange(monkeypatch):
     """A registry in which strange objectives can be put; it forgets them."""
     registry.names()
-    monkeypatch.setattr(registry, "_known", dict(registry._known))
+    monkeypatch.setattr(registry.REGISTRY, "parts", dict(registry.REGISTRY.parts))
 
     def put(name="strange", **others):
         registry.objective(name, summary="None.", **others)(lambda models, batch, *, total_weight, options: None)

@@ -165,7 +165,7 @@ def test_a_selector_sees_only_what_it_asked_for(name, run, monkeypatch):
         given.append(asked["seen"])
         return found.order(view, **asked)
 
-    monkeypatch.setitem(registry._known, name, replace(found, order=spy))
+    monkeypatch.setitem(registry.REGISTRY.parts, name, replace(found, order=spy))
     run(name, pool, seen)
     needs = set(registry.needs(name, {}))
     assert {

@@ -37,7 +37,7 @@ def letters_known(monkeypatch):
     """A measure that reads open answers, too."""
     registry.measures()
     made = Measure("letters", "Letters.", (LENGTH,), "greedy", True, NoOptions, letters)
-    monkeypatch.setitem(registry._known, "letters", made)
+    monkeypatch.setitem(registry.REGISTRY.parts, "letters", made)
     return made
 
 

@@ -5,6 +5,7 @@ from importlib.metadata import EntryPoint
 import numpy as np
 import pytest
 
+import winnow.registry
 from winnow.errors import DataError, RecipeError
 from winnow.selection import registry
 from winnow.selection.choose import choose, match
@@ -14,7 +15,7 @@ from winnow.selection.choose import choose, match
 def own_registry(monkeypatch):
     """Whatever a test registers is gone after it."""
     registry.traits()
-    monkeypatch.setattr(registry, "_known", dict(registry._known))
+    monkeypatch.setattr(registry.REGISTRY, "parts", dict(registry.REGISTRY.parts))
 
 
 def test_traits_of_the_built_in_ones():
@@ -70,14 +71,16 @@ def test_another_package_joins_by_entry_point(own_registry, monkeypatch, tmp_pat
     )
     monkeypatch.syspath_prepend(tmp_path)
     entry = EntryPoint("first", "winnow_first", registry.GROUP)
-    monkeypatch.setattr(registry, "entry_points", lambda group: [entry])
-    monkeypatch.setattr(registry, "_joined", [])
+    monkeypatch.setattr(winnow.registry, "entry_points", lambda group: [entry])
+    monkeypatch.setattr(registry.REGISTRY, "_has_joined", False)
     assert [pool.ids[row] for row in choose("first", pool, size=2).rows] == ["row000", "row001"]
 
 
 def test_a_package_that_cannot_be_loaded_is_named(own_registry, monkeypatch):
-    monkeypatch.setattr(registry, "entry_points", lambda group: [EntryPoint("x", "no_such_module", registry.GROUP)])
-    monkeypatch.setattr(registry, "_joined", [])
+    monkeypatch.setattr(
+        winnow.registry, "entry_points", lambda group: [EntryPoint("x", "no_such_module", registry.GROUP)]
+    )
+    monkeypatch.setattr(registry.REGISTRY, "_has_joined", False)
     for _ in range(2):
         with pytest.raises(RecipeError, match="no_such_module"):
             registry.traits()

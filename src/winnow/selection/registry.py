@@ -14,17 +14,16 @@ Other packages join by an entry point in the group `winnow.selectors` that names
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib import import_module
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
 
 import numpy as np
 
-from winnow.errors import RecipeError, nearest
+from winnow.errors import RecipeError
 from winnow.recipe import Frozen
 from winnow.recipe.options import NoOptions, checked_options
 from winnow.records import Traits, needs_of
+from winnow.registry import Registry
 from winnow.selection.views import Chosen, IntArray, PoolView, Seen
 
 GROUP = "winnow.selectors"
@@ -115,9 +114,9 @@ class Control:
 Order = TypeVar("Order", bound=OrderFunction)
 Draw = TypeVar("Draw", bound=DrawFunction)
 
-_known: dict[str, Selector | Control] = {}
-_joined: list[bool] = []
-"""Holds one item once the built-in modules and the entry points were imported."""
+REGISTRY = Registry[Selector | Control](
+    "selector", "selectors", group=GROUP, package="winnow.selection", built_in=BUILT_IN
+)
 
 
 def selector(
@@ -148,7 +147,7 @@ def selector(
     )  # fmt: skip
 
     def register(function: Order) -> Order:
-        _register(Selector(traits, function, options, flops, files, num_rows))
+        REGISTRY.add(name, Selector(traits, function, options, flops, files, num_rows))
         return function
 
     return register
@@ -161,7 +160,7 @@ def control(
     traits = Traits(name, summary, is_control=True, is_random=True, is_nested=False, adds_target=adds_target)
 
     def register(function: Draw) -> Draw:
-        _register(Control(traits, function, options))
+        REGISTRY.add(name, Control(traits, function, options))
         return function
 
     return register
@@ -169,7 +168,7 @@ def control(
 
 def find_selector(name: str) -> Selector:
     """The selector of this name. Raises RecipeError."""
-    found = _find(name)
+    found = REGISTRY.find(name)
     if not isinstance(found, Selector):
         raise RecipeError(f"{name} is a control, not a selector; give its arm `of:` the arm that it controls")
     return found
@@ -177,7 +176,7 @@ def find_selector(name: str) -> Selector:
 
 def find_control(name: str) -> Control:
     """The control of this name. Raises RecipeError."""
-    found = _find(name)
+    found = REGISTRY.find(name)
     if not isinstance(found, Control):
         raise RecipeError(f"{name} is a selector, not a control; leave `of:` out of its arm")
     return found
@@ -185,13 +184,12 @@ def find_control(name: str) -> Control:
 
 def traits() -> dict[str, Traits]:
     """What is known of every selector and control, by name."""
-    _join()
-    return {name: found.traits for name, found in sorted(_known.items())}
+    return {name: found.traits for name, found in REGISTRY.all().items()}
 
 
 def options_of(name: str) -> type[Frozen]:
     """The model of a selector's or control's own options. Raises RecipeError."""
-    return _find(name).options
+    return REGISTRY.find(name).options
 
 
 def check(name: str, options: Mapping[str, Any]) -> Frozen:
@@ -201,7 +199,7 @@ def check(name: str, options: Mapping[str, Any]) -> Frozen:
 
 def data_files(name: str, options: Mapping[str, Any]) -> tuple[Path, ...]:
     """Files of the user's that a selection reads: their contents belong into its fingerprint."""
-    found = _find(name)
+    found = REGISTRY.find(name)
     return found.files(check(name, options)) if isinstance(found, Selector) else ()
 
 
@@ -209,31 +207,3 @@ def needs(name: str, options: Mapping[str, Any]) -> tuple[str, ...]:
     """What a selector sees, its inner selector's needs included."""
     found = find_selector(name).traits
     return needs_of(found, options, traits()) if found.wraps else found.needs
-
-
-def _register(part: Selector | Control) -> None:
-    name = part.traits.name
-    if name in _known:
-        raise RecipeError(f"the selector name {name!r} is taken; rename one of the two or uninstall its package")
-    _known[name] = part
-
-
-def _find(name: str) -> Selector | Control:
-    _join()
-    if name not in _known:
-        raise RecipeError(f"unknown selector {name!r}{nearest(name, _known)}; known: {', '.join(sorted(_known))}")
-    return _known[name]
-
-
-def _join() -> None:
-    """Import the built-in selectors and those of other packages, once."""
-    if _joined:
-        return
-    for name in BUILT_IN:
-        import_module(f"winnow.selection.{name}")
-    for entry in entry_points(group=GROUP):
-        try:
-            entry.load()
-        except Exception as error:
-            raise RecipeError(f"selectors of {entry.value!r} cannot be loaded ({error}); mend or remove it") from error
-    _joined.append(True)

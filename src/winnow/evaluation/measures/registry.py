@@ -14,14 +14,13 @@ Other packages join by an entry point in the group `winnow.measures` that names 
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
-from importlib.metadata import entry_points
 from typing import Any, Literal, Protocol, TypeVar
 
-from winnow.errors import RecipeError, nearest
+from winnow.errors import RecipeError
 from winnow.metrics import METRICS, Metric
 from winnow.recipe import Frozen
 from winnow.recipe.options import NoOptions, checked_options
+from winnow.registry import Registry
 
 GROUP = "winnow.measures"
 BUILT_IN = "loss", "exact_match", "strict_exact_match"
@@ -91,9 +90,9 @@ class Measure:
 
 Score = TypeVar("Score", bound=ScoreFunction)
 
-_known: dict[str, Measure] = {}
-_joined: list[bool] = []
-"""Holds one item once the built-in modules and the entry points were imported."""
+REGISTRY = Registry[Measure](
+    "measure", "measures", group=GROUP, package="winnow.evaluation.measures", built_in=BUILT_IN
+)
 
 
 def measure(
@@ -116,16 +115,12 @@ def measure(
 
 def find_measure(name: str) -> Measure:
     """The measure of this name. Raises RecipeError."""
-    _join()
-    if name not in _known:
-        raise RecipeError(f"unknown measure {name!r}{nearest(name, _known)}; known: {', '.join(sorted(_known))}")
-    return _known[name]
+    return REGISTRY.find(name)
 
 
 def measures() -> dict[str, Measure]:
     """All measures by name."""
-    _join()
-    return dict(sorted(_known.items()))
+    return REGISTRY.all()
 
 
 def check(name: str, options: Mapping[str, Any]) -> Frozen:
@@ -135,27 +130,11 @@ def check(name: str, options: Mapping[str, Any]) -> Frozen:
 
 
 def _register(part: Measure) -> None:
-    if part.name in _known:
-        raise RecipeError(f"the measure name {part.name!r} is taken; rename one of the two or uninstall its package")
-    others = {metric.name: metric for each in _known.values() for metric in each.metrics}
+    others = {metric.name: metric for each in REGISTRY.parts.values() for metric in each.metrics}
     for metric in part.metrics:
         if metric.name in others or METRICS.get(metric.name, metric) != metric:
             raise RecipeError(
                 f"the measure {part.name!r} has a metric named {metric.name!r}, which is taken; rename it, or "
                 "uninstall its package"
             )
-    _known[part.name] = part
-
-
-def _join() -> None:
-    """Import the built-in measures and those of other packages, once."""
-    if _joined:
-        return
-    for name in BUILT_IN:
-        import_module(f"winnow.evaluation.measures.{name}")
-    for entry in entry_points(group=GROUP):
-        try:
-            entry.load()
-        except Exception as error:
-            raise RecipeError(f"measures of {entry.value!r} cannot be loaded ({error}); mend or remove it") from error
-    _joined.append(True)
+    REGISTRY.add(part.name, part)

@@ -18,15 +18,14 @@ All else has a default: rows, batches and FLOPs of a language model. Other packa
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from importlib import import_module
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
-from winnow.errors import RecipeError, nearest
+from winnow.errors import RecipeError
 from winnow.ledger import NOT_CHARGED
 from winnow.recipe import Frozen
 from winnow.recipe.options import NoOptions, checked_options
 from winnow.records import Cost
+from winnow.registry import Registry
 from winnow.training.objectives import language_model
 from winnow.training.objectives.views import Flops, Loss, Material, Models
 
@@ -118,9 +117,9 @@ class Objective:
 
 Function = TypeVar("Function", bound=LossFunction)
 
-_known: dict[str, Objective] = {}
-_joined: list[bool] = []
-"""Holds one item once the built-in modules and the entry points were imported."""
+REGISTRY = Registry[Objective](
+    "objective", "objectives", group=GROUP, package="winnow.training.objectives", built_in=BUILT_IN
+)
 
 
 def objective(
@@ -153,16 +152,12 @@ def objective(
 
 def find(name: str) -> Objective:
     """The objective of this name. Raises RecipeError."""
-    _join()
-    if name not in _known:
-        raise RecipeError(f"unknown objective {name!r}{nearest(name, _known)}; known: {', '.join(sorted(_known))}")
-    return _known[name]
+    return REGISTRY.find(name)
 
 
 def names() -> list[str]:
     """Names of all objectives."""
-    _join()
-    return sorted(_known)
+    return list(REGISTRY.all())
 
 
 def check(name: str, options: Mapping[str, Any]) -> Frozen:
@@ -172,23 +167,7 @@ def check(name: str, options: Mapping[str, Any]) -> Frozen:
 
 
 def _register(part: Objective) -> None:
-    if part.name in _known:
-        raise RecipeError(f"the objective name {part.name!r} is taken; rename one of the two or uninstall its package")
     for word, given, taken in (("metric", part.metrics, LOGGED), ("model", part.beside, set(NOT_CHARGED))):
         if clash := [each for each in given if each in taken]:
             raise RecipeError(f"objective {part.name!r} calls a {word} {clash[0]!r}, which is taken; rename it")
-    _known[part.name] = part
-
-
-def _join() -> None:
-    """Import the built-in objectives and those of other packages, once."""
-    if _joined:
-        return
-    for name in BUILT_IN:
-        import_module(f"winnow.training.objectives.{name}")
-    for entry in entry_points(group=GROUP):
-        try:
-            entry.load()
-        except Exception as error:
-            raise RecipeError(f"objectives of {entry.value!r} cannot be loaded ({error}); mend or remove it") from error
-    _joined.append(True)
+    REGISTRY.add(part.name, part)
