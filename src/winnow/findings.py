@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from winnow.metrics import Metric
 from winnow.recipe import BudgetRecipe, Recipe
+from winnow.records import SELECTION
 
 UNKNOWN = Metric("", higher_is_better=True)
 """Of a comparison that nobody could make."""
@@ -182,7 +183,7 @@ class ArmFacts:
     @property
     def selection_factor(self) -> str | None:
         """Its level of the factor `selection`; None where the study has one selection."""
-        return self.factors.get("selection")
+        return self.factors.get(SELECTION)
 
 
 def budget_text(arms: Sequence[ArmFacts]) -> str:

@@ -183,6 +183,8 @@ class Context:
     """A folder that outlives all artifacts and that stages share, for what would cost money to get twice."""
 
 
+SELECTION = "selection"
+"""What the factor is called in which arms differ by their rows."""
 BORING_SELECTORS = "full", "random", "equal_shares", "source_shares"
 """Selectors that look at no example but its source; every study runs them beside the clever ones."""
 

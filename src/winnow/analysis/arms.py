@@ -7,12 +7,10 @@ from typing import Any
 from winnow.analysis.study_folder import Study
 from winnow.findings import ArmFacts
 from winnow.recipe import BudgetRecipe
-from winnow.records import BORING_SELECTORS
+from winnow.records import BORING_SELECTORS, SELECTION
 
 FULL = "full"
 RANDOM = "random"
-SELECTION = "selection"
-"""What the factor is called in which arms differ by their rows."""
 
 
 def arm_facts(study: Study) -> tuple[ArmFacts, ...]:

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from winnow.analysis.arms import SELECTION, varied
+from winnow.analysis.arms import varied
 from winnow.analysis.study_folder import Study
 from winnow.findings import ArmFacts, Factor, Table
+from winnow.records import SELECTION
 
 NOT_OF_ARMS = ("ledger_stages",)
 """Tables that have an arm here and there, and no row for each."""

@@ -12,7 +12,7 @@ from winnow.analysis.cost import amount, amount_at, selection_charge
 from winnow.analysis.statistics import mean_interval
 from winnow.analysis.study_folder import Study
 from winnow.analysis.study_records import Evaluation, Run
-from winnow.findings import Estimate, Saving
+from winnow.findings import Saving
 
 PATIENCE = 3
 """Evaluations without a better validation loss after which an early-stopping rule would have ended a run."""
@@ -126,9 +126,3 @@ def break_even_runs(*, selection: float, saved_per_run: float) -> int | None:
     if saved_per_run <= 0:
         return None
     return max(1, math.ceil(selection / saved_per_run))
-
-
-def mean_or_none(values: Sequence[float | None], confidence: float) -> Estimate | None:
-    """The mean over seeds, or None where one of them is censored."""
-    known = [value for value in values if value is not None]
-    return mean_interval(known, confidence) if len(known) == len(values) else None

@@ -14,11 +14,8 @@ from typing import Any
 from winnow.errors import RecipeError, refused
 from winnow.recipe import Recipe
 from winnow.recipe.file import patched
-from winnow.records import Traits
+from winnow.records import SELECTION, Traits
 from winnow.study.selections import Selection, build_selections
-
-SELECTION = "selection"
-"""What tables call the factor in which arms differ by their rows."""
 
 
 @dataclass(frozen=True)

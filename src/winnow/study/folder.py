@@ -73,7 +73,6 @@ def write_folder(
         "first_seed": first_seed,
         "base_path": bring_base(files, recipe, graph, done) if weights else None,
         "base_paths": other_bases(files, recipe, graph, done, first_seed) if weights else {},
-        "method": recipe.training.method,
         "arms": known.get("arms", {}) | arms_facts(graph),
         "added_arms": [arm.name for arm in graph.arms if arm.is_added],
         "controls": {arm.name: arm.control_of for arm in graph.arms if arm.control_of is not None},
