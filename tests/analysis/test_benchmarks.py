@@ -122,3 +122,17 @@ def test_checked_and_clean_items_are_told_apart_in_the_table(tmp_path):
     report["question_hash"] = ["x", "y", "z"]
     pq.write_table(pa.table(report), folder / "records" / "items" / "contamination.parquet")
     assert found() == (0, 0, None)
+
+
+def test_what_was_refused_is_told_of_its_own_task(tmp_path):
+    """Whatever arms are called: this one has another task's name in it."""
+    folder = write_study(tmp_path / "s", seeds=(0,), effects={"full": 0.0, "a.piqa.b_0.5": 0.1})
+    write_benchmark(folder, questions="ab")
+    yaml, settings = YAML(), read_json(folder / "study.json")
+    recipe = yaml.load(folder / "recipe.yaml")
+    recipe["evaluation"]["benchmarks"]["tasks"] = ["boolq", "piqa", "gsm8k"]
+    yaml.dump(recipe, folder / "recipe.yaml")
+    refused = {"benchmark.gsm8k.a.piqa.b_0.5.s0": "no room", "benchmark.gsm8k.zero_shot": "no room"}
+    write_json(folder / "study.json", settings | {"unavailable": refused})
+    rows = find(folder).tables["benchmarks_left_out"].rows
+    assert rows == ({"task": "gsm8k", "reason": "no room"},)

@@ -74,7 +74,7 @@ def benchmark_tables(study: Study, arms: Sequence[ArmFacts]) -> tuple[Table, ...
     """`benchmarks`, `forgetting` and `benchmarks_left_out`; none where the recipe asks for no benchmarks."""
     if study.recipe.evaluation.benchmarks is None:
         return ()
-    return _scores(study, arms), _forgetting(study, arms), _left_out(study)
+    return _scores(study, arms), _forgetting(study, arms), _left_out(study, arms)
 
 
 def asked_of(study: Study, arm: str, task: str) -> dict[int, Asked]:
@@ -85,11 +85,14 @@ def asked_of(study: Study, arm: str, task: str) -> dict[int, Asked]:
         runs = {0: ZERO_SHOT}
     else:
         runs = {seed: f"{arm}{study.suffix(seed)}_{checkpoint}" for seed in sorted(study.runs_of(arm))}
-    known = {
-        f"benchmark.{task}.{ZERO_SHOT}" if arm == ZERO_SHOT else f"benchmark.{task}.{arm}.s{seed}" for seed in runs
-    }
-    made = {seed: Asked(records, task, run) for seed, run in runs.items()}
-    return made if known <= set(study.stages) else {}
+    stages = {_stage(task, arm, seed) for seed in runs}
+    asked = {seed: Asked(records, task, run) for seed, run in runs.items()}
+    return asked if stages <= set(study.stages) else {}
+
+
+def _stage(task: str, arm: str, seed: int) -> str:
+    """Name of the stage that asks a benchmark of a run, or of the untrained model."""
+    return f"benchmark.{task}.{ZERO_SHOT}" if arm == ZERO_SHOT else f"benchmark.{task}.{arm}.s{seed}"
 
 
 def _scores(study: Study, arms: Sequence[ArmFacts]) -> Table:
@@ -234,11 +237,13 @@ def forgetting_verdict(estimate: Estimate) -> str:
     return "gains" if estimate.high < 0 else "no difference shown"
 
 
-def _left_out(study: Study) -> Table:
+def _left_out(study: Study, arms: Sequence[ArmFacts]) -> Table:
     asked = study.recipe.evaluation.benchmarks
     assert asked is not None
     refused: Mapping[str, str] = study.settings.get("unavailable", {})
-    reasons = {task: reason for stage, reason in refused.items() for task in asked.tasks if f".{task}." in stage}
+    models = [(ZERO_SHOT, 0), *((arm.name, seed) for arm in arms for seed in study.recipe.study.seeds)]
+    stages = {_stage(task, *model): task for task in asked.tasks for model in models}
+    reasons = {stages[stage]: reason for stage, reason in refused.items() if stage in stages}
     for task in asked.tasks:
         for run in asked_of(study, ZERO_SHOT, task).values():
             if run.summary["left_out"]:
