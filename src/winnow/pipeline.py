@@ -194,7 +194,7 @@ def _report(folder: Path, out: Path) -> Findings:
     study = load(folder)
     findings = findings_of(study)
     write_report(folder, findings, out=out)
-    write_parquet(study.rows(), out / "tables" / "long.parquet")
+    write_parquet(study.rows(), study.columns, out / "tables" / "long.parquet")
     return findings
 
 

@@ -3,6 +3,7 @@ import json
 import pytest
 from study_factory import STEPS, write_study
 
+from winnow.analysis import long_table
 from winnow.analysis.arms import arm_facts
 from winnow.analysis.study_folder import load
 from winnow.errors import ArtifactError
@@ -71,3 +72,12 @@ def test_unfinished_runs_are_absent(tmp_path):
     place.write_text(json.dumps(stages))
     (folder / "training_records.herding_0.25_s1.json").unlink()
     assert set(load(folder).runs_of("herding_0.25")) == {0}
+
+
+def test_a_factor_called_as_a_column_has_a_column_of_its_own():
+    names = long_table.columns(["adapter", "step"])
+    assert names == (*long_table.COLUMNS, "adapter", "factor_step")
+    row = ("a", 0, 8, "train", None, "loss", 1.0, 2.0, 3.0)
+    levels = {"a": {"step": "long", "adapter": "r4"}}
+    made = list(long_table.with_levels([row, ("zero_shot", *row[1:])], ["adapter", "step"], levels))
+    assert made == [(*row, "r4", "long"), ("zero_shot", *row[1:], None, None)]

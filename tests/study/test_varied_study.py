@@ -152,3 +152,8 @@ def test_one_arm_and_one_seed_are_made_alone(folder):
 def test_the_long_table_has_all_arms(folder):
     table = pd.read_parquet(folder / "tables" / "long.parquet")
     assert set(table["arm"]) >= {"full_epochs0.5", "full_epochs1", "r4_epochs0.5", "r4_epochs1"}
+    factors = list(table.columns)[-2:]
+    levels = table[table["split"] == "last"][["arm", *factors]].drop_duplicates().set_index("arm")
+    assert factors == list(VARY)
+    assert levels.loc["r4_epochs0.5"].tolist() == ["r4", "epochs0.5"]
+    assert table[table["split"] == "start"][factors].isna().all(axis=None)

@@ -1,7 +1,7 @@
 """All measurements of a study as one tidy long table, one number per row."""
 
 import io
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,22 @@ from winnow.store import write_atomic
 COLUMNS = ("arm", "seed", "step", "split", "source", "metric", "value", "flops", "seconds")
 """`split` is train, validation, test (samples, on the way), best, last, start (a checkpoint on the whole sets), or
 sweep (a trial's validation loss). `source` is a set's name, micro or macro; of a trial, its learning rate. `flops` and
-`seconds` are the run's training up to that step."""
+`seconds` are the run's training up to that step. Where arms differ in more than their selection, a column for each
+factor follows, with the arm's level."""
+
+
+def columns(factors: Iterable[str]) -> tuple[str, ...]:
+    """The columns of a study with these factors; one that is called as another column is `factor_<name>`."""
+    return (*COLUMNS, *(f"factor_{name}" if name in COLUMNS else name for name in factors))
+
+
+def with_levels(
+    measurements: Iterable[tuple[Any, ...]], factors: Sequence[str], levels: Mapping[str, Mapping[str, str]]
+) -> Iterator[tuple[Any, ...]]:
+    """The rows, each with the levels of its arm behind it; null where the arm has none."""
+    for row in measurements:
+        own = levels.get(row[0], {})
+        yield (*row, *(own.get(name) for name in factors))
 
 
 def rows(
@@ -40,16 +55,17 @@ def rows(
         yield (*head, "loss", trial.loss, trial.cost.flops, trial.cost.seconds)
 
 
-def write_parquet(table: Iterable[tuple[Any, ...]], path: Path) -> None:
-    """These rows as a Parquet file, with the columns of `Study.to_pandas`."""
+def write_parquet(table: Iterable[tuple[Any, ...]], names: Sequence[str], path: Path) -> None:
+    """These rows as a Parquet file, with columns of these names: those of `Study.to_pandas`."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    types = (pa.string(), pa.int64(), pa.int64(), pa.string(), pa.string(), pa.string(), *([pa.float64()] * 3))
-    columns = list(zip(*table, strict=True)) or [()] * len(COLUMNS)
-    arrays = [array_of(values, kind) for values, kind in zip(columns, types, strict=True)]
+    types = [pa.string(), pa.int64(), pa.int64(), pa.string(), pa.string(), pa.string(), *([pa.float64()] * 3)]
+    types += [pa.string()] * (len(names) - len(types))
+    values = list(zip(*table, strict=True)) or [()] * len(names)
+    arrays = [array_of(each, kind) for each, kind in zip(values, types, strict=True)]
     buffer = io.BytesIO()
-    pq.write_table(pa.Table.from_arrays(arrays, names=list(COLUMNS)), buffer, compression="zstd")
+    pq.write_table(pa.Table.from_arrays(arrays, names=list(names)), buffer, compression="zstd")
     write_atomic(path, buffer.getvalue())
 
 

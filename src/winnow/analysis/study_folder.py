@@ -24,7 +24,7 @@ from winnow.ledger import charged_stages, metered
 from winnow.recipe import Recipe
 from winnow.recipe.arguments import AnyPath, checks_arguments
 from winnow.recipe.file import parse_recipe, parse_yaml
-from winnow.records import ZERO_SHOT, Artifact, Cost, from_json
+from winnow.records import SELECTION, ZERO_SHOT, Artifact, Cost, from_json
 from winnow.store import read_json
 from winnow.study_files import CHECKPOINTS, STAGES, STUDY, check_records, read_settings, run_name
 
@@ -119,15 +119,28 @@ class Study:
         """Price of the whole machine."""
         return self.recipe.machine.dollars_per_hour
 
+    @property
+    def factors(self) -> tuple[str, ...]:
+        """What arms differ in, where that is more than their selection."""
+        names = dict.fromkeys(name for arm in self.settings.get("arms", {}).values() for name in arm.get("factors", ()))
+        return tuple(names) if set(names) - {SELECTION} else ()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Of the long table."""
+        return long_table.columns(self.factors)
+
     def rows(self) -> Iterator[tuple[Any, ...]]:
-        """All measurements, one a row, in the order of `long_table.COLUMNS`."""
-        return long_table.rows(self.runs, self.finals, zero_shot=self.zero_shot, trials=self.trials)
+        """All measurements, one a row, in the order of `columns`."""
+        measurements = long_table.rows(self.runs, self.finals, zero_shot=self.zero_shot, trials=self.trials)
+        levels = {name: arm.get("factors", {}) for name, arm in self.settings.get("arms", {}).items()}
+        return long_table.with_levels(measurements, self.factors, levels)
 
     def to_pandas(self) -> "pandas.DataFrame":
-        """One tidy long table: arm, seed, step, split, source, metric, value, flops, seconds."""
+        """One tidy long table: arm, seed, step, split, source, metric, value, flops, seconds, and factors."""
         import pandas
 
-        return pandas.DataFrame(self.rows(), columns=list(long_table.COLUMNS))
+        return pandas.DataFrame(self.rows(), columns=list(self.columns))
 
 
 @checks_arguments(ArtifactError)
