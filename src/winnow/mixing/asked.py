@@ -1,0 +1,112 @@
+"""From what a recipe says of a mixture to shares over a run.
+
+mixture_mistakes(mixture, ["books", "web"])                   # a line each, before anything is spent
+proxies_of(mixture, ["books", "web"])                         # small runs that have to be trained first
+resolved(mixture, sources, tokens=2_000_000).schedule         # shares at every point of the run
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from winnow.errors import DataError, RecipeError, nearest
+from winnow.mixing.learned import Learned, Proxy, ProxyReading
+from winnow.mixing.registry import Mixer, check, find_mixer
+from winnow.mixing.schedule import Knot, Schedule
+from winnow.mixing.sources import SourceTokens, check_sources
+from winnow.recipe import Frozen
+from winnow.recipe.mixture import GIVEN, MixerRecipe, MixtureRecipe, ScheduleRecipe
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A mixture as a run follows it."""
+
+    schedule: Schedule
+    """Every knot names every source."""
+    learned: Learned | None = None
+    """How the shares were learned, where they were."""
+
+
+def mixture_mistakes(mixture: MixtureRecipe, sources: Sequence[str]) -> list[str]:
+    """A line for each mistake: unknown mixers, options and sources, a mixer in a knot that learns."""
+    found: list[str] = []
+    for place, asked in _mixers_in(mixture):
+        try:
+            part, options = _part(asked)
+        except RecipeError as error:
+            found += [f"{place}: {mistake}" for mistake in error.mistakes]
+            continue
+        if part.is_learned and isinstance(mixture, ScheduleRecipe):
+            found.append(
+                f"{place} is {asked.name}, which learns its shares from runs at constant ones; write shares here, or "
+                f"`mixture: {asked.name}` without knots"
+            )
+        if asked.name == GIVEN:
+            found += [
+                f"{place} names source {name!r}{nearest(name, sources)}; pool.sources has {', '.join(sources)}"
+                for name in getattr(options, "shares", {})
+                if name not in sources
+            ]
+        elif part.proxies is not None:
+            found += _of_proxies(place, part, options, sources)
+    return found
+
+
+def is_learned(mixture: MixtureRecipe) -> bool:
+    """Whether runs have to be trained before its shares are known. Raises RecipeError for an unknown mixer."""
+    return isinstance(mixture, MixerRecipe) and find_mixer(mixture.name).is_learned
+
+
+def proxies_of(mixture: MixtureRecipe, sources: Sequence[str]) -> list[Proxy]:
+    """The small runs that its shares are learned from; none where nothing is learned. Raises RecipeError."""
+    if isinstance(mixture, ScheduleRecipe):
+        return []
+    part, options = _part(mixture)
+    return list(part.proxies(sources, options=options)) if part.proxies is not None else []
+
+
+def resolved(
+    mixture: MixtureRecipe, sources: Sequence[SourceTokens], *, tokens: int, readings: Sequence[ProxyReading] = ()
+) -> Resolved:
+    """The shares of a run of `tokens`; learned ones need what their proxies scored.
+
+    Raises RecipeError where the sources hold too little, DataError where one is empty but has a share.
+    """
+    if isinstance(mixture, ScheduleRecipe):
+        knots = [Knot(knot.at, dict(_shares(knot.shares, sources, tokens))) for knot in mixture.knots]
+        return Resolved(Schedule(tuple(knots), mixture.between))
+    part, options = _part(mixture)
+    if not part.is_learned:
+        return Resolved(Schedule.constant(_shares(mixture, sources, tokens)))
+    check_sources(sources)
+    learned = part.shares(sources, tokens=tokens, readings=readings, options=options)
+    assert isinstance(learned, Learned), f"mixer {mixture.name} has proxies and gives no Learned"
+    return Resolved(Schedule.constant(dict(learned.shares)), learned)
+
+
+def _shares(asked: MixerRecipe, sources: Sequence[SourceTokens], tokens: int) -> dict[str, float]:
+    part, options = _part(asked)
+    check_sources(sources)
+    shares = part.shares(sources, tokens=tokens, options=options)
+    assert not isinstance(shares, Learned)
+    return {source.name: shares[source.name] for source in sources}
+
+
+def _part(asked: MixerRecipe) -> tuple[Mixer, Frozen]:
+    return find_mixer(asked.name), check(asked.name, asked.options)
+
+
+def _mixers_in(mixture: MixtureRecipe) -> list[tuple[str, MixerRecipe]]:
+    if isinstance(mixture, MixerRecipe):
+        return [("mixture", mixture)]
+    return [(f"mixture.knots[{number}].shares", knot.shares) for number, knot in enumerate(mixture.knots)]
+
+
+def _of_proxies(place: str, part: Mixer, options: Any, sources: Sequence[str]) -> list[str]:
+    assert part.proxies is not None
+    try:
+        part.proxies(sources, options=options)
+    except (RecipeError, DataError) as error:
+        return [f"{place}: {mistake}" for mistake in error.mistakes]
+    return []
