@@ -1,10 +1,13 @@
 """What a recipe says of a mixture, and what is refused of it: one clear line each."""
 
+import json
+
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from mixing.worlds import Unigrams
 from winnow.errors import DataError
-from winnow.mixing.asked import mixture_mistakes, proxies_of, resolved
+from winnow.mixing.asked import is_learned, mixture_mistakes, proxies_of, resolved
 from winnow.mixing.sources import SourceTokens
 from winnow.recipe.mixture import MixerRecipe, MixtureRecipe, ScheduleRecipe
 
@@ -77,7 +80,7 @@ def test_a_source_may_be_called_as_a_key_is():
         ({}, "mixture is {}; write a mixer's name such as `equal`"),
         (0.5, "mixture is 0.5; write a mixer's name"),
         (["books"], "mixture is ['books']; write a mixer's name"),
-        ("equl", "unknown mixer 'equl' (did you mean 'equal'?); known: equal, given"),
+        ("equl", "unknown mixer 'equl' (did you mean 'equal'?); known: equal, given, mix"),
         (
             {"name": "equal", "option": {}},
             "unknown key mixture.option (did you mean 'options'?); known here: name, o",
@@ -94,6 +97,12 @@ def test_a_source_may_be_called_as_a_key_is():
         (HALVES | {"knots": [{"at": 0, "shares": {"web": 0.2}}]}, "the shares sum to 0.2 (web 0.2)"),
         (HALVES | {"knots": [{"at": 0, "shares": {}}]}, "shares is {}; write a mixer's name"),
         (HALVES | {"knots": [{"at": 0, "shares": {"wb": 1}}]}, "mixture.knots[0].shares names source 'wb' (did you me"),
+        (HALVES | {"knots": [{"at": 0, "shares": "mixmin"}]}, "mixture.knots[0].shares is mixmin, which learns its sh"),
+        ({"name": "unimax", "options": {"epochs": 2}}, "unknown option epochs of mixer unimax (did you mean 'max_epo"),
+        (
+            {"name": "regression", "options": {"proxies": {"runs": 3}}},
+            "mixture: law log_shares fits 4 numbers to each set of 3 runs; set proxies.runs to 4 at least, 12 for",
+        ),
         (HALVES | {"knots": [{"at": 0, "shares": "natrual"}]}, "mixture.knots[0].shares: unknown mixer 'natrual' (did"),
     ],
 )
@@ -105,6 +114,27 @@ def test_all_mistakes_of_a_schedule_are_told_at_once():
     wrong = [{"at": 0, "shares": {"boks": 0.5, "wbe": 0.5}}, {"at": 0.5, "shares": "natrual"}]
     found = mixture_mistakes(mixture_of(HALVES | {"knots": wrong}), NAMES)
     assert len(found) == 3 and "'boks'" in found[0] and "'wbe'" in found[1] and "'natrual'" in found[2]
+
+
+def test_of_one_source_nothing_is_learned():
+    (line,) = mixture_mistakes(mixture_of("mixmin"), ["books"])
+    assert line == "mixture is mixmin, which learns the shares of several sources; pool.sources has one"
+
+
+def test_learned_shares_come_from_what_proxies_scored():
+    mixture = mixture_of({"name": "mixmin", "options": {"proxies": {"tokens_fraction": 0.01}}})
+    proxies = proxies_of(mixture, NAMES)
+    assert [proxy.name for proxy in proxies] == ["alone_books", "alone_reference", "alone_web"]
+    assert {proxy.tokens_fraction for proxy in proxies} == {0.01} and all(proxy.match_repeats for proxy in proxies)
+    assert is_learned(mixture) and not is_learned(mixture_of("equal")) and not is_learned(mixture_of(HALVES))
+    world = Unigrams(NAMES)
+    sets = {"web": world.text({"web": 0.9, "books": 0.1}, 5000)}
+    readings = [world.reading(proxy, sets) for proxy in proxies]
+    result = resolved(mixture, SOURCES, tokens=100, readings=readings)
+    assert result.schedule.is_constant and result.schedule.knots[0].shares == result.learned.shares
+    assert result.learned.shares["web"] == pytest.approx(0.9, abs=0.05)
+    kept = json.loads(json.dumps(result.learned.to_dict()))
+    assert kept["predicted_gain"] > 0 and kept["shares"] == result.learned.shares and kept["sentences"] == []
 
 
 def test_a_source_without_text_is_refused_by_name():

@@ -48,6 +48,8 @@ def mixture_mistakes(mixture: MixtureRecipe, sources: Sequence[str]) -> list[str
                 for name in getattr(options, "shares", {})
                 if name not in sources
             ]
+        elif part.proxies is not None and len(sources) < 2:
+            found.append(f"{place} is {asked.name}, which learns the shares of several sources; pool.sources has one")
         elif part.proxies is not None:
             found += _of_proxies(place, part, options, sources)
     return found

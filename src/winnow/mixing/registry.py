@@ -27,7 +27,7 @@ from winnow.recipe.options import NoOptions, checked_options
 from winnow.registry import Registry
 
 GROUP = "winnow.mixers"
-BUILT_IN = "given", "equal", "natural", "temperature", "unimax"
+BUILT_IN = "given", "equal", "natural", "temperature", "unimax", "mixmin", "regression"
 
 
 class SharesFunction(Protocol):

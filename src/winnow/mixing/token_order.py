@@ -66,7 +66,7 @@ class _Target:
         return self.shares[piece - 1] + (amount - low) / (high - low) * (self.shares[piece] - self.shares[piece - 1])
 
     def due(self, source: int, tokens: float) -> float:
-        """The first amount to which so many tokens of the source belong; beyond the end, the more the more is missing."""
+        """The first amount to which so many tokens of the source belong; where there is none, beyond the end."""
         column = self.shares[:, source]
         if column[-1] <= 0:
             return np.inf
