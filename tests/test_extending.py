@@ -57,11 +57,35 @@ def test_the_selector_is_listed_with_its_options(installed):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["nearest_mean", "focal", "digit_error"])
+@pytest.mark.parametrize("name", ["nearest_mean", "focal", "digit_error", "by_documents"])
 def test_it_passes_the_conformance_tests(installed, name):
     said = run(installed, "pytest", "tests/conformance", "-rA", "-k", name, "-p", "no:cacheprovider")
     passed = re.findall(rf"^PASSED .*{name}", said, re.MULTILINE)
     assert len(passed) > 6
+
+
+@pytest.mark.slow
+def test_the_mixer_gives_shares_of_documents(installed):
+    code = (
+        "import sys; from pydantic import TypeAdapter; from ruamel.yaml import YAML\n"
+        "from winnow.mixing.asked import mixture_mistakes, resolved\n"
+        "from winnow.mixing.sources import SourceTokens\n"
+        "from winnow.recipe.mixture import MixtureRecipe\n"
+        "mixture = TypeAdapter(MixtureRecipe).validate_python(dict(YAML(typ='safe').load(sys.argv[1])['mixture']))\n"
+        "sources = [SourceTokens('long', 9000, 3, 1), SourceTokens('short', 300, 9, 1)]\n"
+        "assert mixture_mistakes(mixture, ['long', 'short']) == []\n"
+        "print([resolved(mixture, sources, tokens=n).schedule.knots[0].shares['short'] for n in (800, 1200)])\n"
+    )
+    program = installed / "shares_of_documents.py"
+    program.write_text(code)
+    paths = os.pathsep.join(filter(None, [str(installed), os.environ.get("PYTHONPATH")]))
+    said = subprocess.run(
+        [sys.executable, str(program), blocks("yaml")[3]], env=os.environ | {"PYTHONPATH": paths},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert said.stdout == "[0.75, 0.5]\n", (
+        said.stderr
+    )  # 9 of 12 documents; two readings of 300 tokens are half of 1,200
 
 
 @pytest.mark.long
@@ -120,4 +144,5 @@ def test_the_commands_of_the_page_are_those_that_are_tested():
         "winnow run sharper.yaml",
         "python -m pytest tests/conformance -q -k digit_error",
         "winnow run digits.yaml",
+        "python -m pytest tests/conformance -q -k by_documents",
     ]

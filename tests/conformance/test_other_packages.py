@@ -1,4 +1,4 @@
-"""Selectors and objectives of other packages, joined by entry point, go through the same suites.
+"""Selectors, objectives and mixers of other packages, joined by entry point, go through the same suites.
 
 In a process that has them.
 """
@@ -51,15 +51,31 @@ def cut_off(models, batch, *, total_weight, options):
 """
 
 
+MIXERS = """
+from winnow.mixing.registry import mixer
+
+@mixer("by_bytes", summary="Shares of the sources' bytes.")
+def by_bytes(sources, *, tokens, options):
+    return {source.name: source.bytes / sum(each.bytes for each in sources) for source in sources}
+
+@mixer("first_half", summary="Half of all tokens from the first source: depends on their order.")
+def first_half(sources, *, tokens, options):
+    rest = max(len(sources) - 1, 1)
+    return {source.name: 0.5 if place == 0 else 0.5 / rest for place, source in enumerate(sources)}
+"""
+
+
 @pytest.fixture
 def installed(tmp_path):
-    """A folder as pip leaves it, with a package of two selectors and three objectives."""
+    """A folder as pip leaves it, with a package of two selectors, three objectives and two mixers."""
     information = tmp_path / "stranger-1.0.dist-info"
     information.mkdir()
     (tmp_path / "stranger.py").write_text(MODULE)
     (information / "METADATA").write_text("Metadata-Version: 2.1\nName: stranger\nVersion: 1.0\n")
     (tmp_path / "strange_objectives.py").write_text(OBJECTIVES)
+    (tmp_path / "strange_mixers.py").write_text(MIXERS)
     points = "[winnow.selectors]\nstranger = stranger\n[winnow.objectives]\nstranger = strange_objectives\n"
+    points += "[winnow.mixers]\nstranger = strange_mixers\n"
     (information / "entry_points.txt").write_text(points)
     return tmp_path
 
@@ -83,6 +99,17 @@ def test_the_suite_passes_what_keeps_its_promises_and_fails_what_does_not(instal
     assert ("test_a_smaller_selection_is_a_prefix_of_a_larger_one", "last_row_first") in failed, said[-3000:]
     assert "every_row_by_id" not in {name for _, name in failed}
     assert len(passed) > 10 and "test_a_smaller_selection_is_a_prefix_of_a_larger_one" in passed
+
+
+def test_the_suite_of_mixers_does_too(installed):
+    results, said = results_of("test_mixers.py", "by_bytes or first_half", installed)
+    names = {(result, test, name) for result, test, case in results for name in case.split("-")}
+    failed = {(test, name) for result, test, name in names if result == "FAILED"}
+    passed = {test for result, test, name in names if (result, name) == ("PASSED", "by_bytes")}
+    assert "by_bytes" not in {name for _, name in failed}, said[-3000:]
+    assert len(passed) == 8
+    assert ("test_the_order_of_the_sources_does_not_matter", "first_half") in failed
+    assert ("test_shares_lie_on_the_simplex", "first_half") in failed, "one source alone has all"
 
 
 @pytest.mark.long
