@@ -81,7 +81,7 @@ def _at_offset(offset: float, shares: FloatArray, losses: FloatArray) -> LogLine
     """The best t for a c, in logs; weights make the error that of the loss."""
     excess = losses - offset
     slopes = np.linalg.lstsq(shares * excess[:, None], np.log(excess) * excess, rcond=None)[0]
-    return LogLinear(offset, slopes)
+    return LogLinear(offset, slopes.astype(np.float64))
 
 
 def _refined(fit: LogLinear, shares: FloatArray, losses: FloatArray) -> LogLinear:

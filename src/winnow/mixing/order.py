@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from winnow.mixing.schedule import Schedule, cumulative
-from winnow.mixing.sources import FloatArray
+from winnow.mixing.sources import FloatArray, IntArray
 
-IntArray = NDArray[np.int64]
 ROUNDING = 1e-6
 """Rows: floats are off by less; a share as near as this to a whole row has reached it."""
 SHORTEST = 32

@@ -20,7 +20,7 @@ from winnow.mixing.learned import Learned, Proxy, ProxyReading
 from winnow.mixing.learning import LearnedOptions, SwarmOptions, alone, equal_array, goal_of, interval, swarm
 from winnow.mixing.predictions import MixedPredictions, alone_in
 from winnow.mixing.registry import mixer
-from winnow.mixing.sources import FloatArray, SourceTokens, as_array, as_shares
+from winnow.mixing.sources import FloatArray, IntArray, SourceTokens, as_array, as_shares
 from winnow.recipe import Number
 
 SEED = 0
@@ -64,9 +64,9 @@ class _Fits:
     goal: Mapping[str, float]
     laws: Mapping[str, Law]
 
-    def fitted(self, runs: Sequence[int] | None = None) -> Function:
+    def fitted(self, runs: IntArray | None = None) -> Function:
         """The goal at any shares, as some of the runs predict it."""
-        used = slice(None) if runs is None else np.asarray(runs)
+        used = np.arange(len(self.shares)) if runs is None else runs
         parts = [(self.goal[name], self.laws[name](self.shares[used], self.losses[name][used])) for name in self.goal]
 
         def value_and_gradient(at: FloatArray) -> tuple[float, FloatArray]:
@@ -141,11 +141,11 @@ def _rank_correlation(fits: _Fits, needed: int) -> float | None:
     count = len(fits.shares)
     if count - 1 < max(needed, 3):
         return None
-    others = [[run for run in range(count) if run != left_out] for left_out in range(count)]
+    others = [np.delete(np.arange(count), left_out) for left_out in range(count)]
     predicted = [fits.fitted(runs)(fits.shares[left_out])[0] for left_out, runs in enumerate(others)]
     measured = sum(weight * fits.losses[name] for name, weight in fits.goal.items())
-    ranks = [np.argsort(np.argsort(values)) for values in (predicted, measured)]
-    return float(np.corrcoef(*ranks)[0, 1])
+    one, other = (np.argsort(np.argsort(values)).astype(np.float64) for values in (predicted, measured))
+    return float(np.corrcoef(one, other)[0, 1])
 
 
 def _beyond(best: FloatArray, runs: FloatArray, names: Sequence[str]) -> tuple[str, ...]:

@@ -96,10 +96,8 @@ def _of_steps(schedule: Schedule, sources: Sequence[str], amounts: FloatArray, t
     places, shares = schedule._arrays(sources)
     begins = np.ceil(np.round(places[1:] * total, 6))
     bounds = np.concatenate([[0.0], begins, [np.inf]])
-    return sum(
-        np.clip(amounts - low, 0.0, high - low)[:, None] * row
-        for low, high, row in zip(bounds[:-1], bounds[1:], shares, strict=True)
-    )  # type: ignore[return-value]
+    inside = np.stack([np.clip(amounts - low, 0.0, high - low) for low, high in pairwise(bounds)], axis=1)
+    return inside @ shares
 
 
 def time_averages(schedule: Schedule, sources: Sequence[str]) -> dict[str, float]:
