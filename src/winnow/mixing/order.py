@@ -18,12 +18,15 @@ ROUNDING = 1e-6
 """Rows: floats are off by less; a share as near as this to a whole row has reached it."""
 SHORTEST = 32
 """Rows of a stretch that is worked out by itself, at least."""
+NEVER = 2
+"""Places behind the end of a run where stands what is not due in it, or may not come."""
+LATE = np.iinfo(np.int64).max
 
 
 def schedule_order(schedule: Schedule, sources: Sequence[str], rows: int) -> NDArray[np.int16]:
     """[rows]: the number of the source of each row; ties go to the source that comes first.
 
-    A million rows take a tenth of a second, 16 bytes a row beside the result.
+    16 bytes a row beside the result; `benchmarks/bench_mixing.py` says how long it takes.
     """
     return _order((cumulative(schedule, [name], rows)[:, 0] for name in sources), rows)
 
@@ -42,13 +45,13 @@ def _order(columns: Iterable[FloatArray], rows: int) -> NDArray[np.int16]:
     length = max(SHORTEST, round(rows**0.5 / 2))
     begins = np.arange(0, rows, length)
     jobs, starts = _jobs(columns, rows, begins)
-    order, ends = np.zeros(rows, dtype=np.int16), np.empty_like(starts)
+    order, ends = np.zeros((length, len(begins)), dtype=np.int16), np.empty_like(starts)
     todo = np.arange(len(begins))
     while len(todo):
-        ends[:, todo] = _place(jobs, order, starts[:, todo], begins[todo], length)
+        order[:, todo], ends[:, todo] = _placed(jobs, starts[:, todo], begins[todo], length)
         todo = 1 + np.flatnonzero((starts[:, 1:] != ends[:, :-1]).any(axis=0))
         starts[:, todo] = ends[:, todo - 1]
-    return order
+    return order.T.ravel()[:rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,30 +66,31 @@ class _Jobs:
 
 def _jobs(columns: Iterable[FloatArray], rows: int, begins: IntArray) -> tuple[_Jobs, IntArray]:
     """All jobs, and [sources, stretches]: each source's next one where a stretch probably begins."""
-    ready, due, next_jobs, begun, placed = [], [], [], [], np.zeros(len(begins))
-    first = 0
+    ready, due, upcoming, has_begun, first = [], [], [], [], 0
+    places = np.arange(1, rows + 1)
     for column in columns:
-        number = np.arange(np.ceil(column[-1] - ROUNDING))
-        ready.append(np.append(np.searchsorted(column, number + ROUNDING, side="right"), rows + 2))
-        due.append(np.append(np.searchsorted(column, number + 1 - ROUNDING), rows + 2))
-        whole = np.floor(column[begins] + ROUNDING)
-        next_jobs.append(first + whole.astype(np.int64))
-        begun.append(column[begins] > whole + ROUNDING)
-        placed += whole
-        first += len(number) + 1
-    jobs, passed = _Jobs(np.concatenate(ready), np.concatenate(due)), np.array(next_jobs)
-    urgency = np.where(begun, jobs.due[passed], rows + 3).argsort(axis=0, kind="stable").argsort(axis=0)
-    return jobs, passed + (urgency < begins - placed)
+        begun = np.ceil(column - ROUNDING).astype(np.int64)
+        reached = np.floor(column + ROUNDING).astype(np.int64)
+        ready += [np.repeat(places, np.diff(begun)), [rows + NEVER]]
+        due += [np.repeat(places, np.diff(reached)), np.full(begun[-1] - reached[-1] + 1, rows + NEVER)]
+        upcoming.append(first + reached[begins])
+        has_begun.append(begun[begins] > reached[begins])
+        first += begun[-1] + 1
+    beyond = np.full(SHORTEST + len(begins), rows + NEVER)  # a stretch that the end cuts short goes on with nothing
+    jobs, likely = _Jobs(np.concatenate([*ready, beyond]), np.concatenate([*due, beyond])), np.array(upcoming)
+    urgency = np.where(has_begun, jobs.due[likely], rows + NEVER + 1).argsort(axis=0, kind="stable").argsort(axis=0)
+    placed = likely - likely[:, :1]
+    return jobs, likely + (urgency < begins - placed.sum(axis=0))
 
 
-def _place(jobs: _Jobs, order: NDArray[np.int16], starts: IntArray, begins: IntArray, length: int) -> IntArray:
-    """Fill in stretches of the order; gives the next jobs [sources, stretches] at their ends."""
-    upcoming, stretches = starts.copy(), np.arange(len(begins))
-    for place in range(length):
-        inside = stretches[begins + place < len(order)]
-        place_of = begins[inside] + place
-        may_come = jobs.ready[upcoming[:, inside]] <= place_of + 1
-        chosen = np.where(may_come, jobs.due[upcoming[:, inside]], len(order) + 3).argmin(axis=0)
-        order[place_of] = chosen
-        upcoming[chosen, inside] += 1
-    return upcoming
+def _placed(jobs: _Jobs, starts: IntArray, begins: IntArray, length: int) -> tuple[NDArray[np.int16], IntArray]:
+    """The sources [length, stretches] of some stretches' rows, and the next jobs [sources, stretches] at their ends."""
+    order, upcoming, stretches = np.empty((length, len(begins)), dtype=np.int16), starts.copy(), np.arange(len(begins))
+    ready, due = jobs.ready[upcoming], jobs.due[upcoming]
+    for row in range(length):
+        chosen = np.where(ready <= begins + row + 1, due, LATE).argmin(axis=0)
+        order[row] = chosen
+        following = upcoming[chosen, stretches] + 1
+        upcoming[chosen, stretches] = following
+        ready[chosen, stretches], due[chosen, stretches] = jobs.ready[following], jobs.due[following]
+    return order, upcoming
