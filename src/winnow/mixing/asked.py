@@ -7,15 +7,15 @@ resolved(mixture, sources, tokens=2_000_000).schedule         # shares at every 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from winnow.errors import DataError, RecipeError, nearest
+from winnow.errors import RecipeError, nearest
+from winnow.mixing.given import GivenOptions
 from winnow.mixing.learned import Learned, Proxy, ProxyReading
 from winnow.mixing.registry import Mixer, check, find_mixer
 from winnow.mixing.schedule import Knot, Schedule
 from winnow.mixing.sources import SourceTokens, check_sources
 from winnow.recipe import Frozen
-from winnow.recipe.mixture import GIVEN, MixerRecipe, MixtureRecipe, ScheduleRecipe
+from winnow.recipe.mixture import MixerRecipe, MixtureRecipe, ScheduleRecipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,29 +30,7 @@ class Resolved:
 
 def mixture_mistakes(mixture: MixtureRecipe, sources: Sequence[str]) -> list[str]:
     """A line for each mistake: unknown mixers, options and sources, a mixer in a knot that learns."""
-    found: list[str] = []
-    for place, asked in _mixers_in(mixture):
-        try:
-            part, options = _part(asked)
-        except RecipeError as error:
-            found += [f"{place}: {mistake}" for mistake in error.mistakes]
-            continue
-        if part.is_learned and isinstance(mixture, ScheduleRecipe):
-            found.append(
-                f"{place} is {asked.name}, which learns its shares from runs at constant ones; write shares here, or "
-                f"`mixture: {asked.name}` without knots"
-            )
-        if asked.name == GIVEN:
-            found += [
-                f"{place} names source {name!r}{nearest(name, sources)}; pool.sources has {', '.join(sources)}"
-                for name in getattr(options, "shares", {})
-                if name not in sources
-            ]
-        elif part.proxies is not None and len(sources) < 2:
-            found.append(f"{place} is {asked.name}, which learns the shares of several sources; pool.sources has one")
-        elif part.proxies is not None:
-            found += _of_proxies(place, part, options, sources)
-    return found
+    return [mistake for place, asked in _mixers_in(mixture) for mistake in _mistakes(place, asked, mixture, sources)]
 
 
 def is_learned(mixture: MixtureRecipe) -> bool:
@@ -105,10 +83,32 @@ def _mixers_in(mixture: MixtureRecipe) -> list[tuple[str, MixerRecipe]]:
     return [(f"mixture.knots[{number}].shares", knot.shares) for number, knot in enumerate(mixture.knots)]
 
 
-def _of_proxies(place: str, part: Mixer, options: Any, sources: Sequence[str]) -> list[str]:
+def _mistakes(place: str, asked: MixerRecipe, mixture: MixtureRecipe, sources: Sequence[str]) -> list[str]:
+    """Of one mixer: a line each."""
+    try:
+        part, options = _part(asked)
+    except RecipeError as error:
+        return [f"{place}: {mistake}" for mistake in error.mistakes]
+    if part.is_learned and isinstance(mixture, ScheduleRecipe):
+        return [
+            f"{place} is {asked.name}, which learns its shares from runs at constant ones; write shares here, or "
+            f"`mixture: {asked.name}` without knots"
+        ]
+    if part.proxies is not None:
+        return _of_learning(place, part, options, sources)
+    return [
+        f"{place} names source {name!r}{nearest(name, sources)}; pool.sources has {', '.join(sources)}"
+        for name in (options.shares if isinstance(options, GivenOptions) else {})
+        if name not in sources
+    ]
+
+
+def _of_learning(place: str, part: Mixer, options: Frozen, sources: Sequence[str]) -> list[str]:
+    if len(sources) < 2:
+        return [f"{place} is {part.name}, which learns the shares of several sources; pool.sources has one"]
     assert part.proxies is not None
     try:
         part.proxies(sources, options=options)
-    except (RecipeError, DataError) as error:
+    except RecipeError as error:
         return [f"{place}: {mistake}" for mistake in error.mistakes]
     return []

@@ -14,8 +14,14 @@ BINDING = 1e-9
 """Shares as near as this to their cap are at it."""
 
 
-def epoch_caps(sources: Sequence[SourceTokens], *, tokens: int, max_epochs: float) -> FloatArray:
-    """[sources]: the largest shares of `tokens` that read no source more than `max_epochs` times."""
+def epoch_caps(sources: Sequence[SourceTokens], *, tokens: int, max_epochs: float | None) -> FloatArray:
+    """[sources]: the largest shares of `tokens` that read no source more than `max_epochs` times; inf where unlimited.
+
+    Raises RecipeError where they sum to less than 1.
+    """
+    if max_epochs is None:
+        return np.full(len(sources), np.inf)
+    check_epochs(sources, tokens, max_epochs)
     return np.array([max_epochs * source.tokens / tokens for source in sources])
 
 
@@ -28,9 +34,8 @@ def capped_shares(
     """
     names = [source.name for source in sources]
     values = as_array(shares, names)
-    if max_epochs is None:
-        return as_shares(values, names)
-    check_epochs([each for each, value in zip(sources, values, strict=True) if value > 0], tokens, max_epochs)
+    if max_epochs is not None:
+        check_epochs([each for each, value in zip(sources, values, strict=True) if value > 0], tokens, max_epochs)
     return as_shares(water_fill(values, epoch_caps(sources, tokens=tokens, max_epochs=max_epochs)), names)
 
 

@@ -1,6 +1,6 @@
 """The lowest point of a function of shares, by entropic descent (mirror descent with Kullback-Leibler divergence)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -39,6 +39,16 @@ def minimise(
         else:
             step /= 2
     return shares, value + kl * divergence(shares, prior)
+
+
+def weighted_sum(parts: Sequence[tuple[float, Function]]) -> Function:
+    """Weight x function, summed, with its gradient."""
+
+    def value_and_gradient(at: FloatArray) -> tuple[float, FloatArray]:
+        told = [(weight, *function(at)) for weight, function in parts]
+        return float(sum(w * value for w, value, _ in told)), np.sum([w * slope for w, _, slope in told], axis=0)
+
+    return value_and_gradient
 
 
 def _scaled(logs: FloatArray) -> FloatArray:

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from winnow.mixing.caps import at_caps, check_epochs, epoch_caps
-from winnow.mixing.descent import minimise
+from winnow.mixing.caps import at_caps, epoch_caps
+from winnow.mixing.descent import minimise, weighted_sum
 from winnow.mixing.learned import Learned, Proxy, ProxyReading
 from winnow.mixing.learning import LearnedOptions, ProxiesOptions, alone, equal_array, goal_of, interval
 from winnow.mixing.predictions import MixedPredictions, alone_in
@@ -44,17 +44,8 @@ def shares(
     names = [source.name for source in sources]
     goal = goal_of(readings, options.goal)
     sets = {name: MixedPredictions.of(alone_in(readings, names), name) for name in goal}
-    caps = np.full(len(names), np.inf)
-    if options.max_epochs is not None:
-        check_epochs(sources, tokens, options.max_epochs)
-        caps = epoch_caps(sources, tokens=tokens, max_epochs=options.max_epochs)
-
-    def mixed_loss(shares: FloatArray) -> tuple[float, FloatArray]:
-        parts = [(goal[name], *sets[name].value_and_gradient(shares)) for name in goal]
-        return float(sum(weight * value for weight, value, _ in parts)), np.sum(
-            [w * slope for w, _, slope in parts], axis=0
-        )
-
+    caps = epoch_caps(sources, tokens=tokens, max_epochs=options.max_epochs)
+    mixed_loss = weighted_sum([(goal[name], each.value_and_gradient) for name, each in sets.items()])
     equal = equal_array(len(names))
     best, loss = minimise(mixed_loss, equal, caps)
     gains = {name: each.losses(equal) - each.losses(best) for name, each in sets.items()}

@@ -13,8 +13,8 @@ import numpy as np
 from pydantic import Field
 
 from winnow.errors import RecipeError
-from winnow.mixing.caps import at_caps, check_epochs, epoch_caps
-from winnow.mixing.descent import Function, minimise
+from winnow.mixing.caps import at_caps, epoch_caps
+from winnow.mixing.descent import Function, minimise, weighted_sum
 from winnow.mixing.laws import Law, LawName, fit_log_linear, fit_log_shares, mde_law, num_parameters
 from winnow.mixing.learned import Learned, Proxy, ProxyReading
 from winnow.mixing.learning import LearnedOptions, SwarmOptions, alone, equal_array, goal_of, interval, swarm
@@ -67,13 +67,9 @@ class _Fits:
     def fitted(self, runs: IntArray | None = None) -> Function:
         """The goal at any shares, as some of the runs predict it."""
         used = np.arange(len(self.shares)) if runs is None else runs
-        parts = [(self.goal[name], self.laws[name](self.shares[used], self.losses[name][used])) for name in self.goal]
-
-        def value_and_gradient(at: FloatArray) -> tuple[float, FloatArray]:
-            told = [(weight, *law(at)) for weight, law in parts]
-            return float(sum(w * value for w, value, _ in told)), np.sum([w * slope for w, _, slope in told], axis=0)
-
-        return value_and_gradient
+        return weighted_sum([
+            (weight, self.laws[name](self.shares[used], self.losses[name][used])) for name, weight in self.goal.items()
+        ])  # fmt: skip
 
 
 @mixer(
@@ -86,10 +82,7 @@ def shares(
     """The lowest point of the fitted goal. Raises RecipeError where runs or caps leave too little."""
     names = [source.name for source in sources]
     fits = _fits(names, readings, options)
-    caps = np.full(len(names), np.inf)
-    if options.max_epochs is not None:
-        check_epochs(sources, tokens, options.max_epochs)
-        caps = epoch_caps(sources, tokens=tokens, max_epochs=options.max_epochs)
+    caps = epoch_caps(sources, tokens=tokens, max_epochs=options.max_epochs)
     equal = equal_array(len(names))
     sizes = np.array([float(source.tokens) for source in sources])
     goal = fits.fitted()
