@@ -73,6 +73,21 @@ def test_stretches_that_began_otherwise_than_thought_are_done_again():
     assert order.tolist() == order_by_heap(target) and off_by(order, target) < 1
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("sources", [3, 17, 60])
+def test_a_long_run_of_uneven_sources_keeps_its_shares(sources):
+    """Shares that halve from one to the next: the rarest row is due long after the stretch that has to remember it."""
+    shares = 0.5 ** np.arange(1, sources + 1)
+    names = [f"s{number}" for number in range(sources)]
+    schedule = Schedule(
+        (Knot(0, dict(zip(names, shares / shares.sum(), strict=True))), Knot(1, {"s0": 0.3, "s2": 0.7}))
+    )
+    target = cumulative(schedule, names, 50_000)
+    order = schedule_order(schedule, names, 50_000)
+    assert off_by(order, target) < 1 + 1e-6
+    assert order.tolist() == deadline_order(target).tolist()
+
+
 def test_ties_go_to_the_first_and_a_source_without_a_share_never_comes():
     assert deadline_order(np.arange(9)[:, None] * np.array([0.5, 0.0, 0.5])).tolist() == [0, 2] * 4
     assert deadline_order(np.zeros((1, 3))).tolist() == []
