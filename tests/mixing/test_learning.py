@@ -6,10 +6,13 @@ import sys
 import numpy as np
 import pytest
 
-from winnow.errors import RecipeError
+from winnow.errors import DataError, RecipeError
+from winnow.mixing.asked import resolved
 from winnow.mixing.learned import Learned, Proxy, ProxyReading
-from winnow.mixing.learning import ProxiesOptions, alone, goal_of, interval
+from winnow.mixing.learning import ProxiesOptions, alone, check_readings, goal_of, interval
 from winnow.mixing.registry import check
+from winnow.mixing.sources import SourceTokens
+from winnow.recipe.mixture import MixerRecipe
 
 READINGS = [ProxyReading(Proxy("alone_a", {"a": 1.0}, 0.1), {"web": 1.0, "books": 2.0, "papers": 3.0})]
 
@@ -24,6 +27,25 @@ def test_proxies_of_single_sources_are_named_by_them_whatever_their_order():
     options = ProxiesOptions(tokens_fraction=0.25, match_repeats=False)
     assert alone(["web", "books"], options) == alone(["books", "web"], options)
     assert alone(["web"], options) == [Proxy("alone_web", {"web": 1.0}, 0.25, False)]
+
+
+@pytest.mark.parametrize(
+    ("losses", "line"),
+    [
+        ({"web": 1.0}, "proxy alone_b was scored on web, another one on books, papers, web; make the proxies again"),
+        ({"web": float("nan"), "books": 1.0, "papers": 1.0}, "proxy alone_b has loss nan on web; train with a lower"),
+        ({"web": 1.0, "books": float("inf"), "papers": 1.0}, "proxy alone_b has loss inf on books; train with a lower"),
+    ],
+)
+def test_a_proxy_that_came_to_nothing_is_named(losses, line):
+    check_readings(READINGS)
+    with pytest.raises(DataError, match=f"^{line}"):
+        check_readings([*READINGS, ProxyReading(Proxy("alone_b", {"b": 1.0}, 0.1), losses)])
+    with pytest.raises(DataError, match=f"^{line}"):
+        mixture, sources = MixerRecipe(name="mixmin"), [SourceTokens(name, 99, 1, 1) for name in "ab"]
+        resolved(
+            mixture, sources, tokens=9, readings=[*READINGS, ProxyReading(Proxy("alone_b", {"b": 1.0}, 0.1), losses)]
+        )
 
 
 def test_an_interval_leaves_out_a_fortieth_on_either_side():

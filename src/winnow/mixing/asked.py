@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from winnow.errors import RecipeError, nearest
 from winnow.mixing.given import GivenOptions
 from winnow.mixing.learned import Learned, Proxy, ProxyReading
+from winnow.mixing.learning import check_readings
 from winnow.mixing.registry import Mixer, check, find_mixer
 from winnow.mixing.schedule import Knot, Schedule
 from winnow.mixing.sources import SourceTokens, check_sources
@@ -51,7 +52,7 @@ def resolved(
 ) -> Resolved:
     """The shares of a run of `tokens`; learned ones need what their proxies scored.
 
-    Raises RecipeError where the sources hold too little, DataError where one is empty but has a share.
+    Raises RecipeError where the sources hold too little, DataError where one is empty or a proxy came to nothing.
     """
     if isinstance(mixture, ScheduleRecipe):
         knots = [Knot(knot.at, dict(_shares(knot.shares, sources, tokens))) for knot in mixture.knots]
@@ -60,6 +61,7 @@ def resolved(
     if not part.is_learned:
         return Resolved(Schedule.constant(_shares(mixture, sources, tokens)))
     check_sources(sources)
+    check_readings(readings)
     learned = part.shares(sources, tokens=tokens, readings=readings, options=options)
     assert isinstance(learned, Learned), f"mixer {mixture.name} has proxies and gives no Learned"
     return Resolved(Schedule.constant(dict(learned.shares)), learned)

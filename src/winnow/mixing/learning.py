@@ -6,7 +6,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from winnow.errors import RecipeError, nearest
+from winnow.errors import DataError, RecipeError, nearest
 from winnow.mixing.learned import Proxy, ProxyReading
 from winnow.mixing.sources import FloatArray
 from winnow.recipe import Fraction, Frozen, Name, Positive, Seed, SourceRecipe, Truth, Whole
@@ -64,6 +64,22 @@ def swarm(sources: Sequence[str], options: SwarmOptions) -> list[Proxy]:
               options.match_repeats)
         for number, row in enumerate(shares)
     ]  # fmt: skip
+
+
+def check_readings(readings: Sequence[ProxyReading]) -> None:
+    """Raises DataError where a proxy was scored on other sets than the first, or came to nothing."""
+    sets = set(readings[0].losses) if readings else set()
+    for reading in readings:
+        if set(reading.losses) != sets:
+            raise DataError(
+                f"proxy {reading.proxy.name} was scored on {', '.join(sorted(reading.losses))}, another one on "
+                f"{', '.join(sorted(sets))}; make the proxies again"
+            )
+        for name, loss in reading.losses.items():
+            if not np.isfinite(loss):
+                raise DataError(
+                    f"proxy {reading.proxy.name} has loss {loss} on {name}; train with a lower learning rate"
+                )
 
 
 def goal_of(readings: Sequence[ProxyReading], weights: Mapping[str, float]) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 Shares are of tokens here, too, so a source of long rows gives fewer of them. The rule is that of `order.py`: of the
 sources that are not ahead of their share, the one whose next row is due first. In no prefix is a source further from
-its share than the longest row (seen over thousands of random cases; no proof is known to us).
+its share than the longest row (so in hundreds of random cases of the tests; it is not proved).
 """
 
 from collections.abc import Iterator, Sequence
