@@ -36,8 +36,8 @@ class RegressionOptions(LearnedOptions):
     law: LawName = "log_shares"
     """What is fitted: `log_shares`, `log_linear`, or `mde`, which trains a proxy on each source alone, too."""
     kl: Annotated[Number, Field(ge=0.0, le=1e3)] = 0.08
-    """What leaving the prior costs, in nats per byte of the goal for a nat of divergence. The default served best of two
-    that were tried on real text: 0.2 nats per token of 2.5 bytes."""
+    """What leaving the prior costs, in nats per byte of the goal for a nat of divergence. The default served best of
+    two that were tried on real text: 0.2 nats per token of 2.5 bytes."""
     prior: Literal["equal", "natural"] = "equal"
     """Shares that are left only for a gain."""
 
