@@ -12,6 +12,7 @@ from winnow.analysis.study_folder import Study
 from winnow.analysis.study_records import Evaluation, StageRecord
 from winnow.ledger import CHARGED_METERS, SELECTION_METERS, SHARED, dollars, metered, total
 from winnow.records import Cost
+from winnow.text.printing import EXA, flops_unit
 
 AXES = ("flops", "seconds", "dollars", "tokens")
 
@@ -76,6 +77,14 @@ def sweep_of(study: Study, arm: str) -> StageRecord | None:
 def evaluation_cost(study: Study, arm: str) -> Cost:
     """What evaluating an arm cost, on the way and at the end; metered, not charged."""
     return total(metered(stage.artifact, ("evaluate",)) for stage in study.stages.values() if stage.arm == arm)
+
+
+def flops_unit_of(study: Study) -> float:
+    """The unit in which the FLOPs of this study are said: of its largest run, selection included."""
+    whole = [
+        run.costs["train"].flops + selection_charge(study, run.arm, run.seed).whole.flops for run in study.runs.values()
+    ]
+    return flops_unit(max(whole, default=EXA))
 
 
 def _charge(study: Study, stages: Iterable[str], meters: Iterable[str]) -> Charge:

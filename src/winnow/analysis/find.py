@@ -9,15 +9,18 @@ from winnow.analysis.arms import arm_facts, savings_baseline
 from winnow.analysis.benchmarks import benchmark_tables, forgetting_sentence
 from winnow.analysis.clean_items import evaluation_clean
 from winnow.analysis.contamination import contamination_tables
-from winnow.analysis.cost import AXES
+from winnow.analysis.cost import AXES, flops_unit_of
 from winnow.analysis.crossover import crossover_tables
 from winnow.analysis.delayed_gain import delayed_gains
 from winnow.analysis.effects import effects
+from winnow.analysis.equal_compute import equal_flops
 from winnow.analysis.factors import factors_of, with_factors
+from winnow.analysis.frontier import level_words
 from winnow.analysis.grid import grid
 from winnow.analysis.levels import own_metrics
 from winnow.analysis.limitations import limitations
 from winnow.analysis.pareto import pareto
+from winnow.analysis.quality_tables import cost_to_quality_table
 from winnow.analysis.scores import Score
 from winnow.analysis.study_folder import Study, load
 from winnow.analysis.study_records import Evaluation
@@ -43,7 +46,8 @@ def findings_of(study: Study) -> Findings:
         *measured_tables.measured_tables(study, arms),
         *([] if clean is None else [clean]),
         cost_tables.iso_compute(study, arms, baseline),
-        *(cost_tables.cost_to_quality_table(study, arms, baseline, axis=axis) for axis in AXES),
+        equal_flops(study, arms, baseline),
+        *(cost_to_quality_table(study, arms, baseline, axis=axis) for axis in AXES),
         *crossover_tables(study, arms),
         sweep_table(study),
         tables.delayed_gain(gains),
@@ -56,7 +60,8 @@ def findings_of(study: Study) -> Findings:
         *benchmark_tables(study, arms),
         *([make(study, arms, factors) for make in (effects, grid, pareto)] if factors else []),
     )
-    named = {table.name: with_factors(table, arms, factors) for table in made}
+    unit = flops_unit_of(study)
+    named = {table.name: replace(with_factors(table, arms, factors), flops_unit=unit) for table in made}
     forgot = forgetting_sentence(named["forgetting"], verdict.primary.arm) if "forgetting" in named else None
     return Findings(
         recipe=study.recipe,
@@ -71,6 +76,8 @@ def findings_of(study: Study) -> Findings:
         sources=data_sources(study.recipe),
         metrics=own_metrics(study),
         factors=factors,
+        flops_unit=unit,
+        level_words=level_words(study, baseline),
     )
 
 

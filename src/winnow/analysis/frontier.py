@@ -41,6 +41,11 @@ def baseline_level(study: Study, baseline: str) -> float | None:
     return math.fsum(found) / len(found) if found else None
 
 
+def level_words(study: Study, baseline: str) -> str:
+    """Of which loss that level is one: "validation loss"."""
+    return "validation loss"
+
+
 def first_reaching(evaluations: Sequence[Evaluation], level: float) -> Evaluation | None:
     """The first evaluation on the way with a validation loss at or below the level."""
     return next((row for row in evaluations if row.validation.loss <= level), None)

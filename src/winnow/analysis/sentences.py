@@ -1,8 +1,9 @@
 """The verdict in words: what is shown, what is not, and what it would take."""
 
+from winnow.analysis.equal_compute import AtEqualFlops, Compute
 from winnow.findings import Comparison, Estimate, Saving
 from winnow.ledger import round_half_up
-from winnow.text.printing import fixed, percent
+from winnow.text.printing import fixed, flops_text, percent
 
 AXIS_WORDS = {"flops": "FLOPs", "seconds": "time", "dollars": "dollars", "tokens": "tokens"}
 
@@ -27,6 +28,27 @@ def control_sentence(comparison: Comparison, *, what: str, confidence: float) ->
         "no difference shown": f"It is not shown to beat {comparison.baseline} ({what})",
     }.get(comparison.kind, f"Against {comparison.baseline} ({what})")
     return f"{opening}: {_finding(comparison, confidence)}."
+
+
+def compute_sentence(comparison: Comparison, compute: Compute | None) -> str:
+    """The ratios of FLOPs, where the two arms did not have the same; else nothing. Begins with a space."""
+    if compute is None or compute.is_equal:
+        return ""
+    training, whole = (fixed(ratio, 2) for ratio in (compute.training, compute.whole))
+    selection = "" if training == whole else f", {whole} times with the selection"
+    took = f"{comparison.arm} took {training} times the training FLOPs of {comparison.baseline}{selection}"
+    return f" Compute was not equal: {took}."
+
+
+def at_equal_sentence(found: AtEqualFlops | None, confidence: float, unit: float) -> tuple[str, ...]:
+    """How the two compare where both had the same FLOPs; nothing where they had them anyway."""
+    if found is None:
+        return ()
+    budget = f"At equal FLOPs ({flops_text(found.flops, unit)} each, selection included)"
+    if found.comparison is None:
+        return (f"{budget} there is nothing to compare: a selection alone takes that much.",)
+    where = f"{found.comparison.aggregate} loss on the way, best checkpoint until then"
+    return (f"{budget}, {where}: {_finding(found.comparison, confidence)}.",)
 
 
 def items_sentence(comparison: Comparison, confidence: float) -> str:
@@ -104,6 +126,8 @@ def _saved(saving: Saving, comparison: Comparison) -> str:
         if saving.includes_selection:
             return f"{did_not_pay} {f'{more} more' if more else 'as much'} of the {axis}"
         return f"{did_not_pay} {gross} of the {axis} before selection, {_whole(-saving.net.mean)} more with it"
+    if comparison.kind == "worse":  # less of the cost at another quality is no saving
+        return f"no saving: {target} was reached with {_whole(saving.gross.mean)} less of the {axis}, but it is worse"
     net = "" if saving.includes_selection else f" (net of selection {_with_spread(saving.net)})"
     return f"{_verb(saving, comparison)} {_with_spread(saving.gross)} of the {axis} to {target}{net}"
 

@@ -21,6 +21,7 @@ from winnow.report.legend import columns_of, handles_of
 from winnow.report.pareto_figure import pareto
 from winnow.report.primary_figure import primary_levels
 from winnow.report.styles import COLOURS, GREY, MANY_ARMS, SETTINGS, arm_styles
+from winnow.text.printing import PREFIXES
 
 Series = Callable[[Curve], Sequence[float | None]]
 Places = Callable[[Curve], Sequence[float]]
@@ -104,21 +105,21 @@ def exact_match_curves(findings: Findings) -> Figure | None:
 def loss_against_cost(findings: Findings) -> Figure | None:
     """Validation loss over training FLOPs and over training time, with the baseline's best level."""
     loss: Series = lambda curve: curve.validation_loss  # noqa: E731
-    figure, axes = _panels(findings, {"over training FLOPs": loss}, x=lambda curve: curve.flops, num=2)
+    figure, axes = _panels(findings, {"over training FLOPs": loss}, x=_in_unit(findings), num=2)
     if not axes:
         return figure
     left, right = axes
     _draw(findings, right, x=lambda curve: curve.seconds, series=loss)
     right.set_title("over training time")
     best = [min(curve.validation_loss) for curve in findings.curves if curve.arm == findings.baseline]
-    for axis, unit in ((left, "FLOP"), (right, "s")):
+    right.xaxis.set_major_formatter(EngFormatter(unit="s"))
+    for axis in (left, right):
         _focus(axis, [value for curve in findings.curves for value in curve.validation_loss])
-        axis.xaxis.set_major_formatter(EngFormatter(unit=unit))
         if best:
             axis.axhline(float(np.mean(best)), color="#444444", linewidth=0.9, linestyle=(0, (1, 2)))
     if best:
         _label_level(right, f"best of {findings.baseline}", float(np.mean(best)), "#444444")
-    left.set_xlabel("training FLOPs (reference, without selection)")
+    left.set_xlabel(f"training {PREFIXES[findings.flops_unit]}FLOPs (reference, without selection)")
     right.set_xlabel("training time")
     left.set_ylabel("validation loss (nats per token)")
     return figure
@@ -253,6 +254,11 @@ def _focus(axis: Axes, values: Sequence[float | None]) -> None:
     low, high = float(known.min()), float(np.quantile(known, 0.75))
     margin = 0.06 * (high - low) or 0.01
     axis.set_ylim(low - margin, high + margin)
+
+
+def _in_unit(findings: Findings) -> Places:
+    """FLOPs in the study's unit."""
+    return lambda curve: [each / findings.flops_unit for each in curve.flops]
 
 
 def _sets(findings: Findings) -> list[str]:

@@ -7,7 +7,7 @@ from winnow.findings import Curve, Factor, Findings, Table
 from winnow.ledger import dollars
 from winnow.metrics import LOSS, METRICS, metric_named
 from winnow.report.styles import BLACK, COLOURS, GREY, LINES, arm_styles
-from winnow.text.printing import level
+from winnow.text.printing import EXA, PREFIXES, level
 
 DIGITS = 7
 """Significant digits of the numbers that are drawn."""
@@ -15,8 +15,8 @@ MOST_SHOWN = 6
 """Arms that are drawn at first; a reader adds others."""
 
 AXES = {
-    "steps": "step", "tokens": "training tokens", "flops": "training FLOPs (reference)", "seconds": "training time (s)",
-    "dollars": "training cost (USD)",
+    "steps": "step", "tokens": "training tokens", "flops": "training {}FLOPs (reference)",
+    "seconds": "training time (s)", "dollars": "training cost (USD)",
 }  # fmt: skip
 """Name of a cost -> what stands below the axis."""
 VALIDATION = "validation_loss"
@@ -28,7 +28,7 @@ DASHES = {"-": [], "--": [7, 4], ":": [2, 3], "-.": [8, 3, 2, 3]}
 def page_data(findings: Findings) -> dict[str, Any]:
     """`arms`, `factors`, `metrics`, `axes`, `runs` and `levels`: all that the interactive figures need."""
     price = findings.recipe.machine.dollars_per_hour
-    runs = [_run(curve, price) for curve in findings.curves]
+    runs = [_run(curve, price, findings.flops_unit) for curve in findings.curves]
     names = dict.fromkeys(key for run in runs for key in run["y"])
     named = {VALIDATION, *METRICS, *findings.metrics}
     told = [key for key in names if key.partition(":")[0] in named]
@@ -37,7 +37,7 @@ def page_data(findings: Findings) -> dict[str, Any]:
         "arms": [arm | {"selection": _selection_cost(findings, arm["name"])} for arm in _arms(findings)],
         "factors": [_factor(factor) for factor in findings.factors],
         "metrics": [_metric(findings, key) for key in known],
-        "axes": [{"key": key, "label": label} for key, label in AXES.items()],
+        "axes": [{"key": key, "label": label.format(PREFIXES[findings.flops_unit])} for key, label in AXES.items()],
         "runs": runs,
         "levels": _constant_levels(findings),
         "cost": findings.recipe.study.primary.cost,
@@ -79,7 +79,7 @@ def _places(findings: Findings) -> dict[str, int]:
     return {name: place for place, name in enumerate(each for each in dict.fromkeys((*ranked, *run)) if each in run)}
 
 
-def _run(curve: Curve, price: float) -> dict[str, Any]:
+def _run(curve: Curve, price: float, flops_unit: float) -> dict[str, Any]:
     series: dict[str, Sequence[float | None]] = {
         VALIDATION: curve.validation_loss, "loss": curve.loss, "exact_match": curve.exact_match,
     }  # fmt: skip
@@ -87,9 +87,9 @@ def _run(curve: Curve, price: float) -> dict[str, Any]:
     series |= {f"exact_match:{name}": values for name, values in curve.set_exact_match.items()}
     for metric, places in curve.measured.items():
         series |= {metric if name == "micro" else f"{metric}:{name}": values for name, values in places.items()}
-    costs = {
-        "steps": curve.steps, "tokens": curve.tokens, "flops": curve.flops, "seconds": curve.seconds,
-        "dollars": [dollars(each, price) for each in curve.seconds],
+    costs: dict[str, Sequence[float | None]] = {
+        "steps": curve.steps, "tokens": curve.tokens, "flops": [each / flops_unit for each in curve.flops],
+        "seconds": curve.seconds, "dollars": [dollars(each, price) for each in curve.seconds],
     }  # fmt: skip
     return {
         "arm": curve.arm, "seed": curve.seed, "best": curve.steps.index(curve.best_step),
@@ -118,7 +118,9 @@ def _selection_cost(findings: Findings, arm: str) -> dict[str, float]:
     costs = {}
     for axis in ("tokens", "flops", "seconds", "dollars"):
         table = findings.tables.get(f"cost_to_quality_{axis}", Table("", "", ()))
-        column, factor = ("selection_exaflops", 1e18) if axis == "flops" else (f"selection_{axis}", 1)
+        column, factor = (
+            ("selection_exaflops", EXA / findings.flops_unit) if axis == "flops" else (f"selection_{axis}", 1)
+        )
         row = next((row for row in table.rows if row["arm"] == arm), {})
         costs[axis] = factor * (row.get(column) or 0.0)
     return costs

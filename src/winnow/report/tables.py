@@ -11,13 +11,14 @@ from winnow.text.markup import Markdown, escaped
 from winnow.text.printing import BOUNDS, printed
 
 INPUTS = {
-    "savings": ("baseline", "net_dollars_saved", "loss", "baseline_loss", "exact_match", "baseline_exact_match",
+    "savings": ("baseline", "net_less_dollars", "loss", "baseline_loss", "exact_match", "baseline_exact_match",
                 "seconds", "baseline_seconds", "dollars_per_hour"),
     "iso_compute": ("steps", "executed_exaflops", "6n_exaflops", "dollars_to_best", "evaluation_seconds",
                     "selection_exaflops", "selection_dollars", "visits_ratio", "dollars_ratio"),
     "adapters": ("trainable_parameters",),
     "comparisons": ("baseline", "corrected_for"),
     "effects": ("corrected_for",),
+    "equal_flops": ("corrected_for",),
     "pareto": ("corrected_for",),
     "ledger_stages": ("kind", "arm", "seed"),
     "selections": ("fraction", "pool_mean_tokens"),
@@ -37,7 +38,7 @@ def csv_text(table: Table) -> str:
 
 def for_people(table: Table) -> tuple[list[str], list[list[str]]]:
     """Headings and printed cells, without the columns that only the CSV has, and without empty notes."""
-    return printed(_for_people(table), table.levels)
+    return printed(_for_people(table), table.levels, table.flops_unit)
 
 
 def _for_people(table: Table) -> list[dict[str, Any]]:
