@@ -73,7 +73,8 @@ def caption(findings: Findings) -> str:
     return (
         f"Means over seeds at the {primary.checkpoint} checkpoint, over all items. Costs are "
         f"{AXIS_WORDS[primary.cost]} (study.primary.cost), selection included. "
-        f"Level: {baseline}'s best {findings.level_words}. Saved: the share of {baseline}'s cost to it, {100 * findings.verdict.confidence:g} % interval over seeds."
+        f"Level: {baseline}'s best {findings.level_words}. Saved: the share of {baseline}'s cost to "
+        f"it, {100 * findings.verdict.confidence:g} % interval over seeds."
     )
 
 
