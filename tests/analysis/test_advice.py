@@ -9,9 +9,10 @@ from study_factory import write_study
 from varied_factory import SMALL, write_varied
 
 from winnow.analysis.advice import Situation, first_line, relation, winner
+from winnow.analysis.arms import in_words
 from winnow.analysis.study_folder import load
 from winnow.analysis.verdict import judge
-from winnow.findings import Comparison, Estimate
+from winnow.findings import ArmFacts, Comparison, Estimate
 from winnow.records import Cost
 
 KINDS = "better", "worse", "no difference shown"
@@ -94,6 +95,13 @@ def test_what_is_advised_is_shown_and_costs_no_more_unless_equal_flops_agree():
 ])  # fmt: skip
 def test_two_percent_are_the_same_cost(ratio, word):
     assert relation(ratio) == word
+
+
+@pytest.mark.parametrize(("factors", "words"), [
+    ({}, "the full pool"), ({"selection": "full"}, "the full pool"), ({"adapter": "full"}, "full"),
+])  # fmt: skip
+def test_full_is_the_full_pool_unless_it_may_be_full_training(factors, words):
+    assert in_words("full", [ArmFacts("full", "full", 1.0, None, False, (0,), factors=factors)]) == words
 
 
 def verdict(folder, **planted):

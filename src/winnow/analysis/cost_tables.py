@@ -37,7 +37,7 @@ def iso_compute(study: Study, arms: Sequence[ArmFacts], baseline: str) -> Table:
         f"Budget: {budget_text(arms)}. Ratios are to {baseline}. FLOPs: reference; "
         "executed: as done, with padding; 6N: 6 x parameters x tokens. Evaluation is metered beside."
     )
-    return Table("iso_compute", "Equal compute", (*rows, *refused), note)
+    return Table("iso_compute", "What each arm took", (*rows, *refused), note)
 
 
 def _iso_row(study: Study, arm: ArmFacts) -> Row:

@@ -16,6 +16,7 @@ from winnow.analysis.frontier import (
     level_words,
     saving_of,
 )
+from winnow.analysis.sentences import AXIS_WORDS
 from winnow.analysis.study_folder import Study
 from winnow.analysis.tables import from_zero, with_bounds
 from winnow.findings import ArmFacts, Estimate, Table
@@ -39,10 +40,13 @@ def cost_to_quality_table(study: Study, arms: Sequence[ArmFacts], baseline: str,
     note = (
         f"Level: {baseline}'s best {words}, mean over its seeds{known}. Saved: the share of {baseline}'s cost to its "
         "best that an arm did not need to the level, paired over the common seeds; net: with the selections on both "
-        f"sides. Early stop: after {PATIENCE} evaluations without a better {words}. Selection: paid whole, and shared "
-        "among the arms that rest on it. Break-even: runs that share a selection until it has paid."
+        "sides. Selection: paid whole. Break-even: runs that share a selection until it has paid. The CSV has the "
+        f"selection shared among the arms that rest on it, too, and costs to an early stop, after {PATIENCE} "
+        f"evaluations without a better {words}."
     )
-    return Table(f"cost_to_quality_{axis}", f"Cost to {baseline}'s level, in {axis}", tuple(rows), note)
+    return Table(
+        f"cost_to_quality_{axis}", f"Cost to {baseline}'s level, in {AXIS_WORDS.get(axis, axis)}", tuple(rows), note
+    )
 
 
 def _row(
@@ -58,15 +62,15 @@ def _row(
     selection = fmean(each.selection for each in runs) / scale
     row = {
         "arm": runs[0].arm, "seeds": len(runs),
-        **bounded(f"{unit}_to_best", [each.to_best for each in runs]),
-        **bounded(f"{unit}_to_last", [each.to_last for each in runs]),
-        **bounded(f"{unit}_to_early_stop", [each.to_early_stop for each in runs]),
-        "baseline_level": OWN if is_baseline else reached_words([each.to_baseline is not None for each in runs]),
+        "at_baseline_best": OWN if is_baseline else reached_words([each.to_baseline is not None for each in runs]),
         **bounded(f"{unit}_to_baseline_best", [each.to_baseline for each in runs]),
         "seeds_never_reaching": sum(each.to_baseline is None for each in runs),
-        **_saved({} if is_baseline else found, theirs, study.recipe.study.confidence),
         f"selection_{unit}": selection,
+        **_saved({} if is_baseline else found, theirs, study.recipe.study.confidence),
         f"selection_{unit}_amortised": fmean(each.selection_amortised for each in runs) / scale,
+        **bounded(f"{unit}_to_best", [each.to_best for each in runs]),
+        **bounded(f"{unit}_to_early_stop", [each.to_early_stop for each in runs]),
+        **bounded(f"{unit}_to_last", [each.to_last for each in runs]),
     }  # fmt: skip
     needed, runs_needed = row[f"{unit}_to_baseline_best"], None
     if needed is not None and theirs and not is_baseline:

@@ -1,7 +1,6 @@
 """The figure of who wins: loss over all FLOPs spent, and the winner at each budget and number of uses."""
 
 from collections.abc import Mapping, Sequence
-from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -16,11 +15,6 @@ from winnow.text.printing import EXA, PREFIXES
 
 WIDTH = 9.0
 NO_COLOUR = "#F2F2F2"
-CELL_LETTERS = 13
-"""Letters of a winner's name that fit into a line of its cell."""
-CELL_SIZE = 6.3
-"""Four lines of it fit into a cell."""
-
 TICKS = 4
 """Budgets that are named below a panel, which often spans less than a decade."""
 
@@ -36,8 +30,7 @@ def crossover(findings: Findings) -> Figure | None:
     first_of = [arm for row in winners for arm in (row["selection"], row["control"]) if arm]
     run = {row["arm"] for row in losses}
     named = [arm for arm in dict.fromkeys([findings.baseline, *first_of]) if arm in run]
-    # Colours for those that lead somewhere alone: a study may have more arms than there are colours.
-    styles = arm_styles([arm for arm in findings.arms if arm.name in named], findings.factors)
+    styles = arm_styles(findings.arms, findings.factors)
     uses = list(dict.fromkeys(row["uses"] for row in winners))
     legend_lines = -(-len(named) // 3)
     figure = Figure(figsize=(WIDTH, 3.2 + 0.42 * len(uses) + 0.22 * legend_lines), layout="constrained")
@@ -51,8 +44,12 @@ def crossover(findings: Findings) -> Figure | None:
     low, high = min(known), float(np.quantile(known, 0.75))  # the steep start is cut off
     first.set_ylim(low - 0.06 * (high - low), high)
     first.set_ylabel("loss (nats per token)")
-    _strip(figure.add_subplot(grid[1, :]), winners, uses, styles, findings.flops_unit)
-    handles = [Line2D([], [], color=styles[arm][0], linestyle=styles[arm][1], label=arm) for arm in named]
+    numbers = {arm: str(place) for place, arm in enumerate(named, 1)}
+    _strip(figure.add_subplot(grid[1, :]), winners, uses, {arm: (numbers[arm], styles[arm][0]) for arm in named},
+           unit=findings.flops_unit)  # fmt: skip
+    handles = [
+        Line2D([], [], color=styles[arm][0], linestyle=styles[arm][1], label=f"{numbers[arm]}  {arm}") for arm in named
+    ]
     figure.legend(handles=handles, loc="outside lower center", ncols=3)
     return figure
 
@@ -74,16 +71,17 @@ def _curves(axis: Axes, rows: Sequence[Row], named: Sequence[str], styles: Style
     axis.set_xlabel(f"{PREFIXES[unit]}FLOPs of training and of a share of the selection")
 
 
-def _strip(axis: Axes, winners: Sequence[Row], uses: Sequence[str], styles: Styles, unit: float) -> None:
-    """A row for each number of uses, a column for each budget, in the colour of the winner."""
+def _strip(
+    axis: Axes, winners: Sequence[Row], uses: Sequence[str], named: Mapping[str, tuple[str, str]], *, unit: float
+) -> None:
+    """A row for each number of uses, a column for each budget: the winner's number, in its colour."""
     places = {budget: place for place, budget in enumerate(sorted({row["budget_exaflops"] for row in winners}))}
     for row in winners:
         x, y = places[row["budget_exaflops"]], uses.index(row["uses"])
-        colour = styles[row["winner"]][0] if row["winner"] else NO_COLOUR
+        number, colour = named[row["winner"]] if row["winner"] else ("none", NO_COLOUR)
         axis.add_patch(Rectangle((x, y), 1, 1, facecolor=colour, alpha=0.35, edgecolor="white"))
-        text = "\n".join(wrap((row["winner"] or "none").replace("_", " "), CELL_LETTERS))
-        text += {"better": " +", "worse": " –"}.get(row["verdict"], "")
-        axis.text(x + 0.5, y + 0.5, text, ha="center", va="center", fontsize=CELL_SIZE)
+        text = number + {"better": " +", "worse": " –"}.get(row["verdict"], "")
+        axis.text(x + 0.5, y + 0.5, text, ha="center", va="center")
     axis.set_xlim(0, len(places))
     axis.set_ylim(len(uses), 0)
     axis.set_yticks([place + 0.5 for place in range(len(uses))], uses)
@@ -91,4 +89,6 @@ def _strip(axis: Axes, winners: Sequence[Row], uses: Sequence[str], styles: Styl
     axis.set_xlabel(f"{PREFIXES[unit]}FLOPs")
     axis.grid(visible=False)
     axis.set_ylabel("uses")
-    axis.set_title("lowest loss;  + best selection better than best control,  – worse,  else no difference shown")
+    axis.set_title(
+        "lowest loss, by number;  + best selection better than best control,  – worse,  else no difference shown"
+    )

@@ -20,7 +20,7 @@ from winnow.report.grid_figure import grid
 from winnow.report.legend import columns_of, handles_of
 from winnow.report.pareto_figure import pareto
 from winnow.report.primary_figure import primary_levels
-from winnow.report.styles import COLOURS, GREY, MANY_ARMS, SETTINGS, arm_styles
+from winnow.report.styles import COLOURS, GREY, MANY_ARMS, SETTINGS, SMALL, arm_styles
 from winnow.text.printing import PREFIXES
 
 Series = Callable[[Curve], Sequence[float | None]]
@@ -140,7 +140,7 @@ def final_loss(findings: Findings) -> Figure | None:
         if row["loss_low"] is not None:
             axis.plot([row["loss_low"], row["loss_high"]], [place, place], color=colour, linewidth=1.6, alpha=0.7)
         axis.plot(row["loss"], place, "o", color=colour, markersize=6, markerfacecolor=colour if is_best else "white")
-    axis.set_yticks(range(len(arms)), arms, fontsize=6.5 if are_many else None)
+    axis.set_yticks(range(len(arms)), arms, fontsize=SMALL if are_many else None)
     axis.invert_yaxis()
     if are_many:
         axis.margins(y=0.01)
@@ -190,14 +190,16 @@ def composition(table: Table) -> Figure | None:
 def _label_bars(axis: Axes, shares: np.ndarray, left: np.ndarray) -> None:
     for row, share in enumerate(shares):
         if share >= 7:
-            axis.text(left[row] + share / 2, row, f"{share:.0f}", ha="center", va="center", fontsize=7.5, color="white")
+            axis.text(
+                left[row] + share / 2, row, f"{share:.0f}", ha="center", va="center", fontsize=SMALL, color="white"
+            )
 
 
 def _label_level(axis: Axes, text: str, level: float, colour: str, *, is_right: bool = False) -> None:
     """The words above a level, at the end of the axis where curves are away from it."""
     place: Any = ("axes fraction", "data")
     x, side = (0.99, "right") if is_right else (0.01, "left")
-    axis.annotate(text, (x, level), xycoords=place, ha=side, va="bottom", fontsize=7, color=colour)
+    axis.annotate(text, (x, level), xycoords=place, ha=side, va="bottom", fontsize=SMALL, color=colour)
 
 
 def _panels(

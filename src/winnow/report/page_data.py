@@ -6,7 +6,7 @@ from typing import Any
 from winnow.findings import Curve, Factor, Findings, Table
 from winnow.ledger import dollars
 from winnow.metrics import LOSS, METRICS, metric_named
-from winnow.report.styles import BLACK, COLOURS, GREY, LINES, arm_styles
+from winnow.report.styles import BLACK, COLOURS, GREY, arm_styles
 from winnow.text.printing import EXA, PREFIXES, level
 
 DIGITS = 7
@@ -47,20 +47,17 @@ def page_data(findings: Findings) -> dict[str, Any]:
 def _arms(findings: Findings) -> list[dict[str, Any]]:
     """Arms with runs: colour, dash, place among those a reader asks for, and whether they are drawn at first.
 
-    No two look the same as long as that can be. A colour is a place in the page's palette, `full` or `random`.
+    A colour is a place in the page's palette, `full` or `random`.
     """
     names = {curve.arm for curve in findings.curves}
     run = [arm for arm in findings.arms if arm.name in names]
-    styles, places, used = arm_styles(findings.arms, findings.factors), _places(findings), set()
+    styles, places = arm_styles(findings.arms, findings.factors), _places(findings)
     made = []
     for arm in run:
         colour, line = styles[arm.name]
-        same_levels = bool(findings.factors)  # these look alike on purpose
-        free = next((each for each in (line, *LINES) if (colour, each) not in used or same_levels), line)
-        used.add((colour, free))
         made.append({
-            "name": arm.name, "colour": NAMED.get(colour) or f"c{COLOURS.index(colour)}", "dash": DASHES[free],
-            "place": places[arm.name], "shown": places[arm.name] < MOST_SHOWN or same_levels,
+            "name": arm.name, "colour": NAMED.get(colour) or f"c{COLOURS.index(colour)}", "dash": DASHES[line],
+            "place": places[arm.name], "shown": places[arm.name] < MOST_SHOWN or bool(findings.factors),
             "levels": dict(arm.factors),
         })  # fmt: skip
     return made

@@ -11,16 +11,24 @@ from winnow.text.markup import Markdown, escaped
 from winnow.text.printing import BOUNDS, printed
 
 INPUTS = {
-    "savings": ("baseline", "net_less_dollars", "loss", "baseline_loss", "exact_match", "baseline_exact_match",
-                "seconds", "baseline_seconds", "dollars_per_hour"),
-    "iso_compute": ("steps", "executed_exaflops", "6n_exaflops", "dollars_to_best", "evaluation_seconds",
-                    "selection_exaflops", "selection_dollars", "visits_ratio", "dollars_ratio"),
+    "savings": ("baseline", "net_less_seconds", "net_less_dollars", "loss", "baseline_loss", "exact_match",
+                "baseline_exact_match", "seconds", "baseline_seconds", "selection_seconds", "dollars_per_hour"),
+    **{
+        f"cost_to_quality_{axis}": ("seeds_never_reaching", f"selection_{unit}_amortised", f"{unit}_to_early_stop")
+        for axis, unit in (("flops", "exaflops"), *((axis, axis) for axis in ("seconds", "dollars", "tokens")))
+    },
+    "iso_compute": ("visits_per_example", "steps", "executed_exaflops", "6n_exaflops", "seconds_to_best",
+                    "dollars_to_best", "evaluation_seconds", "selection_seconds", "selection_dollars", "visits_ratio",
+                    "tokens_ratio", "seconds_ratio", "dollars_ratio"),
     "adapters": ("trainable_parameters",),
     "comparisons": ("baseline", "corrected_for"),
     "effects": ("corrected_for",),
     "equal_flops": ("corrected_for",),
     "pareto": ("corrected_for",),
-    "ledger_stages": ("kind", "arm", "seed"),
+    "ledger_arms": ("charged_executed_exaflops", "charged_6n_exaflops", "amortised_seconds", "evaluation_exaflops",
+                    "evaluation_dollars", "wasted_exaflops", "wasted_dollars"),
+    "ledger_stages": ("kind", "arm", "seed", "spent_executed_exaflops", "spent_6n_exaflops", "charged_seconds",
+                      "wasted_exaflops"),
     "selections": ("fraction", "pool_mean_tokens"),
 }  # fmt: skip
 """Table -> columns that only its CSV has."""

@@ -47,7 +47,7 @@ def arms_table(findings: Findings) -> tuple[list[str], list[list[str]]]:
             *([cell("exact_match", found.get("exact_match"))] if has_answers else []),
             *([cell("value", other.get(row["arm"]))] if is_other else []),
             cell(unit, whole + paid, findings.flops_unit),
-            row["baseline_level"] if to_level is None else cell(unit, to_level + paid, findings.flops_unit),
+            row["at_baseline_best"] if to_level is None else cell(unit, to_level + paid, findings.flops_unit),
             _saved(row),
         ])  # fmt: skip
     return headings, rows

@@ -52,7 +52,7 @@ def flops_unit(flops: float) -> float:
 def flops_text(flops: float, unit: float | None = None) -> str:
     """FLOPs with four digits and the prefix of `unit`, or of their own size: "66.46 teraFLOPs"."""
     unit = unit or flops_unit(flops)
-    return f"{flops / unit:.4g} {PREFIXES[unit]}FLOPs"
+    return f"{plain(flops / unit)} {PREFIXES[unit]}FLOPs"
 
 
 def exaflops(value: float, unit: float = EXA) -> str:
