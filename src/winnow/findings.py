@@ -137,6 +137,7 @@ class Curve:
     flops: tuple[float, ...]
     seconds: tuple[float, ...]
     validation_loss: tuple[float, ...]
+    """By which the best checkpoint is chosen, unless there is a `target_validation_loss`."""
     loss: tuple[float, ...]
     """Micro average over the evaluation sets."""
     exact_match: tuple[float | None, ...]
@@ -145,6 +146,13 @@ class Curve:
     set_exact_match: Mapping[str, tuple[float | None, ...]]
     measured: Mapping[str, Mapping[str, tuple[float | None, ...]]] = field(default_factory=dict)
     """Other metrics, each by set and micro; None where an evaluation lacks it."""
+    target_validation_loss: tuple[float, ...] = ()
+    """On held-out examples of the target's kind; empty where there are none."""
+
+    @property
+    def judged_loss(self) -> tuple[float, ...]:
+        """On the held-out examples that the recipe aims at."""
+        return self.target_validation_loss or self.validation_loss
 
 
 @dataclass(frozen=True, slots=True)

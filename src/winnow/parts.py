@@ -109,6 +109,8 @@ class PoolPart(Frozen):
     """
 
     pool: PoolRecipe
+    validates_target: Annotated[bool, ADDED] = False
+    """Hold out examples of the target's kind, too."""
 
 
 class RowsPart(Frozen):
@@ -156,7 +158,7 @@ class TrainPart(Frozen):
     """Take the selection's FLOPs out of the budget."""
     every_steps: int | None = None
     """Steps between two evaluations; null for none."""
-    best_by: Literal["validation", "test"] = "validation"
+    best_by: Literal["validation", "target", "test"] = "validation"
     seed: int = 0
     objective_options: Annotated[dict[str, Any], ADDED] = {}
     """The objective's own options."""

@@ -517,6 +517,8 @@ EARLY = {
     "option-huge": ("selection.arms=[{selector: facility_location, options: {ground: 1e14}}]", "ground", "1000000"),
     "option-nan": ("selection.arms=[{selector: leverage, options: {ridge: .nan}}]", "ridge", "finite"),
     "ids-file": ("selection.arms=[{selector: ids, options: {path: none.txt}}]", "finds no file at", "none.txt"),
+    "no-target-to-choose-by": (
+        "evaluation.best_by=target", "evaluation.best_by is target, but the pool has none", "or say validation"),
     "no-target": ("selection.arms=[{selector: random, target: true}]", "cannot aim at a target"),
     "control": ("selection.arms=[{selector: source_matched, of: hering}]", "the control of 'hering'"),
     "no-arms": ("selection={arms: [], controls: false}", "selection.arms is empty"),

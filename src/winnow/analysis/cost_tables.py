@@ -171,7 +171,7 @@ def _points(study: Study, arm: str, checkpoint: str) -> dict[int, Point]:
 
 def _early_point(run: Run) -> Point:
     stop = early_stop(run.evaluations)
-    kept = min((row for row in run.evaluations if row.step <= stop.step), key=lambda row: row.validation.loss)
+    kept = min((row for row in run.evaluations if row.step <= stop.step), key=lambda row: row.judged)
     return Point(kept.micro.loss, kept.micro.exact_match, stop.seconds)
 
 

@@ -114,7 +114,7 @@ def tracks_of(study: Study, arms: Sequence[ArmFacts]) -> Tracks:
 def track_of(study: Study, run: Run) -> Track:
     """A run's points on the way, and what its selection cost."""
     aggregate = own_aggregate(study.recipe)
-    points = (Point(row.flops, row.validation.loss, _level(row, aggregate).loss) for row in run.evaluations)
+    points = (Point(row.flops, row.judged, _level(row, aggregate).loss) for row in run.evaluations)
     return Track(tuple(points), selection_charge(study, run.arm, run.seed).whole.flops)
 
 

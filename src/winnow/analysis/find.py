@@ -98,6 +98,7 @@ def curve_of(arm: str, seed: int, best_step: int, rows: Sequence[Evaluation]) ->
         set_loss={name: tuple(row.sets[name].loss for row in rows) for name in sets},
         set_exact_match={name: tuple(row.sets[name].exact_match for row in rows) for name in sets},
         measured=_measured(rows),
+        target_validation_loss=tuple(row.target_validation.loss for row in rows if row.target_validation),
     )
 
 

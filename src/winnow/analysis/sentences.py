@@ -8,11 +8,16 @@ from winnow.text.printing import fixed, flops_text, percent
 AXIS_WORDS = {"flops": "FLOPs", "seconds": "time", "dollars": "dollars", "tokens": "tokens"}
 
 
-def verdict_sentence(comparison: Comparison, saving: Saving | None, confidence: float, unequal: str = "") -> str:
-    """The study's answer in one sentence; `unequal` says which budgets differ, where no saving can be stated."""
+def verdict_sentence(
+    comparison: Comparison, saving: Saving | None, confidence: float, unequal: str = "", chosen_by: str = ""
+) -> str:
+    """The study's answer in one sentence; `unequal` says which budgets differ, where no saving can be stated.
+
+    `chosen_by` is the loss that chose the best checkpoint, where that is not the one on the pool's validation split.
+    """
     if comparison.reason:
         return f"{comparison.arm}: {comparison.reason}."
-    head = f"{_head(comparison)}: {_finding(comparison, confidence)}"
+    head = f"{_head(comparison, chosen_by)}: {_finding(comparison, confidence)}"
     if unequal:
         return f"{head}; the budgets differ ({unequal}), so no saving is stated."
     if comparison.gain is None or saving is None:
@@ -64,10 +69,11 @@ def items_sentence(comparison: Comparison, confidence: float) -> str:
     return f"{covers}; for other items of the same kind, too, it is {interval.partition('interval ')[2]}{lost}."
 
 
-def _head(comparison: Comparison) -> str:
+def _head(comparison: Comparison, chosen_by: str) -> str:
     metric = comparison.metric.replace("_", " ")
     seeds = comparison.gain.num if comparison.gain else 0
     checkpoint = f"{comparison.checkpoint} checkpoint" if comparison.checkpoint else ""
+    checkpoint += f" by {chosen_by}" if chosen_by and comparison.checkpoint == "best" else ""
     where = (comparison.aggregate, checkpoint, f"{seeds} seed{'s' * (seeds != 1)}")
     return f"{comparison.arm} against {comparison.baseline}, {metric} ({', '.join(part for part in where if part)})"
 

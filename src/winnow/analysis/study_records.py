@@ -32,6 +32,13 @@ class Evaluation:
     sets: dict[str, Score]
     micro: Score
     macro: Score
+    target_validation: Score | None = None
+    """On held-out examples of the target's kind, where the best checkpoint is chosen by it."""
+
+    @property
+    def judged(self) -> float:
+        """The loss on held-out examples that the recipe aims at: of the target's kind where it says so."""
+        return (self.target_validation or self.validation).loss
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +47,7 @@ class Best:
 
     step: int
     value: float
-    by: Literal["validation", "test"]
+    by: Literal["validation", "target", "test"]
 
 
 @dataclass(frozen=True)
@@ -76,9 +83,14 @@ class Run:
         return self.best.step if checkpoint == "best" else self.last["step"]
 
     @property
-    def best_validation_loss(self) -> float:
-        """The lowest validation loss on the way."""
-        return min(row.validation.loss for row in self.evaluations)
+    def best_judged(self) -> float:
+        """The lowest loss on the way, on the held-out examples that the recipe aims at."""
+        return min(row.judged for row in self.evaluations)
+
+    @property
+    def level_words(self) -> str:
+        """Of which loss that is: "validation loss", or "target validation loss"."""
+        return "validation loss" if self.evaluations[0].target_validation is None else "target validation loss"
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,8 @@ def judge(study: Study) -> Verdict:
     )  # fmt: skip
     return Verdict(
         kind=primary.kind,
-        sentence=verdict_sentence(primary, saved, confidence, unequal) + compute_sentence(primary, beside.compute),
+        sentence=verdict_sentence(primary, saved, confidence, unequal, _chosen_by(study))
+        + compute_sentence(primary, beside.compute),
         notes=(
             *at_equal_sentence(beside.at_equal, confidence, flops_unit_of(study)),
             *(control_sentence(found, what=what, confidence=confidence) for found, what in controls),
@@ -63,6 +64,12 @@ def judge(study: Study) -> Verdict:
         advice=first_line(primary, situation),
         so_far=so_far,
     )
+
+
+def _chosen_by(study: Study) -> str:
+    """Which loss chose the best checkpoints, as records say; empty where it was the usual one."""
+    ways = {run.best.by for run in study.runs.values()}
+    return {frozenset({"target"}): "target validation loss", frozenset({"test"}): "test loss"}.get(frozenset(ways), "")
 
 
 def _unequal_budgets(name: str, baseline: str, arms: tuple[ArmFacts, ...]) -> str:

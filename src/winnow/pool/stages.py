@@ -20,7 +20,7 @@ from winnow.pool.hygiene.dropping import CONTAMINATIONS, Dropping, dropping_of
 from winnow.pool.loading import is_text, load_documents, load_examples
 from winnow.pool.planting import plant
 from winnow.pool.shards import sorted_shards
-from winnow.pool.splits import choose_target, split_validation
+from winnow.pool.splits import choose_target, hold_out_half, of_the_targets_kind, split_validation
 from winnow.pool.statistics import SourceTally, Splits, pool_statistics, tests_statistics
 from winnow.recipe import PoolRecipe, SourceRecipe
 from winnow.records import Context, Cost, Outcome, Stored
@@ -32,6 +32,7 @@ from winnow.text.tokenizers import TOKENIZER, tokenizer_of, train_tokenizer
 
 TESTS, KEYS, DOCUMENTS, STATISTICS = "tests.parquet", "keys.parquet", "documents.parquet", "statistics.json"
 TRAIN, VALIDATION, TARGET = "train.parquet", "validation.parquet", "target.parquet"
+TARGET_VALIDATION = "target_validation.parquet"
 DOCUMENT_SCHEMA = pa.schema([("id", pa.string()), ("source", pa.string()), ("text", pa.string())])
 FIXED_SEED = 0
 """Draws `limit` of evaluation sets and of pretraining text, which have no seed of their own."""
@@ -129,7 +130,7 @@ def document_texts(corpus: Stored) -> Iterator[str]:
 
 
 def make_pool(part: PoolPart, inputs: Inputs, context: Context) -> Outcome:
-    """Leaves train, validation and target splits with their tokens, sorted by id, and their statistics.
+    """Leaves train, validation, target and target validation splits with their tokens, sorted by id, and statistics.
 
     The same rows in another order give the same files. The statistics do not define the pool: they also tell in which
     evaluation sets removed rows stand, and another set may leave the pool as it is. Raises DataError where nothing is
@@ -144,11 +145,15 @@ def make_pool(part: PoolPart, inputs: Inputs, context: Context) -> Outcome:
     pool = tokenise(drawn, tokenizer, recipe)
     own = tokenise(own_target(recipe, inputs, keys), tokenizer, recipe)
     tally_tokens(tallies, pool)
-    splits, tokens = split_pool(recipe, pool.examples, own.examples, keys), pool.tokens | own.tokens
+    splits = split_pool(recipe, pool.examples, own.examples, keys, validates_target=part.validates_target)
+    tokens = pool.tokens | own.tokens
     if recipe.plant is not None:
         noisy = plant_noise(recipe, splits.train, tokens, inputs, keys)
         splits, tokens = replace(splits, train=noisy.examples), tokens | noisy.tokens
-    files = {TRAIN: splits.train, VALIDATION: splits.validation, TARGET: splits.target}
+    files = {
+        TRAIN: splits.train, VALIDATION: splits.validation, TARGET: splits.target,
+        TARGET_VALIDATION: splits.target_validation,
+    }  # fmt: skip
     files = {name: examples for name, examples in files.items() if examples}
     for name, examples in files.items():
         table = pool_table(examples, tokens)
@@ -245,11 +250,17 @@ def plant_noise(
 
 
 def split_pool(
-    recipe: PoolRecipe, examples: Sequence[Example], own: Sequence[Example], keys: Mapping[str, set[str]]
+    recipe: PoolRecipe,
+    examples: Sequence[Example],
+    own: Sequence[Example],
+    keys: Mapping[str, set[str]],
+    *,
+    validates_target: bool = False,
 ) -> Splits:
     """The pool's examples after target and validation are set aside; neither shares a question with train.
 
-    The target asks no question of an evaluation set, even where `pool.hygiene` leaves such rows in the pool.
+    Neither the target nor what is held out of its kind asks a question of an evaluation set, even where `pool.hygiene`
+    leaves such rows in the pool.
     """
     if not examples:
         raise DataError("the pool is empty: all rows were dropped or stand in evaluation sets; see pool.sources")
@@ -260,7 +271,12 @@ def split_pool(
     if recipe.target and not target:
         raise DataError(f"no example of pool.target has at most {recipe.max_tokens} tokens; raise pool.max_tokens")
     train, validation = split_validation(without(examples, target), recipe)
-    return Splits(train, validation, target)
+    if not validates_target or recipe.target is None:
+        return Splits(train, validation, target)
+    if recipe.target.per_source is None:
+        return Splits(train, validation, *hold_out_half(target, recipe))
+    clean = remove_overlaps(validation, keys).kept if recipe.hygiene else validation
+    return Splits(train, validation, target, of_the_targets_kind(clean, recipe.target.per_source, seed=recipe.seed))
 
 
 def tally_tokens(tallies: Sequence[SourceTally], pool: Tokenised) -> None:

@@ -60,8 +60,8 @@ class MeasureRecipe(Frozen):
 USUAL_MEASURES = MeasureRecipe(name="loss"), MeasureRecipe(name="exact_match")
 """What is measured where the recipe does not say."""
 
-OWN_ROWS = "micro", "macro", "validation"
-"""What tables call the averages over sets, and the part of the pool that is held out; no set has such a name."""
+OWN_ROWS = "micro", "macro", "validation", "target_validation"
+"""What tables call the averages over sets, and the examples that are held out; no set has such a name."""
 
 
 class EvaluationRecipe(Frozen):
@@ -77,9 +77,10 @@ class EvaluationRecipe(Frozen):
     """Length of a generated answer."""
     batch_size: Size = 256
     """Items generated at once: part of the recipe, since the last bits depend on it."""
-    best_by: Literal["validation", "test"] = "validation"
-    """How the best checkpoint is chosen. `test` is the published rule of some references; it leaks, and the
-    report says so."""
+    best_by: Literal["validation", "target", "test"] | None = None
+    """By which loss the best checkpoint is chosen, and cost to quality counted: on the pool's `validation` split, or on
+    held-out examples of the `target`'s kind; null for `target` where the pool has one, else `validation`. `test` is the
+    published rule of some references; it leaks, and the report says so."""
     benchmarks: Annotated[BenchmarksRecipe | None, ADDED] = None
     """Benchmarks of the base model and of every run's checkpoint; null for none."""
 

@@ -10,12 +10,16 @@ from winnow.recipe.values import ADDED, HOW, Count, Fraction, Frozen, Number, Se
 
 
 class TargetRecipe(Frozen):
-    """Training data set aside as the target of targeted selectors; never evaluation data."""
+    """Training data set aside as the target of targeted selectors; never evaluation data.
+
+    Where the best checkpoint is chosen by it (`evaluation.best_by`), other examples of its kind are held out for that.
+    """
 
     per_source: dict[str, Annotated[Whole, Field(ge=1, le=10**9)]] | None = None
-    """How many examples to set aside from each named source of the pool."""
+    """How many examples to set aside from each named source of the pool. Of its kind are the same sources' examples in
+    the validation split, in the same proportions."""
     source: SourceRecipe | None = None
-    """Or a user's own file."""
+    """Or a user's own file. Half of it is held out where the best checkpoint is chosen by it; no selector sees that."""
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:

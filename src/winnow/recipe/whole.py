@@ -1,6 +1,6 @@
 """A whole recipe, on one page."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import model_validator
 
@@ -58,6 +58,11 @@ class Recipe(Frozen):
     """Published figures by arm."""
     trackers: TrackersRecipe = TrackersRecipe()
     """Who else is told what the runs record."""
+
+    @property
+    def best_by(self) -> Literal["validation", "target", "test"]:
+        """By which loss best checkpoints are chosen."""
+        return self.evaluation.best_by or ("target" if self.pool.target else "validation")
 
     @model_validator(mode="before")
     @classmethod

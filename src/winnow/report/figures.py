@@ -70,7 +70,10 @@ def svg(figure: Figure) -> str:
 
 def loss_curves(findings: Findings) -> Figure | None:
     """Loss over the steps, on validation and on each evaluation set."""
-    panels: dict[str, Series] = {"validation": lambda curve: curve.validation_loss}
+    panels: dict[str, Series] = {}
+    if any(curve.target_validation_loss for curve in findings.curves):
+        panels["validation of the target's kind"] = lambda curve: curve.target_validation_loss
+    panels["validation"] = lambda curve: curve.validation_loss
     panels |= {name: _set_loss(name) for name in _sets(findings)}
     figure, axes = _panels(findings, panels, x=lambda curve: curve.steps)
     for axis, series in zip(axes, panels.values(), strict=False):
@@ -104,24 +107,24 @@ def exact_match_curves(findings: Findings) -> Figure | None:
 
 def loss_against_cost(findings: Findings) -> Figure | None:
     """Validation loss over training FLOPs and over training time, with the baseline's best level."""
-    loss: Series = lambda curve: curve.validation_loss  # noqa: E731
+    loss: Series = lambda curve: curve.judged_loss  # noqa: E731
     figure, axes = _panels(findings, {"over training FLOPs": loss}, x=_in_unit(findings), num=2)
     if not axes:
         return figure
     left, right = axes
     _draw(findings, right, x=lambda curve: curve.seconds, series=loss)
     right.set_title("over training time")
-    best = [min(curve.validation_loss) for curve in findings.curves if curve.arm == findings.baseline]
+    best = [min(curve.judged_loss) for curve in findings.curves if curve.arm == findings.baseline]
     right.xaxis.set_major_formatter(EngFormatter(unit="s"))
     for axis in (left, right):
-        _focus(axis, [value for curve in findings.curves for value in curve.validation_loss])
+        _focus(axis, [value for curve in findings.curves for value in curve.judged_loss])
         if best:
             axis.axhline(float(np.mean(best)), color="#444444", linewidth=0.9, linestyle=(0, (1, 2)))
     if best:
         _label_level(right, f"best of {findings.baseline}", float(np.mean(best)), "#444444")
     left.set_xlabel(f"training {PREFIXES[findings.flops_unit]}FLOPs (reference, without selection)")
     right.set_xlabel("training time")
-    left.set_ylabel("validation loss (nats per token)")
+    left.set_ylabel(f"{findings.level_words} (nats per token)")
     return figure
 
 

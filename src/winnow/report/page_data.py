@@ -19,8 +19,9 @@ AXES = {
     "seconds": "training time (s)", "dollars": "training cost (USD)",
 }  # fmt: skip
 """Name of a cost -> what stands below the axis."""
-VALIDATION = "validation_loss"
-"""Key of the loss on the part of the pool that is held out."""
+VALIDATION, TARGET_VALIDATION = "validation_loss", "target_validation_loss"
+"""Keys of the losses on the part of the pool that is held out, and on held-out examples of the target's kind."""
+HELD_OUT = {VALIDATION: "validation", TARGET_VALIDATION: "validation of the target's kind"}
 NAMED = {BLACK: "full", GREY: "random"}
 DASHES = {"-": [], "--": [7, 4], ":": [2, 3], "-.": [8, 3, 2, 3]}
 
@@ -30,7 +31,7 @@ def page_data(findings: Findings) -> dict[str, Any]:
     price = findings.recipe.machine.dollars_per_hour
     runs = [_run(curve, price, findings.flops_unit) for curve in findings.curves]
     names = dict.fromkeys(key for run in runs for key in run["y"])
-    named = {VALIDATION, *METRICS, *findings.metrics}
+    named = {*HELD_OUT, *METRICS, *findings.metrics}
     told = [key for key in names if key.partition(":")[0] in named]
     known = [key for key in told if any(value is not None for run in runs for value in run["y"].get(key, ()))]
     return {
@@ -77,7 +78,10 @@ def _places(findings: Findings) -> dict[str, int]:
 
 
 def _run(curve: Curve, price: float, flops_unit: float) -> dict[str, Any]:
-    series: dict[str, Sequence[float | None]] = {
+    series: dict[str, Sequence[float | None]] = (
+        {TARGET_VALIDATION: curve.target_validation_loss} if curve.target_validation_loss else {}
+    )
+    series |= {
         VALIDATION: curve.validation_loss, "loss": curve.loss, "exact_match": curve.exact_match,
     }  # fmt: skip
     series |= {f"loss:{name}": values for name, values in curve.set_loss.items()}
@@ -102,8 +106,8 @@ def _rounded(values: Sequence[float | None]) -> list[float | None]:
 def _metric(findings: Findings, key: str) -> dict[str, Any]:
     """What a reader chooses among: its label and unit, the factor to what is printed, and which way is better."""
     name, _, place = key.partition(":")
-    metric = LOSS if key == VALIDATION else metric_named(name, findings.metrics)
-    place = "validation" if key == VALIDATION else place or "all items"
+    metric = LOSS if key in HELD_OUT else metric_named(name, findings.metrics)
+    place = HELD_OUT.get(key) or place or "all items"
     return {
         "key": key, "label": f"{metric.words} on {place}", "unit": metric.level_unit or metric.unit,
         "factor": metric.scale, "higher": metric.higher_is_better, "share": metric.is_share,

@@ -73,16 +73,19 @@ def _synthetic(recipe: Recipe, source: SourceRecipe) -> list[Stage]:
 
 
 def pool_stages(recipe: Recipe) -> list[Stage]:
-    """The pool, after what hygiene finds in its sources."""
+    """The pool, after what hygiene finds in its sources. Raises RecipeError where it lacks the target that is asked."""
     target, hygiene = recipe.pool.target, recipe.pool.hygiene
     own = (target.source,) if target and target.source else ()
     inputs = {"tests": "tests", "tokenizer": tokenizer_stage(recipe)} | generated_inputs((*recipe.pool.sources, *own))
     pool = recipe.pool.model_copy(update={"chat_template": read_template(recipe.pool.chat_template)})
+    if recipe.best_by == "target" and target is None:
+        raise RecipeError("evaluation.best_by is target, but the pool has none; give pool.target, or say validation")
+    made = PoolPart(pool=pool, validates_target=recipe.best_by == "target")
     if hygiene is None:
-        return [Stage("pool", "pool", PoolPart(pool=pool), inputs)]
+        return [Stage("pool", "pool", made, inputs)]
     sources, sets = recipe.pool.sources, recipe.evaluation.sets
     part = HygienePart(sources=sources, sets=sets, completion=pool.completion, similarity=hygiene.similarity)
     return [
         Stage("hygiene", "hygiene", part, generated_inputs((*sources, *sets))),
-        Stage("pool", "pool", PoolPart(pool=pool), inputs | {"hygiene": "hygiene"}),
+        Stage("pool", "pool", made, inputs | {"hygiene": "hygiene"}),
     ]

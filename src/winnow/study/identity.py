@@ -104,7 +104,8 @@ def check_contents(folder: Path, digests: dict[str, str]) -> None:
         if known.get("digests", {}).get(name, digest) != digest:
             raise ArtifactError(
                 f"study folder {folder} was made with another {name}: its contents are not the same (data files "
-                "changed, or a new evaluation set removed rows); use another --out or name"
+                "changed, a new evaluation set removed rows, or evaluation.best_by holds out others); use "
+                "another --out or name"
             )
 
 

@@ -179,7 +179,7 @@ def run_stage(recipe: Recipe, arm: Arm, arms: list[Arm], trunks: Mapping[str, Ar
         "start": start_stage({own.name: own for own in recipe.stages}, arm.recipe.training.start, seed),
         "tokenizer": tokenizer_stage(recipe),
     }
-    if recipe.evaluation.best_by == "test":
+    if recipe.best_by == "test":
         inputs["tests"] = "tests"
     sweep = sweep_stage(recipe, arm, arms)
     if sweep is not None:
@@ -203,6 +203,6 @@ def _run_part(recipe: Recipe, seed: int) -> TrainPart:
     return TrainPart(
         training=recipe.training, **recipe.training.objective.of_part(), leaves="adapter",
         global_batch_size=batch_size(recipe, recipe.training),
-        every_steps=recipe.evaluation.every_steps, best_by=recipe.evaluation.best_by, seed=seed,
+        every_steps=recipe.evaluation.every_steps, best_by=recipe.best_by, seed=seed,
         devices=recipe.machine.devices, **_spending(recipe, recipe.budget),
     )  # fmt: skip
