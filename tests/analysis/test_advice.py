@@ -10,6 +10,8 @@ from varied_factory import SMALL, write_varied
 
 from winnow.analysis.advice import Situation, first_line, relation, winner
 from winnow.analysis.arms import in_words
+from winnow.analysis.equal_compute import Compute
+from winnow.analysis.sentences import compute_sentence, verdict_sentence
 from winnow.analysis.study_folder import load
 from winnow.analysis.verdict import judge
 from winnow.findings import ArmFacts, Comparison, Estimate
@@ -111,7 +113,9 @@ def verdict(folder, **planted):
 def test_unequal_compute_stands_in_the_sentence_and_the_comparison_at_equal_flops_beside_it(tmp_path):
     """The full pool's steps take 4e12 FLOPs and the others' 3.2e12; herding's features 6.01e13 of 1.6e15."""
     found = verdict(tmp_path)
-    assert "herding_0.25 took 0.80 times the training FLOPs of full, 0.84 times with the selection" in found.sentence
+    assert (
+        "herding_0.25 took 0.80 times as many training FLOPs as full, 0.84 times with the selection" in found.sentence
+    )
     assert found.advice.startswith("Use herding_0.25: it is better than the full pool, and costs less; at equal FLOPs")
     assert re.match(
         r"At equal FLOPs \(1\.34 petaFLOPs each, selection included\), micro loss on the way, best checkpoint until "
@@ -127,8 +131,17 @@ def test_equal_compute_is_no_sentence(tmp_path):
 def test_a_selection_dearer_than_a_whole_run_leaves_nothing_to_compare(tmp_path):
     found = verdict(tmp_path, features=Cost(flops=2e15, seconds=500))
     assert found.advice == "herding_0.25 is better than the full pool, but costs more."
-    assert "2.05 times with the selection" in found.sentence
+    assert "took 0.80 times as many training FLOPs as full, 2.05 times with the selection" in found.sentence
     assert found.notes[0].endswith("there is nothing to compare: a selection alone takes that much.")
+
+
+@pytest.mark.parametrize(("training", "whole", "said"), [
+    (1.01, 1.5, "herding took as many training FLOPs as full, 1.50 times with the selection."),
+    (1.29, 1.29, "herding took 1.29 times as many training FLOPs as full."), (1.0, 1.0, None),
+])  # fmt: skip
+def test_what_is_equal_is_said_to_be(training, whole, said):
+    found = compute_sentence(compared("better"), Compute(training, whole, None))
+    assert found == ("" if said is None else f" Compute was not equal: {said}")
 
 
 def test_what_random_rows_do_as_well_is_not_advised(tmp_path):
@@ -158,8 +171,6 @@ def test_less_cost_at_a_worse_quality_is_no_saving(tmp_path):
     """The evaluation sets say worse, validation says that the level was reached: no saving is claimed."""
     found = verdict(tmp_path, primary={"aggregate": "gsm_like"})
     assert "selection saved" in found.sentence
-    from winnow.analysis.sentences import verdict_sentence
-
     worse = replace(found.primary, kind="worse", gain=Estimate(-0.1, -0.2, -0.05, 3))
     said = verdict_sentence(worse, found.saving, 0.95)
     assert "selection saved" not in said and "no saving: full's best validation loss was reached with" in said

@@ -14,8 +14,8 @@ from winnow.store import write_atomic
 COLUMNS = ("arm", "seed", "step", "split", "source", "metric", "value", "flops", "seconds")
 """`split` is train, validation, target_validation (of the target's kind), test (samples, on the way), best, last, start
 (a checkpoint on the whole sets), or sweep (a trial's validation loss). `source` is a set's name, micro or macro; of a
-trial, its learning rate. `flops` and `seconds` are the run's training up to that step. Where arms differ in more than their selection, a column for each
-factor follows, with the arm's level."""
+trial, its learning rate. `flops` and `seconds` are the run's training up to that step. Where arms differ in more than
+their selection, a column for each factor follows, with the arm's level."""
 
 
 def columns(factors: Iterable[str]) -> tuple[str, ...]:

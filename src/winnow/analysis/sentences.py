@@ -1,6 +1,6 @@
 """The verdict in words: what is shown, what is not, and what it would take."""
 
-from winnow.analysis.equal_compute import AtEqualFlops, Compute
+from winnow.analysis.equal_compute import UNEQUAL, AtEqualFlops, Compute
 from winnow.findings import Comparison, Estimate, Saving
 from winnow.ledger import round_half_up
 from winnow.text.printing import fixed, flops_text, percent
@@ -41,7 +41,8 @@ def compute_sentence(comparison: Comparison, compute: Compute | None) -> str:
         return ""
     training, whole = (fixed(ratio, 2) for ratio in (compute.training, compute.whole))
     selection = "" if training == whole else f", {whole} times with the selection"
-    took = f"{comparison.arm} took {training} times the training FLOPs of {comparison.baseline}{selection}"
+    times = "as many" if abs(compute.training - 1) <= UNEQUAL else f"{training} times as many"
+    took = f"{comparison.arm} took {times} training FLOPs as {comparison.baseline}{selection}"
     return f" Compute was not equal: {took}."
 
 
