@@ -73,8 +73,9 @@ def compare(
     page = found.write(out)
     if as_json:
         arms = {arm: dataclasses.asdict(each) for arm, each in found.items()}
-        advice = found.findings.verdict.advice
-        print_json({"advice": advice, "verdict": found.verdict, "notes": found.notes, "arms": arms, "page": str(page)})
+        print_json(
+            {"advice": found.advice, "verdict": found.verdict, "notes": found.notes, "arms": arms, "page": str(page)}
+        )
         return
     from winnow.report.terminal import compared_lines
 
