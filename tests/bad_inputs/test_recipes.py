@@ -560,7 +560,7 @@ EARLY = {
     "where-generated": ("pool.sources.0.where={level: easy}", "is generated and takes no `where`"),
     "families": ("pool.sources.0.problems.families=[adition]", "unknown family 'adition'", "'addition'"),
     "teacher-families": (teacher("teacher: {kind: built_in, families: [adition]}"), "unknown family 'adition'"),
-    "passages-in-pool": ("pool.sources.0={name: market, licence: x, passages: {documents: 5}}", "holds passages"),
+    "passages-in-pool": ("pool.sources.0={name: m, licence: x, passages: {documents: 5}}", "'m' holds plain text"),
     "synthetic-set": ("evaluation.sets.0={name: e, licence: x, synthetic: {examples: 5}}", "'e' is synthetic"),
     # data: paths, formats, first rows
     "path": (source("none.jsonl"), "finds no file at", "none.jsonl"),
