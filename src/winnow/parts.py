@@ -12,8 +12,10 @@ from winnow.recipe import (
     BudgetRecipe,
     FourierRecipe,
     Frozen,
+    GivenTokenizerRecipe,
     LoraRecipe,
     MeasureRecipe,
+    MixtureRecipe,
     PoolRecipe,
     RepresentationRecipe,
     SourceRecipe,
@@ -69,6 +71,8 @@ class TestsPart(Frozen):
     """As in the pool, so that the loss is of what was trained on."""
     chat_template: Annotated[str | None, ADDED] = None
     """The text of the template that the recipe gives for conversations."""
+    text: Annotated[tuple[SourceRecipe, ...], ADDED] = ()
+    """Sets of plain text."""
 
 
 class CorpusPart(Frozen):
@@ -78,9 +82,50 @@ class CorpusPart(Frozen):
 
 
 class TokenizerPart(Frozen):
-    """Train a tokenizer. Input: `corpus`."""
+    """Train a tokenizer, or take that of a model. Inputs: `corpus`, or `documents.<source>`, of each as many bytes."""
 
-    tokenizer: TokenizerRecipe
+    tokenizer: TokenizerRecipe | GivenTokenizerRecipe
+    context_tokens: int
+
+
+class DocumentsPart(Frozen):
+    """Read a source of plain text. Inputs: `tests`, `generated.<source>`?."""
+
+    source: SourceRecipe
+    seed: int = 0
+    """Of the order, whose beginning is a sample."""
+
+
+class TokensPart(Frozen):
+    """Turn documents into tokens. Inputs: `documents`, `tokenizer` (a tokenizer or a model)."""
+
+    validation_tokens: int
+    """Held out: the first documents that reach so many."""
+    limit_tokens: int | None = None
+    """Trained on: the next documents that reach so many; null for all others."""
+
+
+class TextPoolPart(Frozen):
+    """Look at all sources of plain text together. Inputs: `documents.<source>`, `tokens.<source>`."""
+
+    sources: tuple[SourceRecipe, ...]
+    context_tokens: int
+
+
+class UntrainedPart(Frozen):
+    """A model with random weights. Input: `tokenizer`."""
+
+    architecture: dict[str, Any]
+    seed: int = 0
+
+
+class MixturePart(Frozen):
+    """Work out the shares of a run's sources. Inputs: `tokens.<source>`."""
+
+    mixture: MixtureRecipe
+    sources: tuple[str, ...]
+    """In the recipe's order, which decides ties."""
+    budget: BudgetRecipe
     context_tokens: int
 
 
@@ -137,7 +182,8 @@ class TrainPart(Frozen):
     """Train one model.
 
     Inputs: `data` (a pool or corpus), `selection`?, `start`?, `tokenizer`; `sweep`? (gives the learning rate); `trunk`?
-    (the longer run that a branch goes on from).
+    (the longer run that a branch goes on from). Of plain text, in place of data and selection: `tokens.<source>`,
+    `mixture`.
     """
 
     objective: str
@@ -231,7 +277,10 @@ class SelectPart(Frozen):
 
 
 class EvaluatePart(Frozen):
-    """Score checkpoints on whole evaluation sets. Inputs: `run` (a trained or given model), `tests`, `tokenizer`."""
+    """Score checkpoints on whole evaluation sets.
+
+    Inputs: `run` (a trained or given model), `tests`, `tokenizer`, `tokens.<source>` (what is held out of plain text).
+    """
 
     checkpoints: tuple[Literal["best", "last"], ...]
     max_new_tokens: int
@@ -239,6 +288,8 @@ class EvaluatePart(Frozen):
     threads: int = 1
     measures: Annotated[tuple[MeasureRecipe, ...] | None, ADDED] = None
     """What is measured; null for loss and exact match."""
+    context_tokens: Annotated[int | None, ADDED] = None
+    """Length of the windows that plain text is cut into; null where there is none."""
 
 
 class BenchmarkPart(Frozen):

@@ -1,4 +1,4 @@
-"""The stages of this room: evaluation sets, text for pretraining, its tokenizer, and the pool.
+"""The stages of this room: evaluation sets, text for pretraining, and the pool.
 
 Each takes its part of the recipe, the artifacts it rests on and a context, writes files into `context.folder`, and
 gives back what it left.
@@ -12,8 +12,9 @@ from dataclasses import replace
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from winnow.columns import array_of
 from winnow.errors import DataError, RecipeError
-from winnow.parts import CorpusPart, PoolPart, TestsPart, TokenizerPart
+from winnow.parts import CorpusPart, PoolPart, TestsPart
 from winnow.pool.cleaning import keys_by_set, keys_from_table, keys_table, remove_overlaps, sample, without
 from winnow.pool.encoding import Tokenised, pool_table, tokenise
 from winnow.pool.hygiene.dropping import CONTAMINATIONS, Dropping, dropping_of
@@ -28,9 +29,10 @@ from winnow.store import write_json
 from winnow.text.chat import RowTokens
 from winnow.text.chat_templates import TEMPLATE
 from winnow.text.examples import QUESTION_COPIES, Example, to_table, write_table
-from winnow.text.tokenizers import TOKENIZER, tokenizer_of, train_tokenizer
+from winnow.text.tokenizers import tokenizer_of
 
 TESTS, KEYS, DOCUMENTS, STATISTICS = "tests.parquet", "keys.parquet", "documents.parquet", "statistics.json"
+TEXTS = "texts.parquet"
 TRAIN, VALIDATION, TARGET = "train.parquet", "validation.parquet", "target.parquet"
 TARGET_VALIDATION = "target_validation.parquet"
 DOCUMENT_SCHEMA = pa.schema([("id", pa.string()), ("source", pa.string()), ("text", pa.string())])
@@ -60,8 +62,21 @@ def make_tests(part: TestsPart, inputs: Inputs, context: Context) -> Outcome:
     statistics = tests_statistics(sets, keys)
     write_json(context.folder / STATISTICS, statistics)
     numbers = {"items": len(examples), "sets": {name: row["items"] for name, row in statistics["sets"].items()}}
-    outputs = (TESTS, KEYS, STATISTICS, *leave_template(part.chat_template, context))
+    texts = () if not part.text else _leave_texts(part, inputs, context)
+    outputs = (TESTS, KEYS, STATISTICS, *texts, *leave_template(part.chat_template, context))
     return Outcome(outputs, numbers=numbers, costs=cost_since(started, "tests"))
+
+
+def _leave_texts(part: TestsPart, inputs: Inputs, context: Context) -> tuple[str, ...]:
+    """Write the documents of the sets of plain text, sorted by set and id; the name of their file."""
+    check_names(part.text, "evaluation.text")
+    rows = []
+    for source in part.text:
+        drawn = sample(load_documents(source, inputs), source.limit, seed=FIXED_SEED, identity=lambda it: it[0])
+        rows += [(identity, source.name, text) for identity, text in sorted(drawn)]
+    columns = [array_of(values, pa.string()) for values in zip(*rows, strict=True)]
+    write_table(pa.Table.from_arrays(columns, schema=DOCUMENT_SCHEMA), context.folder / TEXTS)
+    return (TEXTS,)
 
 
 def leave_template(template: str | None, context: Context) -> tuple[str, ...]:
@@ -109,24 +124,6 @@ def make_corpus(part: CorpusPart, inputs: Inputs, context: Context) -> Outcome:
         "sources": dict(Counter(names)),
     } | ({"dropped_by_reason": dict(dropped)} if dropped else {})
     return Outcome((DOCUMENTS,), numbers=numbers, costs=cost_since(started, "corpus"))
-
-
-def make_tokenizer(part: TokenizerPart, inputs: Inputs, context: Context) -> Outcome:
-    """Leaves the folder `tokenizer/`, as transformers reads it."""
-    started = time.perf_counter()
-    context.progress.update(0, 1, "training a tokenizer")
-    texts = document_texts(inputs["corpus"])
-    tokenizer = train_tokenizer(texts, part.tokenizer, part.context_tokens)
-    tokenizer.save_pretrained(context.folder / TOKENIZER)
-    numbers = {"vocab_size": len(tokenizer)}
-    return Outcome((TOKENIZER,), numbers=numbers, costs=cost_since(started, "tokenizer"))
-
-
-def document_texts(corpus: Stored) -> Iterator[str]:
-    """The texts of a corpus, read in batches."""
-    with pq.ParquetFile(corpus.folder / DOCUMENTS) as file:
-        for batch in file.iter_batches(columns=["text"]):
-            yield from batch.column(0).to_pylist()
 
 
 def make_pool(part: PoolPart, inputs: Inputs, context: Context) -> Outcome:
