@@ -7,7 +7,8 @@ import pytest
 
 from winnow import parts
 from winnow.errors import DataError, RecipeError
-from winnow.pool.stages import make_corpus, make_tests, make_tokenizer
+from winnow.pool.stages import make_corpus, make_tests
+from winnow.pool.tokenizer import make_tokenizer
 from winnow.recipe import SourceRecipe, TokenizerRecipe
 from winnow.records import Context
 from winnow.store import hash_tree
