@@ -40,13 +40,14 @@ def amount_at(evaluation: Evaluation, axis: str, dollars_per_hour: float) -> flo
 def selection_charge(study: Study, arm: str, seed: int) -> Charge:
     """What the selection behind one run cost: representation, selectors, and training that was done for them alone."""
     inputs = train_stage(study, arm, seed).inputs_by_name
-    if "selection" not in inputs:
+    chosen = inputs.get("selection") or inputs.get("mixture")
+    if chosen is None:
         return Charge(Cost(), Cost())
-    others = [at for role, at in inputs.items() if role not in ("selection", "sweep")]  # a sweep rests on the selection
+    others = [at for role, at in inputs.items() if at != chosen and role != "sweep"]  # a sweep rests on the selection
     shared = {below for at in others for below in stages_below(study, at)}
     return _charge(
         study,
-        [at for at in stages_below(study, inputs["selection"]) if at not in shared],
+        [at for at in stages_below(study, chosen) if at not in shared],
         ("train", SHARED, *SELECTION_METERS),
     )
 

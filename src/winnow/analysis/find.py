@@ -126,7 +126,10 @@ def data_sources(recipe: Recipe) -> tuple[DataSource, ...]:
             for each in ([planted] if planted else [])
         ),
         *(DataSource(each.name, "pretraining", each.licence, _origin(each)) for each in pretraining),
-        *(DataSource(each.name, "evaluation", each.licence, _origin(each)) for each in recipe.evaluation.sets),
+        *(
+            DataSource(each.name, "evaluation", each.licence, _origin(each))
+            for each in (*recipe.evaluation.sets, *(recipe.evaluation.text or ()))
+        ),
     )
 
 

@@ -81,7 +81,7 @@ def evaluation(study: Study, arms: Sequence[ArmFacts]) -> Table:
 def _evaluation_rows(arm: str, checkpoint: str, finals: Sequence[Final], confidence: float) -> Iterable[Row]:
     if not finals:
         return
-    for name in (*finals[0].sets, "micro", "macro"):
+    for name in (*finals[0].sets, *finals[0].aggregates, "micro", "macro"):
         scores = [averaged_score(final, name) for final in finals]
         yield {
             "arm": arm, "checkpoint": checkpoint, "set": name, "items": scores[0].items, "seeds": len(finals),
@@ -111,6 +111,10 @@ def averaged_score(final: Final, name: str) -> FinalScore:
     """One set's score, or the average of all: micro weighs sets by items, macro equally."""
     if name in final.sets:
         return final.sets[name]
+    if name in final.aggregates:
+        average = final.aggregates[name]
+        count = average.items or 0
+        return FinalScore(count, 0, average.loss, None, None, None, None, open_items=count)
     average = final.micro if name == "micro" else final.macro
     every = list(final.sets.values())
     sets = [score for score in every if score.final_items and score.exact_match is not None]

@@ -1,7 +1,12 @@
 """Evaluation on the way: what training calls every n steps, without knowing what it does."""
 
 import time
+<<<<<<< HEAD
 from collections.abc import Mapping, Sequence
+=======
+from collections.abc import Sequence
+from statistics import fmean
+>>>>>>> 083ef09 (Evaluation of plain text: windows, bits per byte, perplexity, averages over sets)
 from typing import Any
 
 import numpy as np
@@ -71,15 +76,19 @@ def _validated(model: Any, held_out: Mapping[str, TokenRows]) -> tuple[dict[str,
 
 def build_probe(
     *,
-    sets: list[EvaluationSet],
+    sets: Sequence[EvaluationSet],
     held_out: Mapping[str, TokenRows],
     tokenizer: Any,
     eos_id: int,
     max_new_tokens: int,
     batch_size: int,
     measures: Sequence[MeasureRecipe] = USUAL_MEASURES,
+    validates: Sequence[str] = (),
 ) -> Probe:
-    """A probe: losses on held-out examples, and what the measures say of (samples of) the evaluation sets."""
+    """A probe: losses on held-out examples, and what the measures say of (samples of) the evaluation sets.
+
+    Of plain text the validation loss is the mean over the sets that `validates` names, each counting alike.
+    """
     asked = asked_measures(measures)
 
     def probe(model: Any) -> dict[str, Any]:
@@ -94,6 +103,10 @@ def build_probe(
             )
             for items in sets
         ]  # fmt: skip
+        if validates:
+            own = [scored for items, scored in zip(sets, scores, strict=True) if items.name in validates]
+            mean, count = fmean(scored.loss for scored in own), sum(len(scored.losses) for scored in own)
+            losses |= {"validation": {"loss": mean, "items": count}}
         model.train(was_training)
         micro, macro = averages(scores)
         others = beyond(asked, {s.name: item_rows(asked, s, scored) for s, scored in zip(sets, scores, strict=True)})

@@ -30,6 +30,8 @@ class EvaluationSet:
     """Which items have open answers, of which no exact match is asked; empty where none has."""
     texts: tuple[str, ...] = ()
     """The prompts as text."""
+    target_bytes: tuple[int, ...] = ()
+    """Of the text of each item's targets, where the items are windows of plain text; else empty."""
 
     @property
     def final(self) -> list[int]:
@@ -52,6 +54,7 @@ class EvaluationSet:
             [self.answers[i] for i in kept], [self.num_options[i] for i in kept], self.stop_id,
             tuple(self.is_open[i] for i in kept) if self.is_open else (),
             tuple(self.texts[i] for i in kept) if self.texts else (),
+            tuple(self.target_bytes[i] for i in kept) if self.target_bytes else (),
         )  # fmt: skip
 
 
