@@ -1,12 +1,8 @@
 """Evaluation on the way: what training calls every n steps, without knowing what it does."""
 
 import time
-<<<<<<< HEAD
 from collections.abc import Mapping, Sequence
-=======
-from collections.abc import Sequence
 from statistics import fmean
->>>>>>> 083ef09 (Evaluation of plain text: windows, bits per byte, perplexity, averages over sets)
 from typing import Any
 
 import numpy as np

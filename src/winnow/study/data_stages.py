@@ -9,14 +9,15 @@ from winnow.text.chat_templates import read_template
 
 def tokenizer_stage(recipe: Recipe) -> str:
     """Name of the stage that has the tokenizer."""
-    return "tokenizer" if recipe.base.pretrain else "base"
+    return "tokenizer" if recipe.base.pretrain or recipe.base.from_scratch else "base"
 
 
 def _all_sources(recipe: Recipe) -> list[SourceRecipe]:
     text = recipe.base.pretrain.sources if recipe.base.pretrain else ()
     own = recipe.pool.target.source if recipe.pool.target else None
     seeds = [source.synthetic.seeds for source in recipe.pool.sources if source.synthetic and source.synthetic.seeds]
-    return [*recipe.evaluation.sets, *recipe.pool.sources, *text, *([own] if own else []), *seeds]
+    sets = (*recipe.evaluation.sets, *(recipe.evaluation.text or ()))
+    return [*sets, *recipe.pool.sources, *text, *([own] if own else []), *seeds]
 
 
 def generated_inputs(sources: tuple[SourceRecipe, ...]) -> dict[str, str]:
@@ -37,11 +38,11 @@ def data_stages(recipe: Recipe) -> list[Stage]:
         for source in sources
         if source.problems or source.passages
     ]
-    sets = recipe.evaluation.sets
+    sets, text = recipe.evaluation.sets, recipe.evaluation.text or ()
     part = TestsPart(
-        sets=sets, completion=recipe.pool.completion, chat_template=read_template(recipe.pool.chat_template)
+        sets=sets, completion=recipe.pool.completion, chat_template=read_template(recipe.pool.chat_template), text=text
     )
-    return [*made, Stage("tests", "tests", part, generated_inputs(sets))]
+    return [*made, Stage("tests", "tests", part, generated_inputs((*sets, *text)))]
 
 
 def synthetic_stages(recipe: Recipe) -> list[Stage]:

@@ -161,6 +161,8 @@ def _planned(arm: Arm, arms: list[Arm], training: Training, pool: PlannedPool, m
         return replace(plain, note=str(error))
     mean_tokens, mean_flops = float(pool.lengths.mean()), float(costs.train(pool.lengths).mean())
     visits = _visits(allowed, mean_tokens, mean_flops)
+    if recipe.is_text and visits >= plain.global_batch_size:
+        visits -= visits % plain.global_batch_size  # whole steps alone, as `plan_rows` has it
     tokens, flops = visits * mean_tokens, visits * mean_flops
     papers = flops_6n(
         costs.parameters - (costs.trainable_parameters if recipe.training.method == "lora" else 0), tokens

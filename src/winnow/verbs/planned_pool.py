@@ -38,14 +38,24 @@ def read_pool(recipe: Recipe, out: str | Path | None, store: str | Path | None) 
     """The pool, read and tokenised into the store, or as large as the recipe declares it."""
     if is_declared(recipe):
         sizes = [(source.examples or 0, source.tokens or 0) for source in recipe.pool.sources]
+        if recipe.row_tokens is not None:
+            return PlannedPool(_rows(sum(tokens for _, tokens in sizes), recipe.row_tokens), True)
         return PlannedPool(np.concatenate([_declared_lengths(*each) for each in sizes]), True)
     graph, shelf = expand(recipe, selector_traits()), store_beside(recipe, out, store)
     _check_generated(recipe, graph, shelf)
-    walk = walk_stages(graph, recipe, shelf, wanted(graph, until=("pool", "tests")), Watch())
+    walk = walk_stages(graph, recipe, shelf, wanted(graph, until=("pool", "text_pool", "tests")), Watch())
+    if recipe.row_tokens is not None:
+        rows = _rows(walk.done["pool"].numbers["tokens"], recipe.row_tokens)
+        return PlannedPool(rows, False, look_over(recipe, walk.done))
     table = read_columns(walk.done["pool"].folder / "train.parquet", ["prompt_ids", "completion_ids"])
     prompts, completions = (_sizes(table[name]) for name in ("prompt_ids", "completion_ids"))
     share = completions.sum() / (prompts + completions).sum()
     return PlannedPool(prompts + completions, False, look_over(recipe, walk.done), share)
+
+
+def _rows(tokens: int, row_tokens: int) -> NDArray[np.int64]:
+    """The lengths of the rows that so many tokens of plain text fill once."""
+    return np.full(max(1, tokens // row_tokens), row_tokens, dtype=np.int64)
 
 
 def _sizes(lists: pa.ChunkedArray) -> NDArray[np.int64]:
