@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from winnow.analysis import cost_tables, measured_tables, tables
-from winnow.analysis.arms import arm_facts, savings_baseline
+from winnow.analysis.arms import arm_facts, baseline_name, savings_baseline
 from winnow.analysis.benchmarks import benchmark_tables, forgetting_sentence
 from winnow.analysis.clean_items import evaluation_clean
 from winnow.analysis.contamination import contamination_tables
@@ -19,6 +19,7 @@ from winnow.analysis.frontier import level_words
 from winnow.analysis.grid import grid
 from winnow.analysis.levels import own_metrics
 from winnow.analysis.limitations import limitations
+from winnow.analysis.mixtures import mixture_tables
 from winnow.analysis.pareto import pareto
 from winnow.analysis.quality_tables import cost_to_quality_table
 from winnow.analysis.scores import Score
@@ -40,6 +41,7 @@ def findings_of(study: Study) -> Findings:
     arms, baseline, verdict, gains = arm_facts(study), savings_baseline(study), judge(study), delayed_gains(study)
     clean, factors = evaluation_clean(study, arms), factors_of(study, arms)
     made = (
+        *mixture_tables(study, arms, baseline_name(study)),
         cost_tables.savings(study, arms, baseline),
         tables.comparisons(verdict.ranking),
         tables.evaluation(study, arms),

@@ -56,6 +56,8 @@ class FinalScore:
     multiple_choice_share: float = 0.0
     open_items: int = 0
     measured: dict[str, MeasuredScore] = field(default_factory=dict)
+    target_bytes: int | None = None
+    """Of the text of all targets; None where the items are examples."""
 
     @property
     def final_items(self) -> int:

@@ -50,6 +50,50 @@ class Best:
     by: Literal["validation", "target", "test"]
 
 
+@dataclass(frozen=True, slots=True)
+class SourceRead:
+    """What a run on plain text read of a source; tokens count end tokens."""
+
+    source: str
+    asked_share: float
+    """Of all tokens of the run."""
+    realised_share: float
+    rows: int
+    tokens: int
+    unique_tokens: int
+    epochs: float
+    effective_tokens: float
+    """Unique tokens that would be worth as much."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnotAsked:
+    """Shares that were asked at a point of a run."""
+
+    at: float
+    shares: dict[str, float]
+
+
+@dataclass(frozen=True)
+class MixtureRead:
+    """What a run on plain text read, source by source and on the way."""
+
+    sources: tuple[SourceRead, ...]
+    rows: tuple[int, ...]
+    """Points of the run."""
+    rows_by_source: tuple[tuple[int, ...], ...]
+    """[points][sources]: rows read of each by then."""
+    between: str = "linear"
+    knots: tuple[KnotAsked, ...] = ()
+
+    @property
+    def schedule(self) -> str:
+        """How its shares change, in a word or two."""
+        if all(knot.shares == self.knots[0].shares for knot in self.knots):
+            return "constant"
+        return f"{self.between}, {len(self.knots)} knots"
+
+
 @dataclass(frozen=True)
 class Run:
     """An arm with a seed, from training_records.<arm>.json."""
@@ -67,6 +111,8 @@ class Run:
     wasted: Cost
     training: dict[str, Any] = field(default_factory=dict)
     """How it trained: the recipe's section, with the learning rate that a sweep chose."""
+    mixture: MixtureRead | None = None
+    """What it read of each source of plain text; None where it trained on examples."""
 
     @property
     def learning_rate(self) -> float | None:

@@ -186,6 +186,8 @@ class TextPool:
                 }
                 for number, stream in enumerate(self.streams)
             ],
+            "between": self.schedule.between,
+            "knots": [{"at": knot.at, "shares": dict(knot.shares)} for knot in self.schedule.knots],
             "rows": ends.tolist(), "rows_by_source": on_the_way,
         }  # fmt: skip
 
