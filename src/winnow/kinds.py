@@ -92,7 +92,18 @@ KINDS: dict[str, Kind] = {
     "text_pool": Kind(module="winnow.pool.text_pool", function="make_text_pool", version=1),
     "mixture": Kind(
         module="winnow.mixing.stage", function="make_mixture", version=1, meter="mix", charged_as="selection",
-        copied=(Copied("mixture.json", "records/mixture.{run}.json", is_record=True),),
+        copied=(
+            Copied("mixture.json", "records/mixture.{run}.json", is_record=True),
+            Copied("fit.json", "records/fit.{run}.json", is_record=True),
+        ),
+    ),
+    "proxy": Kind(
+        module="winnow.training.proxies", function="train_proxy", version=1, is_of_arm=True, on_device=True,
+        meter="train", charged_as="training",
+    ),
+    "reading": Kind(
+        module="winnow.evaluation.readings", function="read_proxy", version=1, is_of_arm=True, on_device=True,
+        meter="mix", charged_as="selection",
     ),
     "rows": Kind(module="winnow.pool.rows", function="make_rows_pool", version=3),
     "model": Kind(module="winnow.training.pointing", function="point_at_model", version=3),

@@ -120,7 +120,7 @@ class UntrainedPart(Frozen):
 
 
 class MixturePart(Frozen):
-    """Work out the shares of a run's sources. Inputs: `tokens.<source>`."""
+    """Work out the shares of a run's sources. Inputs: `tokens.<source>`; where they are learned `reading.<proxy>`."""
 
     mixture: MixtureRecipe
     sources: tuple[str, ...]
@@ -221,6 +221,8 @@ class TrainPart(Frozen):
     """Shorter runs that branch from this one: a state is kept where the cooldown of each begins."""
     cooldown: Annotated[CooldownPart | None, ADDED] = None
     """For a branch: all else is the longer run's."""
+    source_fraction: Annotated[float, ADDED] = 1.0
+    """Of every source of plain text, train on the first documents that have this share of its tokens."""
 
 
 class TrialPart(Frozen):
@@ -242,6 +244,30 @@ class SweepPart(Frozen):
     """Which validation loss of a trial counts: that of its best checkpoint, or of its last."""
     beyond: Annotated[TrialPart | None, ADDED] = None
     """A trial, of which rates beyond the grid are tried where the best one lies at its end; null to try none."""
+
+
+class ProxyPart(Frozen):
+    """A small run at shares of its own, from which a mixture is learned.
+
+    Inputs: those of the run, without `mixture`; no evaluation set.
+    """
+
+    run: TrainPart
+    """The run that the shares are for."""
+    shares: dict[str, float]
+    """Source -> share of the tokens."""
+    tokens_fraction: float
+    """Its tokens over the run's."""
+
+
+class ReadingPart(Frozen):
+    """Score a proxy on what is held out of each source.
+
+    Inputs: `run` (the proxy), `tokenizer`, `tokens.<source>`; no evaluation set.
+    """
+
+    context_tokens: int
+    threads: int = 1
 
 
 class RepresentPart(Frozen):

@@ -3,9 +3,22 @@
 tests -> documents.<source> -> tokenizer -> tokens.<source> -> pool, mixture.<arm> -> train.<arm>.s<seed>
 """
 
+from collections.abc import Mapping
 from typing import Any
 
-from winnow.parts import DocumentsPart, MixturePart, TextPoolPart, TokenizerPart, TokensPart, UntrainedPart
+from winnow.mixing.asked import proxies_of
+from winnow.mixing.learned import Proxy
+from winnow.parts import (
+    DocumentsPart,
+    MixturePart,
+    ProxyPart,
+    ReadingPart,
+    TextPoolPart,
+    TokenizerPart,
+    TokensPart,
+    TrainPart,
+    UntrainedPart,
+)
 from winnow.recipe import Recipe, SourceRecipe
 from winnow.records import Stage
 from winnow.study.arms import Arm
@@ -59,10 +72,33 @@ def tokens_inputs(recipe: Recipe) -> dict[str, str]:
     return {name: name for name in names}
 
 
-def mixture_stages(recipe: Recipe, arms: list[Arm]) -> list[Stage]:
-    """A stage for each arm, which says how much of what its runs read is of which source."""
-    inputs = tokens_inputs(recipe)
-    return [Stage(f"mixture.{arm.name}", "mixture", _mixture(arm.recipe), inputs, arm.name) for arm in arms]
+def mixture_stages(recipe: Recipe, arms: list[Arm], runs: Mapping[str, TrainPart]) -> list[Stage]:
+    """A stage for each arm, which says how much of what its runs read is of which source.
+
+    Before it, where its shares are learned, proxies of its run (`runs`), and what each scores; none sees an evaluation
+    set.
+    """
+    stages = []
+    for arm in arms:
+        proxies = proxies_of(arm.recipe.mixture, [source.name for source in recipe.pool.sources])
+        stages += [stage for proxy in proxies for stage in _proxy(recipe, arm, proxy, runs[arm.name])]
+        inputs = {f"reading.{proxy.name}": f"reading.{arm.name}.{proxy.name}" for proxy in proxies}
+        inputs |= tokens_inputs(recipe)
+        stages.append(Stage(f"mixture.{arm.name}", "mixture", _mixture(arm.recipe), inputs, arm.name))
+    return stages
+
+
+def _proxy(recipe: Recipe, arm: Arm, proxy: Proxy, run: TrainPart) -> list[Stage]:
+    """A proxy of an arm's run, and what it scores."""
+    assert run.context_tokens is not None
+    fraction = proxy.tokens_fraction if proxy.match_repeats else 1.0
+    plain = run.model_copy(update={"every_steps": None, "charge_selection": False, "source_fraction": fraction})
+    part = ProxyPart(run=plain, shares=dict(proxy.shares), tokens_fraction=proxy.tokens_fraction)
+    inputs = {role: name for role, name in run_inputs(recipe, arm).items() if role != "mixture"}
+    trained = Stage(f"proxy.{arm.name}.{proxy.name}", "proxy", part, inputs, arm.name)
+    reading = ReadingPart(context_tokens=run.context_tokens, threads=run.training.threads)
+    seen = {"run": trained.name, "tokenizer": tokenizer_stage(recipe)} | tokens_inputs(recipe)
+    return [trained, Stage(f"reading.{arm.name}.{proxy.name}", "reading", reading, seen, arm.name)]
 
 
 def _mixture(recipe: Recipe) -> MixturePart:

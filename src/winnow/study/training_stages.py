@@ -185,9 +185,9 @@ def run_stage(recipe: Recipe, arm: Arm, arms: list[Arm], trunks: Mapping[str, Ar
     trunk = trunks.get(arm.name)
     if trunk is None:
         kept = tuple(_cooldown(each) for each in arms if each.name in trunks and trunks[each.name] is arm)
-        part = _run_part(arm.recipe, seed).model_copy(update={"keep_for": kept})
+        part = run_part(arm.recipe, seed).model_copy(update={"keep_for": kept})
     else:
-        part = _run_part(trunk.recipe, seed).model_copy(update={"cooldown": _cooldown(arm)})
+        part = run_part(trunk.recipe, seed).model_copy(update={"cooldown": _cooldown(arm)})
         inputs["trunk"] = f"train.{trunk.name}.s{seed}"
     return Stage(f"train.{arm.name}.s{seed}", "train", part, inputs, arm.name, seed)
 
@@ -203,7 +203,8 @@ def _cooldown(arm: Arm) -> CooldownPart:
     return CooldownPart(budget=arm.recipe.budget, fraction=arm.recipe.training.decay_fraction)
 
 
-def _run_part(recipe: Recipe, seed: int) -> TrainPart:
+def run_part(recipe: Recipe, seed: int) -> TrainPart:
+    """What is asked of a run of an arm."""
     return TrainPart(
         training=recipe.training, **recipe.training.objective.of_part(), leaves="adapter",
         global_batch_size=batch_size(recipe, recipe.training),

@@ -53,6 +53,11 @@ class TokenCache:
             )
         return cls(tokens, starts[1:])
 
+    def first(self, fraction: float) -> "TokenCache":
+        """The first documents that have this share of all tokens, one at least."""
+        count = int(np.searchsorted(self.starts, fraction * int(self.starts[-1]) * (1 - 1e-12)))
+        return TokenCache(self.tokens, self.starts[: 1 + max(1, count)])
+
     @property
     def lengths(self) -> NDArray[np.int64]:
         """[documents]; tokens of each, with its end token."""

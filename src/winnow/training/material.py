@@ -26,7 +26,9 @@ def rows_of_run(goal: Goal, part: TrainPart, inputs: Mapping[str, Stored], token
     """
     if "mixture" in inputs:
         assert part.context_tokens is not None
-        return text_pool(inputs, context_tokens=part.context_tokens, seed=part.seed)
+        return text_pool(
+            inputs, context_tokens=part.context_tokens, seed=part.seed, source_fraction=part.source_fraction
+        )
     data = inputs["data"].folder
     weights: Weights | None = None
     if goal.objective.takes == "corpus":

@@ -35,14 +35,14 @@ class Stream:
     """The documents of a source end to end, without end."""
 
     def __init__(self, name: str, cache: TokenCache, *, seed: int) -> None:
-        self.name, self.cache = name, cache
+        self.name, self.cache, self.lengths = name, cache, cache.lengths
         self._key = seed, int.from_bytes(hashlib.sha256(name.encode()).digest()[:8])
         self._epochs: dict[int, tuple[NDArray[np.int64], NDArray[np.int64]]] = {}
 
     @property
     def epoch_tokens(self) -> int:
         """Tokens of one epoch, end tokens included."""
-        return len(self.cache.tokens)
+        return int(self.cache.starts[-1])
 
     def read(self, start: int, count: int) -> NDArray[np.int64]:
         """The tokens [count] from this place of the stream on."""
@@ -68,8 +68,8 @@ class Stream:
     def _epoch(self, epoch: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The order of an epoch's documents, and where each begins in it."""
         if epoch not in self._epochs:
-            order = np.random.default_rng([*self._key, epoch]).permutation(len(self.cache.lengths))
-            starts = np.concatenate([[0], np.cumsum(self.cache.lengths[order])[:-1]]).astype(np.int64)
+            order = np.random.default_rng([*self._key, epoch]).permutation(len(self.lengths))
+            starts = np.concatenate([[0], np.cumsum(self.lengths[order])[:-1]]).astype(np.int64)
             self._epochs = dict([*self._epochs.items(), (epoch, (order, starts))][-EPOCHS_KEPT:])
         return self._epochs[epoch]
 
@@ -192,8 +192,19 @@ class TextPool:
         }  # fmt: skip
 
 
-def text_pool(inputs: Mapping[str, Stored], *, context_tokens: int, seed: int) -> TextPool:
-    """The sources of a run. Raises ArtifactError where the tokens of one are damaged."""
+def unique_rows(inputs: Mapping[str, Stored], *, row_tokens: int) -> int:
+    """Rows that all sources of a run fill once, as the artifacts of their tokens say."""
+    return sum(each.numbers["tokens"] for role, each in inputs.items() if role.startswith("tokens.")) // row_tokens
+
+
+def text_pool(
+    inputs: Mapping[str, Stored], *, context_tokens: int, seed: int, source_fraction: float = 1.0
+) -> TextPool:
+    """The sources of a run, or the first documents of each with this share of its tokens.
+
+    Raises ArtifactError where the tokens of one are damaged.
+    """
     schedule, names = read_schedule(inputs["mixture"])
-    streams = [Stream(name, TokenCache.open(inputs[f"tokens.{name}"].folder), seed=seed) for name in names]
+    caches = [TokenCache.open(inputs[f"tokens.{name}"].folder).first(source_fraction) for name in names]
+    streams = [Stream(name, cache, seed=seed) for name, cache in zip(names, caches, strict=True)]
     return TextPool(tuple(streams), schedule, context_tokens)
