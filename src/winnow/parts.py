@@ -263,7 +263,8 @@ class ProxyPart(Frozen):
 class ReadingPart(Frozen):
     """Score a proxy on what is held out of each source.
 
-    Inputs: `run` (the proxy), `tokenizer`, `tokens.<source>`; no evaluation set.
+    Inputs: `run` (the proxy), `tokenizer`, `tokens.<source>`, `target`? (text that shares are learned for); no
+    evaluation set.
     """
 
     context_tokens: int

@@ -244,3 +244,66 @@ def test_a_study_of_examples_has_nothing_of_text():
     ]:
         with pytest.raises(RecipeError, match=told):
             pipeline.checked(load_recipe(Path(SMALLEST), [setting]))
+
+
+# --------------------------------------------------------------------------------------------------- learned shares
+
+PROXIES = {"proxies": {"tokens_fraction": 0.2}}
+LEARNED = {"equal": {"mixture": "equal"}, "notes": {"mixture": {"name": "mixmin", "options": PROXIES}}}
+
+
+@pytest.fixture(scope="module")
+def learned(tmp_path_factory):
+    root = tmp_path_factory.mktemp("learned")
+    run(text_recipe(vary={"mixture": LEARNED}), out=root / "mixing")
+    return root / "mixing"
+
+
+def test_no_stage_that_shares_are_learned_from_rests_on_an_evaluation_set(learned):
+    stages = load(learned).stages
+    below = ["mixture.notes"]
+    for name in below:
+        below += [at for at in stages[name].inputs_by_name.values() if at not in below]
+    assert {stages[name].artifact.kind for name in below} == {
+        "mixture", "reading", "proxy", "tokens", "documents", "tokenizer", "tests", "generate"
+    }  # fmt: skip
+    kinds = {stages[name].artifact.kind for name in below if "tests" in stages[name].inputs_by_name.values()}
+    assert kinds == {"documents"}  # which leaves out what stands in evaluation sets, and nothing else
+
+
+def test_proxies_are_charged_to_the_arm_that_learns_from_them(learned):
+    tables = pipeline.report(learned).tables
+    rows = {row["arm"]: row for row in tables["mixture_sweep"].rows}
+    own = [stage.artifact for stage in load(learned).stages.values() if stage.artifact.kind == "proxy"]
+    assert len(own) == len(PASSAGES)
+    extra = 2 * (rows["notes"]["charged_exaflops"] - rows["notes"]["exaflops"]) * 1e18
+    reading = extra - sum(each.costs["train"].flops for each in own)
+    assert reading > 0  # what scoring them took
+    assert rows["equal"]["charged_exaflops"] == pytest.approx(rows["equal"]["exaflops"])
+    assert {row["proxy"] for row in tables["proxies"].rows} == {f"alone_{name}" for name in PASSAGES}
+    (predicted,) = tables["predicted_realised"].rows
+    assert predicted["realised_gain"] is not None and predicted["predicted_gain_low"] <= predicted["predicted_gain"]
+
+
+def test_a_proxy_trains_on_its_fraction_of_tokens_and_of_each_source(learned):
+    proxy, _ = stored(learned, "proxy.notes.alone_web")
+    run_records = json.loads((learned / "training_records.notes.json").read_text())
+    records = json.loads((proxy.folder / "training_records.json").read_text())
+    assert 0 <= 0.2 * run_records["plan"]["tokens"] - records["plan"]["tokens"] + 32 * 4 < 2 * 32 * 4
+    by_source = {row["source"]: row for row in records["mixture"]["sources"]}
+    whole = {row["source"]: row["unique_tokens"] for row in run_records["mixture"]["sources"]}
+    assert set(by_source) == {"web"}
+    assert 0.2 <= by_source["web"]["unique_tokens"] / whole["web"] < 0.25
+
+
+def test_shares_may_be_learned_for_a_target_and_never_for_what_judges_them(tmp_path):
+    texts = tmp_path / "texts.jsonl"
+    texts.write_text("\n".join(json.dumps({"text": f"A note on {number} rivers and stones."}) for number in range(40)))
+    target = {"name": "aim", "licence": "x", "format": "text", "path": str(texts)}
+    options = PROXIES | {"target": target, "goal": {"aim": 1.0}}
+    vary = {"mixture": LEARNED | {"notes": {"mixture": {"name": "mixmin", "options": options}}}}
+    stages = expand(text_recipe(vary=vary), selector_traits()).stages
+    assert stages["reading.notes.alone_web"].inputs["target"] == "target.notes"
+    assert "tests" not in stages["reading.notes.alone_web"].inputs.values()
+    found = refused(vary=vary, evaluation={"text": [target | {"name": "other"}]})
+    assert any("target is the evaluation set 'other'" in line for line in found), found

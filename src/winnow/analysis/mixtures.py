@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from statistics import fmean
 
 from winnow.analysis.cost import arm_charge
+from winnow.analysis.learned_mixtures import learned_tables
 from winnow.analysis.quality import compare
 from winnow.analysis.scores import Final
 from winnow.analysis.study_folder import Study
@@ -27,6 +28,7 @@ def mixture_tables(study: Study, arms: Sequence[ArmFacts], baseline: str) -> tup
         mixture_sweep(study, arms, baseline),
         mixtures(study, arms),
         text_losses(study, arms),
+        *learned_tables(study, arms),
         on_the_way(study, arms),
     )
 

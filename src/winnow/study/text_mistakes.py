@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from winnow.mixing.asked import mixture_mistakes
 from winnow.recipe import NATURAL, Recipe
+from winnow.study.text_stages import learning_target
 
 
 def text_mistakes(recipe: Recipe) -> list[str]:
@@ -11,13 +12,31 @@ def text_mistakes(recipe: Recipe) -> list[str]:
     if not recipe.is_text:
         return [reason for is_wrong, reason in _of_text(recipe) if is_wrong]
     found = [reason for is_wrong, reason in _of_examples(recipe) if is_wrong]
-    found += mixture_mistakes(recipe.mixture, [source.name for source in recipe.pool.sources])
+    mixing = mixture_mistakes(recipe.mixture, [source.name for source in recipe.pool.sources])
+    found += mixing or _of_target(recipe)
     if recipe.budget.tokens is not None and recipe.budget.tokens < (recipe.row_tokens or 0):
         found.append(
             f"budget.tokens is {recipe.budget.tokens}, less than one row of {recipe.row_tokens} tokens "
             "(pool.text.context_tokens); raise it"
         )
     return found
+
+
+def _of_target(recipe: Recipe) -> list[str]:
+    """What shares are learned for must be none of what they are then judged by."""
+    target = learning_target(recipe)
+    if target is None:
+        return []
+    judges = (*(recipe.evaluation.text or ()), *recipe.evaluation.sets)
+    same = next((each.name for each in judges if each.path is not None and each.path == target.path), None)
+    if same is not None:
+        return [
+            f"mixture.options.target is the evaluation set {same!r}; shares must not be learned from what judges them"
+        ]
+    names = [source.name for source in recipe.pool.sources]
+    if target.name in names or not target.is_text:
+        return [f"mixture.options.target {target.name!r} must be plain text, and named as no source is"]
+    return []
 
 
 def _of_examples(recipe: Recipe) -> Iterator[tuple[bool, str]]:

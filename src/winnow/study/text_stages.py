@@ -6,13 +6,14 @@ tests -> documents.<source> -> tokenizer -> tokens.<source> -> pool, mixture.<ar
 from collections.abc import Mapping
 from typing import Any
 
-from winnow.mixing.asked import proxies_of
+from winnow.mixing.asked import mixer_options, proxies_of
 from winnow.mixing.learned import Proxy
 from winnow.parts import (
     DocumentsPart,
     MixturePart,
     ProxyPart,
     ReadingPart,
+    TestsPart,
     TextPoolPart,
     TokenizerPart,
     TokensPart,
@@ -78,14 +79,30 @@ def mixture_stages(recipe: Recipe, arms: list[Arm], runs: Mapping[str, TrainPart
     Before it, where its shares are learned, proxies of its run (`runs`), and what each scores; none sees an evaluation
     set.
     """
-    stages = []
+    stages = list[Stage]()
     for arm in arms:
+        stages += _target(arm)
         proxies = proxies_of(arm.recipe.mixture, [source.name for source in recipe.pool.sources])
         stages += [stage for proxy in proxies for stage in _proxy(recipe, arm, proxy, runs[arm.name])]
         inputs = {f"reading.{proxy.name}": f"reading.{arm.name}.{proxy.name}" for proxy in proxies}
         inputs |= tokens_inputs(recipe)
         stages.append(Stage(f"mixture.{arm.name}", "mixture", _mixture(arm.recipe), inputs, arm.name))
     return stages
+
+
+def _target(arm: Arm) -> list[Stage]:
+    """The text that an arm's shares are learned for, where the recipe names some beside what is held out."""
+    target = learning_target(arm.recipe)
+    if target is None:
+        return []
+    part = TestsPart(sets=(), text=(target,))
+    return [Stage(f"target.{arm.name}", "tests", part, generated_inputs((target,)))]
+
+
+def learning_target(recipe: Recipe) -> SourceRecipe | None:
+    """The source in a mixer's option `target`; None where it has none. Raises RecipeError for wrong options."""
+    found: SourceRecipe | None = getattr(mixer_options(recipe.mixture), "target", None)
+    return found
 
 
 def _proxy(recipe: Recipe, arm: Arm, proxy: Proxy, run: TrainPart) -> list[Stage]:
@@ -98,6 +115,7 @@ def _proxy(recipe: Recipe, arm: Arm, proxy: Proxy, run: TrainPart) -> list[Stage
     trained = Stage(f"proxy.{arm.name}.{proxy.name}", "proxy", part, inputs, arm.name)
     reading = ReadingPart(context_tokens=run.context_tokens, threads=run.training.threads)
     seen = {"run": trained.name, "tokenizer": tokenizer_stage(recipe)} | tokens_inputs(recipe)
+    seen |= {"target": f"target.{arm.name}"} if learning_target(arm.recipe) else {}
     return [trained, Stage(f"reading.{arm.name}.{proxy.name}", "reading", reading, seen, arm.name)]
 
 
