@@ -30,9 +30,7 @@ def _of_target(recipe: Recipe) -> list[str]:
     judges = (*(recipe.evaluation.text or ()), *recipe.evaluation.sets)
     same = next((each.name for each in judges if each.path is not None and each.path == target.path), None)
     if same is not None:
-        return [
-            f"mixture.options.target is the evaluation set {same!r}; shares must not be learned from what judges them"
-        ]
+        return [f"mixture.options.target is the evaluation set {same!r}; learn shares from other text than judges them"]
     names = [source.name for source in recipe.pool.sources]
     if target.name in names or not target.is_text:
         return [f"mixture.options.target {target.name!r} must be plain text, and named as no source is"]
