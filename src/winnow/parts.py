@@ -247,10 +247,7 @@ class SweepPart(Frozen):
 
 
 class ProxyPart(Frozen):
-    """A small run at shares of its own, from which a mixture is learned.
-
-    Inputs: those of the run, without `mixture`; no evaluation set.
-    """
+    """A small run that a mixture is learned from. Inputs: those of the run, without `mixture`."""
 
     run: TrainPart
     """The run that the shares are for."""
@@ -261,11 +258,7 @@ class ProxyPart(Frozen):
 
 
 class ReadingPart(Frozen):
-    """Score a proxy on what is held out of each source.
-
-    Inputs: `run` (the proxy), `tokenizer`, `tokens.<source>`, `target`? (text that shares are learned for); no
-    evaluation set.
-    """
+    """Score a proxy. Inputs: `run` (the proxy), `tokenizer`, `tokens.<source>`, `target`?; never an evaluation set."""
 
     context_tokens: int
     threads: int = 1
@@ -304,10 +297,7 @@ class SelectPart(Frozen):
 
 
 class EvaluatePart(Frozen):
-    """Score checkpoints on whole evaluation sets.
-
-    Inputs: `run` (a trained or given model), `tests`, `tokenizer`, `tokens.<source>` (what is held out of plain text).
-    """
+    """Score checkpoints on whole evaluation sets. Inputs: `run`, `tests`, `tokenizer`, `tokens.<source>`."""
 
     checkpoints: tuple[Literal["best", "last"], ...]
     max_new_tokens: int

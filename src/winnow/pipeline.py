@@ -91,7 +91,9 @@ def advance(
     recipe = with_measured_speed(checked(recipe, is_trained=until in ("train", "evaluate")), folder)
     graph = expand(recipe, selector_traits())
     check_identity(recipe, folder, arms_facts(graph))
-    kinds = ("evaluate", "benchmark") if until == "evaluate" else (until,)
+    if recipe.is_text and until == "select":
+        raise RecipeError("nothing is selected in a study of plain text, which compares mixtures; see winnow plan")
+    kinds = {"evaluate": ("evaluate", "benchmark"), "pool": ("pool", "text_pool")}.get(until, (until,))
     names, shelf = wanted(graph, until=kinds, arm=arm, seed=seed), store_beside(recipe, out, store)
     _check_keys(recipe, graph, shelf)
     watch = watch or Watch()

@@ -2,16 +2,21 @@
 
 from collections.abc import Sequence
 from statistics import fmean
+from typing import cast
+
+import numpy as np
 
 from winnow.analysis.cost import arm_charge
 from winnow.analysis.learned_mixtures import learned_tables
 from winnow.analysis.quality import compare
 from winnow.analysis.scores import Final
 from winnow.analysis.study_folder import Study
+from winnow.analysis.study_records import MixtureRead
 from winnow.analysis.tables import Row, with_bounds
 from winnow.findings import ArmFacts, Table
 from winnow.ledger import total
 from winnow.mixing.repeats import MANY_EPOCHS
+from winnow.mixing.schedule import Between, Knot, Schedule, accumulated
 from winnow.recipe import IN_DOMAIN, OUT_OF_DOMAIN
 from winnow.records import ZERO_SHOT
 from winnow.study_files import CHECKPOINTS
@@ -136,22 +141,25 @@ def on_the_way(study: Study, arms: Sequence[ArmFacts]) -> Table:
     """Of each arm and source the share asked and read, between points of a run."""
     rows: list[Row] = []
     for arm in arms:
-        mixed = next((run.mixture for run in study.runs_of(arm.name).values() if run.mixture is not None), None)
-        tokens = next((run.plan.tokens / max(1, run.plan.visits) for run in study.runs_of(arm.name).values()), 0.0)
-        for number, read in enumerate(mixed.sources if mixed else ()):
-            assert mixed is not None
-            for place in range(1, len(mixed.rows)):
-                before, after = mixed.rows[place - 1], mixed.rows[place]
-                taken = mixed.rows_by_source[place][number] - mixed.rows_by_source[place - 1][number]
-                rows.append(
-                    {
-                        "arm": arm.name,
-                        "source": read.source,
-                        "from_tokens": round(before * tokens),
-                        "until_tokens": round(after * tokens),
-                        "realised_share": taken / max(1, after - before),
-                    }
-                )
-    return Table(
-        "mixture_points", "What each arm read, over its run", tuple(rows), "Shares of the rows between two points."
-    )
+        run = next((run for run in study.runs_of(arm.name).values() if run.mixture is not None), None)
+        if run is not None and run.mixture is not None:
+            rows += _points(arm.name, run.mixture, row_tokens=run.plan.tokens / run.plan.visits)
+    note = "Shares of the rows between two points."
+    return Table("mixture_points", "What each arm read, over its run", tuple(rows), note)
+
+
+def _points(arm: str, mixed: MixtureRead, *, row_tokens: float) -> list[Row]:
+    """A row for each source and stretch between two points."""
+    names, ends = [read.source for read in mixed.sources], np.array(mixed.rows, dtype=np.float64)
+    schedule = Schedule(tuple(Knot(knot.at, knot.shares) for knot in mixed.knots), cast(Between, mixed.between))
+    asked = np.diff(accumulated(schedule, names, ends, ends[-1]), axis=0) / np.diff(ends)[:, None]
+    read = np.diff(np.array(mixed.rows_by_source), axis=0) / np.diff(ends)[:, None]
+    return [
+        {
+            "arm": arm, "source": name, "from_tokens": round(ends[place] * row_tokens),
+            "until_tokens": round(ends[place + 1] * row_tokens), "asked_share": float(asked[place, number]),
+            "realised_share": float(read[place, number]),
+        }
+        for number, name in enumerate(names)
+        for place in range(len(ends) - 1)
+    ]  # fmt: skip

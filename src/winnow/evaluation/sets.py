@@ -31,7 +31,7 @@ class EvaluationSet:
     texts: tuple[str, ...] = ()
     """The prompts as text."""
     target_bytes: tuple[int, ...] = ()
-    """Of the text of each item's targets, where the items are windows of plain text; else empty."""
+    """Of the text of each item's targets, 0 where a completion is cut; empty for conversations."""
 
     @property
     def final(self) -> list[int]:
@@ -85,7 +85,9 @@ def _tokenised(name: str, items: pa.Table, tokenizer: Any, max_tokens: int) -> E
     texts = items["prompt"].to_pylist(), items["completion"].to_pylist()
     encoded = encode_examples(tokenizer, *texts, max_tokens=max_tokens)
     rows = [[*each.prompt_ids, *each.completion_ids] for each in encoded]
-    return _set(name, items, rows, [each.prompt_ids for each in encoded], max_tokens)
+    made = _set(name, items, rows, [each.prompt_ids for each in encoded], max_tokens)
+    sizes = (0 if each.truncated else len(text.encode()) for each, text in zip(encoded, texts[1], strict=True))
+    return replace(made, target_bytes=tuple(sizes))
 
 
 def is_chat(items: pa.Table) -> bool:

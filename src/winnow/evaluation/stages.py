@@ -137,5 +137,6 @@ def _summary(items: EvaluationSet, scored: ItemScores) -> dict[str, Any]:
         "constant_level": times / len(final) if final else None,
         "multiple_choice_share": float(np.mean([each > 0 for each in items.num_options])),
     }
-    summary |= {"target_bytes": sum(items.target_bytes)} if items.target_bytes else {}
+    is_windows = items.target_bytes and not any(items.prompts)
+    summary |= {"target_bytes": sum(items.target_bytes)} if is_windows else {}
     return summary | ({"open_items": items.num_open} if items.num_open else {})

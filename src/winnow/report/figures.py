@@ -20,6 +20,7 @@ from winnow.report.grid_figure import grid
 from winnow.report.legend import columns_of, handles_of
 from winnow.report.pareto_figure import pareto
 from winnow.report.primary_figure import primary_levels
+from winnow.report.schedule_figure import schedules
 from winnow.report.styles import COLOURS, GREY, MANY_ARMS, SETTINGS, SMALL, arm_styles
 from winnow.text.printing import PREFIXES
 
@@ -32,7 +33,7 @@ ALL_ITEMS = "all items (micro)"
 """Title of a panel; no set can be named so, since it has spaces."""
 NAMES = (
     "loss_curves", "exact_match_curves", "loss_against_cost", "crossover", "grid", "pareto", "final_loss", "primary",
-    "composition",
+    "composition", "schedules",
 )  # fmt: skip
 
 
@@ -288,5 +289,6 @@ DRAWERS: dict[str, Callable[[Findings], Figure | None]] = {
     "final_loss": final_loss,
     "primary": primary_levels,
     "composition": lambda findings: composition(findings.tables["composition"]),
+    "schedules": schedules,
 }
 """Name of a figure -> what draws it."""

@@ -105,6 +105,12 @@ def learning_target(recipe: Recipe) -> SourceRecipe | None:
     return found
 
 
+def proxy_share(recipe: Recipe) -> float:
+    """What training the proxies of an arm takes, over one of its runs."""
+    names = [source.name for source in recipe.pool.sources]
+    return sum(proxy.tokens_fraction for proxy in proxies_of(recipe.mixture, names)) if recipe.is_text else 0.0
+
+
 def _proxy(recipe: Recipe, arm: Arm, proxy: Proxy, run: TrainPart) -> list[Stage]:
     """A proxy of an arm's run, and what it scores."""
     assert run.context_tokens is not None

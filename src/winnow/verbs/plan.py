@@ -8,7 +8,7 @@ a source is out of reach, from what the recipe declares; FLOPs come from the arc
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +27,7 @@ from winnow.study.identity import known_study
 from winnow.text.printing import memory
 from winnow.training.requirements import missing_here
 from winnow.verbs.planned_arms import PlannedArm, Training, planned_arms, trainings_of
+from winnow.verbs.planned_mixtures import PlannedSource, planned_mixtures
 from winnow.verbs.planned_pool import is_declared, read_pool
 from winnow.verbs.remembered import Remembered
 
@@ -59,6 +60,8 @@ class Plan:
     """What a device has."""
     arms: list[PlannedArm]
     warnings: list[str]
+    mixtures: list[PlannedSource] = field(default_factory=list)
+    """Of plain text: what each arm reads of every source."""
 
 
 @checks_arguments(RecipeError)
@@ -75,6 +78,7 @@ def plan(recipe: AnyRecipe, *, out: FolderPath | None = None, store: FolderPath 
     machine, notes = _machine(recipe, trained[0].recipe, out)
     arms = planned_arms(recipe, built, trainings, pool, machine)
     _check_budgets(trained, arms)
+    mixtures, told = planned_mixtures(built, arms, pool)
     worst = max((trainings[arm.name] for arm in trained), key=lambda each: each.peak.total_bytes)
     largest = max((trainings[arm.name] for arm in trained), key=lambda each: each.costs.trainable_parameters)
     adapters = [each.adapter_bytes for each in trainings.values() if each.adapter_bytes is not None]
@@ -92,7 +96,8 @@ def plan(recipe: AnyRecipe, *, out: FolderPath | None = None, store: FolderPath 
         memory_bytes=worst.peak.total_bytes,
         device_bytes=device_bytes(recipe.machine),
         arms=arms,
-        warnings=[*pool.warnings, *_warnings(arms), *equal_arms(built), *_told(recipe, trained, worst), *notes],
+        warnings=[*pool.warnings, *_warnings(arms), *equal_arms(built), *_told(recipe, trained, worst), *told, *notes],
+        mixtures=mixtures,
     )
 
 

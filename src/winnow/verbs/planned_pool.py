@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from winnow.columns import read_columns
 from winnow.errors import RecipeError
+from winnow.mixing.sources import SourceTokens
+from winnow.mixing.stage import source_tokens
 from winnow.pipeline import look_over, selector_traits, store_beside
 from winnow.recipe import Recipe
 from winnow.store import Store
@@ -27,6 +29,8 @@ class PlannedPool:
     """What the pool lost, and the like."""
     targets_share: float = 1.0
     """Completion tokens over all tokens; of declared pools nothing is known."""
+    sources: tuple[SourceTokens, ...] = ()
+    """What each source of plain text holds for training; none where it trains on examples."""
 
 
 def is_declared(recipe: Recipe) -> bool:
@@ -39,14 +43,16 @@ def read_pool(recipe: Recipe, out: str | Path | None, store: str | Path | None) 
     if is_declared(recipe):
         sizes = [(source.examples or 0, source.tokens or 0) for source in recipe.pool.sources]
         if recipe.row_tokens is not None:
-            return PlannedPool(_rows(sum(tokens for _, tokens in sizes), recipe.row_tokens), True)
+            held = [SourceTokens(each.name, each.tokens or 0, each.examples or 0, 0) for each in recipe.pool.sources]
+            return PlannedPool(_rows(sum(tokens for _, tokens in sizes), recipe.row_tokens), True, sources=tuple(held))
         return PlannedPool(np.concatenate([_declared_lengths(*each) for each in sizes]), True)
     graph, shelf = expand(recipe, selector_traits()), store_beside(recipe, out, store)
     _check_generated(recipe, graph, shelf)
     walk = walk_stages(graph, recipe, shelf, wanted(graph, until=("pool", "text_pool", "tests")), Watch())
     if recipe.row_tokens is not None:
         rows = _rows(walk.done["pool"].numbers["tokens"], recipe.row_tokens)
-        return PlannedPool(rows, False, look_over(recipe, walk.done))
+        sources = [source_tokens(each.name, walk.done[f"tokens.{each.name}"]) for each in recipe.pool.sources]
+        return PlannedPool(rows, False, look_over(recipe, walk.done), sources=tuple(sources))
     table = read_columns(walk.done["pool"].folder / "train.parquet", ["prompt_ids", "completion_ids"])
     prompts, completions = (_sizes(table[name]) for name in ("prompt_ids", "completion_ids"))
     share = completions.sum() / (prompts + completions).sum()

@@ -10,9 +10,9 @@ from winnow.metrics import METRICS
 BITS = METRICS["bits_per_byte"]
 
 
-@measure("bits_per_byte", summary="Bits per byte of plain text.", metrics=(BITS,), of_open=True)
+@measure("bits_per_byte", summary="Bits per byte of the reference text.", metrics=(BITS,), of_open=True)
 def score(items: Sequence[Item], *, options: Any) -> Iterator[ItemScore]:
-    """Nats x tokens / (bytes x ln 2), so that items weigh by their bytes; of plain text alone."""
+    """Nats x tokens / (bytes x ln 2), so that items weigh by their bytes; one whose bytes are not known has none."""
     for item in items:
         if item.target_bytes:
             bits = item.loss / math.log(2)

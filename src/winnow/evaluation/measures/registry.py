@@ -48,7 +48,7 @@ class Item:
     extracted: str | None = None
     """What of the output counts as its final answer; null where there is none."""
     target_bytes: int = 0
-    """Of the target tokens' text as UTF-8, where the item is plain text; else 0."""
+    """Of the target tokens' text as UTF-8; 0 where it is cut, or a conversation's."""
 
 
 @dataclass(frozen=True, slots=True)
