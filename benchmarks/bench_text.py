@@ -52,11 +52,9 @@ def stages(folder: Path):
         return Stored(Artifact(name, name, name, name, {}, {}, Cost(), numbers, {}), folder / name)
 
     source = SourceRecipe(name="rows", licence="x", format="text", path=str(folder / "rows.jsonl"))
-    make_tests(
-        TestsPart(sets=(), text=(source.model_copy(update={"name": "held", "limit": 20}),)),
-        {},
-        Context(stored("tests").folder),
-    )
+    write_documents(folder / "held_out.jsonl", 20, seed=1)
+    held_out = source.model_copy(update={"name": "held_out", "path": str(folder / "held_out.jsonl")})
+    make_tests(TestsPart(sets=(), text=(held_out,)), {}, Context(stored("tests").folder))
     texts = [json.loads(line)["text"] for line, _ in zip((folder / "rows.jsonl").open(), range(500), strict=False)]
     trained = train_tokenizer(texts, TokenizerRecipe(vocab_size=2048), 256)
     trained.save_pretrained(stored("tokenizer").folder / TOKENIZER)
