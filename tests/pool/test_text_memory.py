@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "bench_text.py"
-FEW, MANY = 6_000, 24_000
+FEW, MANY = 4_000, 12_000
 MAX_BYTES_PER_DOCUMENT = 500
 """A document has about 2,000."""
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from winnow.analysis.statistics import mean_interval, paired_differences
 from winnow.analysis.study_folder import Study
@@ -58,15 +58,16 @@ def predicted_realised(study: Study, arms: Sequence[ArmFacts]) -> Table:
 
 
 def _row(study: Study, arm: str, equal: str | None, learned: Mapping[str, Any]) -> Row:
-    goal, low_high = learned["goal"], learned["gain_interval"] or (None, None)
+    goal, interval = learned["goal"], learned["gain_interval"]
+    low, high = cast(tuple[Any, Any], interval or (None, None))
     ours, theirs = (_goal_losses(study, name, goal) if name else {} for name in (arm, equal))
     losses = mean_interval(list(ours.values()), study.recipe.study.confidence)
     gain = mean_interval([-each for each in paired_differences(ours, theirs)], study.recipe.study.confidence)
-    inside = None if gain is None or None in low_high else low_high[0] <= gain.mean <= low_high[1]
+    inside = None if gain is None or interval is None else bool(low <= gain.mean <= high)
     return {
         "arm": arm, "shares": _listed(learned["shares"]), "goal": _listed(goal),
         "predicted_loss": learned["predicted_loss"], "predicted_gain": learned["predicted_gain"],
-        "predicted_gain_low": low_high[0], "predicted_gain_high": low_high[1],
+        "predicted_gain_low": low, "predicted_gain_high": high,
         "realised_loss": losses.mean if losses else None, "realised_gain": gain.mean if gain else None,
         "realised_gain_low": gain.low if gain else None, "realised_gain_high": gain.high if gain else None,
         "inside": inside, "rank_correlation": learned["rank_correlation"], "note": "; ".join(learned["sentences"]),
