@@ -123,8 +123,7 @@ class MixturePart(Frozen):
     """Work out the shares of a run's sources. Inputs: `tokens.<source>`; where they are learned `reading.<proxy>`."""
 
     mixture: MixtureRecipe
-    sources: tuple[str, ...]
-    """In the recipe's order, which decides ties."""
+    sources: tuple[str, ...]  # in the recipe's order, which decides ties
     budget: BudgetRecipe
     context_tokens: int
 
@@ -181,9 +180,8 @@ class CooldownPart(Frozen):
 class TrainPart(Frozen):
     """Train one model.
 
-    Inputs: `data` (a pool or corpus), `selection`?, `start`?, `tokenizer`; `sweep`? (gives the learning rate); `trunk`?
-    (the longer run that a branch goes on from). Of plain text, in place of data and selection: `tokens.<source>`,
-    `mixture`.
+    Inputs: `data` (a pool or corpus; of plain text `tokens.<source>`), `selection`? or `mixture`, `start`?, `tokenizer`;
+    `sweep`? (gives the learning rate); `trunk`? (the longer run that a branch goes on from).
     """
 
     objective: str
