@@ -180,7 +180,7 @@ class CooldownPart(Frozen):
 class TrainPart(Frozen):
     """Train one model.
 
-    Inputs: `data` (a pool or corpus; of plain text `tokens.<source>`), `selection`? or `mixture`, `start`?, `tokenizer`;
+    Inputs: `data` (a pool or corpus; of text `tokens.<source>`), `selection`? or `mixture`, `start`?, `tokenizer`;
     `sweep`? (gives the learning rate); `trunk`? (the longer run that a branch goes on from).
     """
 
