@@ -17,10 +17,10 @@ from typing import Any
 from winnow.errors import RecipeError, WinnowError, nearest, refused
 from winnow.evaluation.measures.asking import measure_mistakes
 from winnow.generation.problems import find_family
+from winnow.models.families import known_architecture
 from winnow.pool.first_rows import first_mistakes
 from winnow.recipe import (
     ArmRecipe,
-    BaseRecipe,
     EndpointTeacherRecipe,
     HiddenStatesRecipe,
     Recipe,
@@ -29,7 +29,7 @@ from winnow.recipe import (
 )
 from winnow.records import Traits
 from winnow.selection import registry
-from winnow.store import Store, read_json
+from winnow.store import Store
 from winnow.study.arms import Arm, arm_recipes, build_arms, primary_baseline
 from winnow.study.graph import Graph, expand
 from winnow.study.selections import selection_mistakes
@@ -117,7 +117,7 @@ def missing_keys(
 
 def doubts(recipe: Recipe, *, longest: int) -> list[str]:
     """What a recipe says that has no effect, or will not do for a pool whose longest example has `longest` tokens."""
-    training, context, found = recipe.training, _size(_architecture(recipe.base), CONTEXT), []
+    training, context, found = recipe.training, _size(known_architecture(recipe.base), CONTEXT), []
     if training.method != "lora" and training.lora != TrainingRecipe().lora:
         found.append(f"training.lora has no effect: training.method is {training.method}")
     if training.method == "lora" and training.freeze:
@@ -248,7 +248,7 @@ def _templates(recipe: Recipe) -> list[str]:
 
 def _models(recipe: Recipe) -> Iterator[str]:
     """Of representations: whose they are, and of which layer."""
-    layers = _size(_architecture(recipe.base), LAYERS)
+    layers = _size(known_architecture(recipe.base), LAYERS)
     stages = ["base", *(stage.name for stage in recipe.stages)]
     for name, asked in recipe.selection.representations.items():
         model = getattr(asked, "model", "base")
@@ -275,19 +275,6 @@ def _no_model(model: str, stages: list[str]) -> Iterator[str]:
             yield "that folder has no config.json; name the folder of a model"
     elif model.startswith(("/", ".", "~")) or not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", model) or nearest(model, stages):
         yield f"that is no folder{nearest(model, stages)}; write {', '.join(stages)}, or a folder or hub name"
-
-
-def _architecture(base: BaseRecipe) -> dict[str, Any]:
-    """What is known of the base model's architecture without a look at the hub."""
-    if base.pretrain is not None:
-        return {"n_positions": base.pretrain.context_tokens} | base.pretrain.architecture
-    if base.from_scratch is not None:
-        return base.from_scratch.architecture
-    config = Path(base.model or "").expanduser() / "config.json"
-    if base.model and config.is_file():
-        found = told_by(lambda: read_json(config)) or read_json(config)
-        return found if isinstance(found, dict) else {}
-    return base.architecture or {}
 
 
 def _size(architecture: Mapping[str, Any], names: tuple[str, ...]) -> int | None:

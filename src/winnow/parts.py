@@ -21,13 +21,13 @@ from winnow.recipe import (
     SourceRecipe,
     TokenizerRecipe,
     TrainingRecipe,
+    earlier,
 )
 
 
 def asked(part: Frozen) -> dict[str, Any]:
     """What of a part goes into a fingerprint."""
-    tree: dict[str, Any] = _unmarked(part, part.model_dump(mode="json"), {HOW, ELSEWHERE})
-    return tree
+    return dict(_unmarked(part, part.model_dump(mode="json"), {HOW, ELSEWHERE}))
 
 
 def without_added(value: Any, tree: Any) -> Any:
@@ -51,7 +51,7 @@ def _unmarked(value: Any, tree: Any, marks: set[str]) -> Any:
         if marks.isdisjoint(fields[key].metadata)
         and (ADDED not in fields[key].metadata or given[key] != fields[key].default)
     ]
-    return {key: _unmarked(given[key], tree[key], marks) for key in kept}
+    return {key: _unmarked(given[key], tree[key], marks) for key in kept} | earlier(value, kept)
 
 
 class GeneratePart(Frozen):

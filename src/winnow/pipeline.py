@@ -21,6 +21,7 @@ from winnow.evaluation.measures.asking import is_of_final_answers
 from winnow.findings import Findings
 from winnow.kinds import KINDS
 from winnow.mistakes import lacking_here, missing_keys, mistakes
+from winnow.models.usual_modules import with_usual_modules
 from winnow.recipe import Recipe
 from winnow.recipe.arguments import AnyPath, FolderPath, Seed, Text, checks_arguments
 from winnow.recipe.file import AnyRecipe, as_recipe, load_recipe
@@ -234,7 +235,7 @@ def track(folder: str | Path, overrides: Sequence[str] = ()) -> int:
 
 
 def checked(recipe: Recipe, *, must_exist: bool = True, is_trained: bool = False) -> Recipe:
-    """The recipe, as far as it and the first rows of its data tell without a mistake.
+    """The recipe, as far as it and the first rows of its data tell without a mistake, with what its model decides.
 
     `must_exist`: its files have to be here; `is_trained`: this machine has to be able to train so. Raises RecipeError
     with all mistakes.
@@ -242,7 +243,7 @@ def checked(recipe: Recipe, *, must_exist: bool = True, is_trained: bool = False
     found = mistakes(recipe, must_exist=must_exist) + (lacking_here(recipe) if is_trained else [])
     if found:
         raise refused(found, f"the recipe of {recipe.name}")
-    return recipe
+    return with_usual_modules(recipe)
 
 
 def able(recipe: Recipe) -> Recipe:

@@ -36,7 +36,7 @@ def test_arms_seeds_fractions_and_sets_extend_a_study(folder, make_recipe, secti
 
 @pytest.mark.parametrize(("sections", "difference"), [
     ({"training": {"learning_rate": 0.5}}, "training.learning_rate (0.0002 there, 0.5 here)"),
-    ({"training": {"method": "full"}}, "training.method (lora there, full here)"),
+    ({"training": {"method": "full", "learning_rate": 2e-4}}, "training.method (lora there, full here)"),
     ({"training": {"packing": True}}, "training.packing (nothing there, True here)"),
     ({"training": {"lora": {"target_modules": "all-linear"}}}, "training.lora.target_modules"),
     ({"budget": {"pool_epochs": 3}}, "budget.pool_epochs (2.0 there, 3.0 here)"),

@@ -14,6 +14,7 @@ from torch import nn
 
 from winnow.errors import RecipeError, nearest
 from winnow.models.configs import REFUSALS
+from winnow.models.families import ALL_LINEAR, usual_modules
 from winnow.models.flops import pass_two_tokens
 from winnow.models.folders import unusable
 from winnow.models.merging import rehearse_merge
@@ -24,7 +25,7 @@ OURS = {"task_type", "inference_mode", "base_model_name_or_path", "revision", "a
 
 
 def adapter_config(adapter: LoraRecipe | Mapping[str, Any]) -> Any:
-    """PEFT's configuration of an adapter of causal language models.
+    """PEFT's configuration of an adapter of causal language models; of a LoRA with its modules named.
 
     Raises RecipeError for an unknown type, option or value, and for types that the loop cannot train.
     """
@@ -34,6 +35,7 @@ def adapter_config(adapter: LoraRecipe | Mapping[str, Any]) -> Any:
 def _lora(lora: LoraRecipe) -> Any:
     from peft import LoraConfig
 
+    assert lora.target_modules is not None
     return LoraConfig(
         r=lora.r, lora_alpha=lora.lora_alpha, lora_dropout=lora.lora_dropout, use_rslora=lora.use_rslora,
         use_dora=lora.use_dora, bias="none", task_type="CAUSAL_LM",
@@ -134,7 +136,9 @@ def check_found(model: nn.Module, config: Any, where: str) -> None:
         asked = sorted(given) if isinstance(given, list | set | tuple) else []
         for each in asked:
             if not any(name == each or name.endswith(f".{each}") for name in names):
-                raise RecipeError(f"{where}{key} is {asked}; this model has {_modules(model)}, not {each}")
+                raise RecipeError(
+                    f"{where}{key} is {asked}; this model has {_modules(model)}, not {each}; {_remedy(model, key)}"
+                )
 
 
 def fits_transposed(config: Any, model: nn.Module) -> Any:
@@ -148,9 +152,20 @@ def unfit(model: nn.Module, adapter: LoraRecipe | Mapping[str, Any], error: Exce
     """What to say where PEFT cannot build the adapter on this model."""
     if not isinstance(adapter, LoraRecipe):
         return RecipeError(f"training.peft: {one_line(error)}; this model has {_modules(model)}")
-    targets = adapter.target_modules if isinstance(adapter.target_modules, str) else list(adapter.target_modules)
+    given = adapter.target_modules
+    targets = list(given) if isinstance(given, tuple) else given
     asked = f"training.lora.target_modules is {targets}"
-    return RecipeError(f"{asked}; this model has {_modules(model)} ({one_line(error)})")
+    remedy = _remedy(model, "target_modules")
+    return RecipeError(f"{asked}; this model has {_modules(model)} ({one_line(error)}); {remedy}")
+
+
+def _remedy(model: nn.Module, key: str) -> str:
+    """What to write instead of modules that a model does not have."""
+    if key != "target_modules":
+        return f"mend {key}, or leave it out"
+    usual = usual_modules(getattr(getattr(model, "config", None), "model_type", None))
+    told = usual if isinstance(usual, str) else ", ".join(usual)
+    return f"leave target_modules out for {told}, or write {ALL_LINEAR}"
 
 
 def _modules(model: nn.Module) -> str:

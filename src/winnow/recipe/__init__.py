@@ -88,7 +88,9 @@ from winnow.recipe.values import (
     Text,
     Texts,
     Truth,
+    Was,
     Whole,
+    earlier,
 )
 from winnow.recipe.whole import PublishedArm, Recipe
 
@@ -181,6 +183,8 @@ __all__ = [
     "TrainingRecipe",
     "Truth",
     "WandbRecipe",
+    "Was",
     "Whole",
     "check_templates",
+    "earlier",
 ]

@@ -27,6 +27,7 @@ from winnow.recipe.values import (
     Text,
     Texts,
     Truth,
+    Was,
     Whole,
     once,
 )
@@ -41,8 +42,9 @@ class LoraRecipe(Frozen):
     """Scale is lora_alpha / r."""
     lora_dropout: Annotated[Number, Field(ge=0.0, lt=1.0)] = 0.05
     """Dropout before the adapter."""
-    target_modules: Texts | Pattern = ("c_attn", "c_proj")
-    """Names of the adapted modules, or `all-linear`."""
+    target_modules: Annotated[Texts | Pattern | None, Was(("c_attn", "c_proj"))] = None
+    """Names of the adapted modules, or `all-linear`; null for those that PEFT adapts in models of this type, of a type
+    that it does not know all linear ones. Of GPT-2 c_attn and c_proj."""
     use_rslora: Annotated[Truth, ADDED] = False
     """Scale is lora_alpha / sqrt(r): rank-stabilised LoRA (Kalajdzievski 2023)."""
     use_dora: Annotated[Truth, ADDED] = False
@@ -66,6 +68,11 @@ class ObjectiveRecipe(Frozen):
         return {"objective": self.name, "objective_options": self.options}
 
 
+FULL_RATE = 2e-5
+"""Peak learning rate where all weights are trained: adapters take about ten times as much (LoRA Without Regret,
+Schulman et al. 2025; Biderman et al. 2024)."""
+
+
 class TrainingRecipe(Frozen):
     """How a run trains."""
 
@@ -87,7 +94,7 @@ class TrainingRecipe(Frozen):
     """`muon` takes the matrices inside the layers, AdamW the rest; `lion` needs the extra `optimizers`, `adamw_8bit`
     (its state in 8 bits) a GPU and the extra `gpu`."""
     learning_rate: Rate = 2e-4
-    """Peak learning rate."""
+    """Peak learning rate; where none is given 2e-4 for method `lora`, a tenth of it for `full`."""
     schedule: Literal["constant", "linear", "cosine", "inverse_sqrt", "warmup_stable_decay"] = "linear"
     """Learning rate over the steps."""
     warmup_fraction: Share = 0.0
@@ -124,6 +131,13 @@ class TrainingRecipe(Frozen):
     checkpoint_every_seconds: Annotated[Number, Field(ge=0.0, le=1e9), HOW] = 60.0
     """How much work a kill may cost."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _rate_of_method(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("method") == "full" and "learning_rate" not in given:
+            return given | {"learning_rate": FULL_RATE}
+        return given
+
     @property
     def adapter(self) -> LoraRecipe | dict[str, Any]:
         """What method `lora` trains: `peft` where it is given, else `lora`."""
@@ -159,8 +173,18 @@ class TokenizerRecipe(Frozen):
 
 
 def _over(defaults: TrainingRecipe) -> BeforeValidator:
-    """A section that is written in part keeps the other defaults of its place, such as method `full`."""
-    return BeforeValidator(lambda given: defaults.model_dump() | given if isinstance(given, dict) else given)
+    """A section that is written in part keeps the other defaults of its place, such as method `full`.
+
+    The rate is that of its place only where the method is, too.
+    """
+
+    def completed(given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        is_other = given.get("method", defaults.method) != defaults.method
+        return defaults.model_dump(exclude={"learning_rate"} if is_other else None) | given
+
+    return BeforeValidator(completed)
 
 
 PRETRAINING = TrainingRecipe(

@@ -1,6 +1,8 @@
 """What stands in a recipe: kinds of values, their bounds, and the model that all sections are made of."""
 
 import re
+from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Annotated, Any
 
@@ -93,6 +95,19 @@ HOW = "how"
 ELSEWHERE = "elsewhere"
 """Marks a field that a stage's part need not say, since what identifies the stage holds it in another place."""
 
+
+@dataclass(frozen=True)
+class Was:
+    """Marks a field whose default was another one before: at its default, what identifies a study says that one."""
+
+    default: Any
+
+    @property
+    def as_json(self) -> Any:
+        """As a dump of the recipe has it."""
+        return [*self.default] if isinstance(self.default, tuple) else self.default
+
+
 BUDGET_UNITS = ("pool_epochs", "examples", "tokens", "flops", "seconds", "dollars")
 
 
@@ -115,3 +130,14 @@ def _kinds(model: type[BaseModel], field: str) -> frozenset[Any]:
     known = model.model_fields.get(field)
     found = set(kinds_in(known.annotation)) - {type(None)} if known else set()
     return frozenset(found if found <= {int, float, bool} else ())
+
+
+def earlier(model: BaseModel, keys: Iterable[str]) -> dict[str, Any]:
+    """Of these fields, those at a default that was another one before, with that one as a dump has it."""
+    fields = {key: type(model).model_fields[key] for key in keys}
+    return {
+        key: mark.as_json
+        for key, field in fields.items()
+        for mark in field.metadata
+        if isinstance(mark, Was) and getattr(model, key) == field.default
+    }

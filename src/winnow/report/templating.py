@@ -92,7 +92,8 @@ def _adapter(training: TrainingRecipe) -> dict[str, str]:
     if training.peft is not None:
         return {key: str(value) for key, value in training.peft.items()}
     lora = training.lora
-    targets = lora.target_modules if isinstance(lora.target_modules, str) else ", ".join(lora.target_modules)
+    given = lora.target_modules or "the usual ones of the model's type"
+    targets = given if isinstance(given, str) else ", ".join(given)
     usual = {
         "r": f"{lora.r}", "lora_alpha": f"{lora.lora_alpha:g}", "lora_dropout": f"{lora.lora_dropout:g}",
         "target_modules": targets,

@@ -22,6 +22,7 @@ from winnow.looking.reading import Look, Pool, Spent, num_bytes, read_ids, read_
 from winnow.looking.specimens import EACH
 from winnow.looking.tables import comparison_tables
 from winnow.mistakes import data_mistakes
+from winnow.models.usual_modules import with_usual_modules
 from winnow.parts import SelectPart
 from winnow.pipeline import selector_traits, store_beside, study_folder, with_measured_speed
 from winnow.recipe import Recipe
@@ -87,7 +88,7 @@ def _expanded(
     traits = selector_traits()
     if found := data_mistakes(recipe):
         raise refused(found, f"the recipe of {recipe.name}")
-    asked = with_measured_speed(compared(recipe, selectors, fractions, traits), folder)
+    asked = with_measured_speed(with_usual_modules(compared(recipe, selectors, fractions, traits)), folder)
     graph = expand(asked, traits)
     for arm in graph.selections:
         check(arm.selector, arm.options)

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from winnow import stopping
+from winnow.models.usual_modules import with_usual_modules
 from winnow.pipeline import selector_traits, store_beside
 from winnow.recipe import Recipe
 from winnow.store import Store
@@ -43,7 +44,7 @@ def helpers(
     started: list[subprocess.Popen[bytes]] = []
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "recipe.json"
-        file.write_text(recipe.model_dump_json(), encoding="utf-8")
+        file.write_text(with_usual_modules(recipe).model_dump_json(), encoding="utf-8")
         asked = [str(file), place, arm or "", "" if seed is None else str(seed)]
         command = [sys.executable, "-m", "winnow.verbs.workers", *asked]
 
