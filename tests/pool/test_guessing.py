@@ -97,7 +97,7 @@ def test_open_and_final_answers_and_the_length_are_told(tmp_path):
     assert guess_source(written(tmp_path / "a.jsonl", [ROWS["alpaca"][0]])).is_open
     guess = guess_source(written(tmp_path / "b.jsonl", [ROWS["gsm8k"][0]]))
     assert not guess.is_open
-    assert guess.mean_characters == len("Question: What is 1 + 1?\nAnswer: 1 + 1 = 2\n#### 2")
+    assert guess.characters == (len("Question: What is 1 + 1?\nAnswer: 1 + 1 = 2\n#### 2"),)
 
 
 @pytest.mark.parametrize(

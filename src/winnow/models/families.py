@@ -4,6 +4,9 @@ recipe = with_usual_modules(recipe)      # training.lora.target_modules, where n
 """
 
 import ast
+import json
+import math
+import re
 from collections.abc import Mapping
 from functools import cache
 from importlib.util import find_spec
@@ -56,3 +59,18 @@ def known_architecture(base: BaseRecipe) -> dict[str, Any]:
             return {}
         return found if isinstance(found, dict) else {}
     return base.architecture or {}
+
+
+def num_parameters(model: str) -> int | None:
+    """Weights of a folder's safetensors files, by their heads; of another name what it says, such as 135M; or None."""
+    files = sorted(Path(model).expanduser().glob("*.safetensors"))
+    if files:
+        return sum(map(_weights_in, files))
+    told = re.search(r"(?<![A-Za-z0-9.])(\d+(?:\.\d+)?)([MB])(?![A-Za-z0-9])", model, re.IGNORECASE)
+    return None if told is None else int(float(told[1]) * {"M": 1e6, "B": 1e9}[told[2].upper()])
+
+
+def _weights_in(path: Path) -> int:
+    with path.open("rb") as file:
+        head = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+    return sum(math.prod(each["shape"]) for name, each in head.items() if name != "__metadata__")

@@ -66,8 +66,8 @@ class Guess:
     """What its first row has."""
     is_open: bool
     """Its answers are open text, which loss alone measures."""
-    mean_characters: float
-    """Of prompt and completion, over the first rows."""
+    characters: tuple[int, ...]
+    """Of prompt and completion, of the first rows."""
 
     def source(self, name: str, path: str, licence: str = "unknown") -> SourceRecipe:
         """The source that the guess makes of a file."""
@@ -82,7 +82,7 @@ def guess_source(path: Path) -> Guess:
     for settings in readings(rows):
         examples = _examples(rows, settings, path)
         if len(examples) >= USABLE * len(rows):
-            characters = sum(len(each.prompt) + len(each.completion) for each in examples) / len(examples)
+            characters = tuple(len(each.prompt) + len(each.completion) for each in examples)
             is_open = all(each.is_open for each in examples)
             return Guess(settings, tuple(map(str, rows[0])), is_open, characters)
     raise _unknown(path, rows)
