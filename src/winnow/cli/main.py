@@ -12,6 +12,7 @@ import sys
 
 from winnow import stopping
 from winnow.cli import results, starting, studies  # noqa: F401  they register their commands
+from winnow.cli.habits import as_meant, hint
 from winnow.cli.shared import app
 from winnow.cli.system_errors import told
 from winnow.errors import WinnowError, one_line
@@ -30,11 +31,15 @@ def main() -> None:
     signal.signal(signal.SIGINT, _interrupt)
     stopping.listen()
     debug = "--debug" in sys.argv
-    arguments = [word for word in sys.argv[1:] if word != "--debug"]
+    verbs = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
+    arguments = as_meant([word for word in sys.argv[1:] if word != "--debug"], verbs)
     from winnow.quiet import quiet_libraries
 
     quiet_libraries()
     _let_terminals_print_all()
+    if (wrong := hint(arguments, verbs)) is not None:
+        print(f"winnow: {wrong}", file=sys.stderr)
+        sys.exit(2)
     try:
         try:
             app(arguments, standalone_mode=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from winnow import __version__
 from winnow.errors import RecipeError, visible
 
 if TYPE_CHECKING:
@@ -19,6 +20,22 @@ app = typer.Typer(
     epilog="Example: winnow plan recipes/quickstart.yaml && winnow run recipes/quickstart.yaml",
     no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False,
 )  # fmt: skip
+
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        print(f"winnow {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Select data, train small language models at equal compute, and prove what it saved."""
+
 
 RecipeFile = Annotated[Path, typer.Argument(help="Recipe, a YAML file.", metavar="RECIPE")]
 Overrides = Annotated[
