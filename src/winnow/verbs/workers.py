@@ -1,6 +1,8 @@
 """More processes that walk the same study, so that runs train side by side.
 
-Each walks all stages and takes those that no other one holds; which of them made a stage never shows in a result.
+Each walks all stages and takes those that no other one holds; which of them made a stage never shows in a result. What
+each did, and the error of one that died, stands in the study folder: `logs/worker_2.log` and on; the first worker is
+the command itself.
 """
 
 import os
@@ -9,19 +11,24 @@ import sys
 import tempfile
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from winnow import stopping
+from winnow.errors import visible
 from winnow.models.usual_modules import with_usual_modules
-from winnow.pipeline import selector_traits, store_beside
+from winnow.pipeline import selector_traits, store_beside, study_folder
 from winnow.recipe import Recipe
+from winnow.records import Progress
 from winnow.store import Store
 from winnow.study.graph import expand
 from winnow.walk import Watch, walk_stages, wanted
 
 MOST = 8
+LOGS = "logs"
+"""Folder of the workers' logs, in the study folder."""
 
 
 def default_workers(recipe: Recipe) -> int:
@@ -38,10 +45,11 @@ def helpers(
 ) -> Iterator[Callable[[], None]]:
     """What starts `count` more processes, once there is something to make.
 
-    They end by themselves when nothing is left, or with the block.
+    They end by themselves when nothing is left, or with the block. Warns of each that died, with its log.
     """
     place = str(store_beside(recipe, out, store).root.absolute())
-    started: list[subprocess.Popen[bytes]] = []
+    logs = study_folder(recipe, out).absolute() / LOGS
+    started: dict[Path, subprocess.Popen[bytes]] = {}
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "recipe.json"
         file.write_text(with_usual_modules(recipe).model_dump_json(), encoding="utf-8")
@@ -49,15 +57,49 @@ def helpers(
         command = [sys.executable, "-m", "winnow.verbs.workers", *asked]
 
         def start() -> None:
-            started.extend(subprocess.Popen(command, stderr=subprocess.DEVNULL) for _ in range(count))
+            logs.mkdir(parents=True, exist_ok=True)
+            for number in range(2, count + 2):
+                log = logs / f"worker_{number}.log"
+                with log.open("ab") as file:
+                    started[log] = subprocess.Popen(command, stdout=file, stderr=file)
 
         try:
             yield start
         finally:
-            for process in started:
+            died = {log: process.returncode for log, process in started.items() if process.poll() not in ENDS}
+            for process in started.values():
                 process.terminate()
-            for process in started:
+            for process in started.values():
                 process.wait()
+            for log, code in died.items():
+                warnings.warn(
+                    f"worker {log.stem} died ({_why(code)}) and left its work to the others; see {log}", stacklevel=2
+                )
+
+
+ENDS = None, 0, stopping.EXIT_CODE
+"""How a worker may leave: it still walks, nothing was left, or it was asked to stop."""
+
+
+def _why(code: int) -> str:
+    return f"signal {-code}" if code < 0 else f"exit code {code}"
+
+
+class _Log(Watch):
+    """A line for each stage that begins and ends, on standard error."""
+
+    @contextmanager
+    def stage(self, name: str, kind: str) -> Iterator[Progress]:
+        """A stage is being made."""
+        started = time.perf_counter()
+        _say(f"making {name}")
+        with super().stage(name, kind) as progress:
+            yield progress
+        _say(f"made {name} in {time.perf_counter() - started:.1f} s")
+
+
+def _say(line: str) -> None:
+    print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {visible(line)}", file=sys.stderr, flush=True)
 
 
 def _has_accelerator() -> bool:
@@ -70,7 +112,7 @@ def work(recipe_file: str, store: str, arm: str, seed: str) -> None:
     recipe = Recipe.model_validate_json(Path(recipe_file).read_text(encoding="utf-8"))
     graph = expand(recipe, selector_traits())
     names = wanted(graph, arm=arm or None, seed=int(seed) if seed else None)
-    walk_stages(graph, recipe, Store(store), names, Watch())
+    walk_stages(graph, recipe, Store(store), names, _Log())
 
 
 def _end_with_parent() -> None:
