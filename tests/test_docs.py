@@ -63,6 +63,6 @@ def test_all_commands_of_the_readme_exist():
     text = (ROOT / "README.md").read_text()
     assert all(f"winnow {name}" in text or f"`{name}" in text for name in known)
     assert known == {
-        "plan", "run", "pool", "select", "train", "evaluate", "report", "track", "compare", "generate", "watch",
+        "init", "plan", "run", "pool", "select", "train", "evaluate", "report", "track", "compare", "generate", "watch",
         "publish", "sandbox",
     }  # fmt: skip

@@ -4,6 +4,8 @@ A run visits the examples of its training set epoch by epoch, each epoch in a se
 known before training, so the visit at which a budget ends is known exactly, and so is the number of steps.
 """
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -148,6 +150,20 @@ def plan_no_visits(examples: int) -> VisitPlan:
 def steps_for(visits: int, global_batch_size: int) -> int:
     """Optimizer steps for so many visits; a smaller last batch counts as one."""
     return -(-visits // global_batch_size)
+
+
+def stopping_place(losses: Sequence[float], *, patience: int, min_delta: float = 0.0) -> int | None:
+    """The place in a run's losses at which `patience` of them in a row had been no better than the best before.
+
+    Better is lower by more than `min_delta`. None where that never happened.
+    """
+    best, waited = math.inf, 0
+    for place, loss in enumerate(losses):
+        waited = 0 if loss < best - min_delta else waited + 1
+        best = loss if waited == 0 else best
+        if waited == patience:
+            return place
+    return None
 
 
 def selected_size(fraction: float, pool_examples: int) -> int:

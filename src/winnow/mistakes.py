@@ -122,6 +122,9 @@ def doubts(recipe: Recipe, *, longest: int) -> list[str]:
         found.append(f"training.lora has no effect: training.method is {training.method}")
     if training.method == "lora" and training.freeze:
         found.append("training.freeze has no effect: training.method lora freezes the whole base")
+    if training.early_stopping is not None:
+        patience = training.early_stopping.patience
+        found.append(f"runs end after {patience} evaluations without a better validation loss: all figures are at most")
     if context is not None and longest > context:
         found.append(
             f"the longest example has {longest} tokens, the model takes {context}: training will refuse it; lower "

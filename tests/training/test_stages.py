@@ -85,7 +85,11 @@ def test_an_arm_leaves_adapters_and_records_as_the_contract_says(train):
         "steps", "evaluations", "best", "last", "costs", "wasted",
     }  # fmt: skip
     assert set(records["plan"]) == {"examples", "visits", "steps", "epochs", "tokens", "flops"}
-    assert records["plan"]["examples"] == 5 and records["plan"]["visits"] == 20 and records["last"] == {"step": 3}
+    assert (
+        records["plan"]["examples"] == 5
+        and records["plan"]["visits"] == 20
+        and records["last"] == {"step": 3, "visits": 20}
+    )
     assert all(sorted(set(at) - {"step", "loss", "learning_rate"}) == POINT for at in records["steps"])
     assert [at["step"] for at in records["evaluations"]] == [0, 2, 3]
     assert {"validation", "sets", "micro", "macro", "evaluation_seconds", *POINT} < set(records["evaluations"][0])

@@ -33,8 +33,11 @@ def iso_compute(study: Study, arms: Sequence[ArmFacts], baseline: str) -> Table:
     refused = [
         dict.fromkeys(columns) | {"arm": arm.name, "note": arm.not_affordable} for arm in arms if arm.not_affordable
     ]
+    early = (
+        " Unspent: of the planned FLOPs, left by early stopping." if any("unspent_percent" in r for r in rows) else ""
+    )
     note = (
-        f"Budget: {budget_text(arms)}. Ratios are to {baseline}. FLOPs: reference; "
+        f"Budget: {budget_text(arms)}.{early} Ratios are to {baseline}. FLOPs: reference; "
         "executed: as done, with padding; 6N: 6 x parameters x tokens. Evaluation is metered beside."
     )
     return Table("iso_compute", "What each arm took", (*rows, *refused), note)
@@ -47,7 +50,7 @@ def _iso_row(study: Study, arm: ArmFacts) -> Row:
     selection = [selection_charge(study, run.arm, run.seed).whole for run in runs]
 
     def plan(field: str) -> float:
-        return fmean(getattr(run.plan, field) for run in runs)
+        return fmean(getattr(run.done, field) for run in runs)
 
     to_best = from_zero(
         with_bounds("seconds_to_best", [run.at_best.seconds for run in runs], confidence), "seconds_to_best"
@@ -68,7 +71,16 @@ def _iso_row(study: Study, arm: ArmFacts) -> Row:
         "selection_exaflops": fmean(cost.flops for cost in selection) / EXA,
         "selection_seconds": fmean(cost.seconds for cost in selection),
         "selection_dollars": dollars(fmean(cost.seconds for cost in selection), price),
+        **_unspent(study, runs),
     }  # fmt: skip
+
+
+def _unspent(study: Study, runs: Sequence[Run]) -> Row:
+    """What early stopping left of the budget, where a run of the study was to stop so."""
+    if not any(run.stops_early for run in study.runs.values()):
+        return {}
+    return {"stopped_early": sum(run.unspent_share > 0 for run in runs),
+            "unspent_percent": 100 * fmean(run.unspent_share for run in runs)}  # fmt: skip
 
 
 def savings(study: Study, arms: Sequence[ArmFacts], baseline: str) -> Table:

@@ -13,6 +13,7 @@ from winnow.analysis.cost import amount, amount_at, selection_charge
 from winnow.analysis.statistics import mean_interval
 from winnow.analysis.study_folder import Study
 from winnow.analysis.study_records import Evaluation, Run
+from winnow.budget import stopping_place
 from winnow.findings import Saving
 
 PATIENCE = 3
@@ -54,18 +55,13 @@ def first_reaching(evaluations: Sequence[Evaluation], level: float) -> Evaluatio
 
 def early_stop(evaluations: Sequence[Evaluation]) -> Evaluation:
     """The evaluation at which a patience rule would have ended the run."""
-    return evaluations[stopping_place([row.judged for row in evaluations])]
+    return evaluations[early_stop_place([row.judged for row in evaluations])]
 
 
-def stopping_place(losses: Sequence[float]) -> int:
-    """The place in a run's losses at which `PATIENCE` of them in a row had been no better than the best before."""
-    best, waited = math.inf, 0
-    for place, loss in enumerate(losses):
-        waited = 0 if loss < best else waited + 1
-        best = min(best, loss)
-        if waited == PATIENCE:
-            return place
-    return len(losses) - 1
+def early_stop_place(losses: Sequence[float]) -> int:
+    """The place in a run's losses at which the rule would have ended it; the last where it never would."""
+    place = stopping_place(losses, patience=PATIENCE)
+    return len(losses) - 1 if place is None else place
 
 
 def cost_to_quality(study: Study, run: Run, axis: str, level: float | None) -> CostToQuality:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from winnow.analysis.advice import Situation, first_line
-from winnow.analysis.frontier import CostToQuality, saving_of, stopping_place
+from winnow.analysis.frontier import CostToQuality, early_stop_place, saving_of
 from winnow.analysis.items import ItemScores, gain_parts
 from winnow.analysis.quality import compared
 from winnow.analysis.sentences import items_sentence, verdict_sentence
@@ -202,7 +202,7 @@ def _cost_to_quality(curve: GivenCurve, question: Question, level: float) -> Cos
         axis=question.cost,
         to_best=curve.costs[losses.index(min(losses))],
         to_last=curve.costs[-1],
-        to_early_stop=curve.costs[stopping_place(losses)],
+        to_early_stop=curve.costs[early_stop_place(losses)],
         to_baseline=None if reached is None else curve.costs[reached],
         selection=0.0,
         selection_amortised=0.0,

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Iterator, Sequence
+from statistics import fmean
 from typing import Any
 
 from winnow.analysis.study_folder import Study
@@ -64,6 +65,9 @@ def _few(study: Study) -> Iterator[str]:
 def _compute(study: Study, arms: Sequence[ArmFacts]) -> Iterator[str]:
     flops = {arm: [run.costs["train"].flops for run in study.runs_of(arm).values()] for arm in study.arms}
     means = {arm: math.fsum(values) / len(values) for arm, values in flops.items()}
+    if any(run.unspent_share > 0 for run in study.runs.values()):
+        yield _stopped_early(study)
+        return
     if not means or min(means.values()) >= (1 - UNEQUAL) * max(means.values()):
         return
     low, high = min(means, key=means.__getitem__), max(means, key=means.__getitem__)
@@ -82,6 +86,17 @@ def _compute(study: Study, arms: Sequence[ArmFacts]) -> Iterator[str]:
         return
     yield (
         f"Arms are equal in {unit.replace('_', ' ')}, not in FLOPs: {low} used {share} of the training FLOPs of {high}."
+    )
+
+
+def _stopped_early(study: Study) -> str:
+    """What early stopping did to equal budgets."""
+    runs = list(study.runs.values())
+    left = {arm: fmean(run.unspent_share for run in study.runs_of(arm).values()) for arm in study.arms}
+    named = ", ".join(f"{arm} {percent(share, 0)}" for arm, share in left.items() if share > 0)
+    return (
+        f"Early stopping ended {sum(run.unspent_share > 0 for run in runs)} of {len(runs)} runs before their budget "
+        f"was spent (left of the planned FLOPs: {named}): arms may differ in compute; equal is the rule that ends them."
     )
 
 

@@ -1,6 +1,6 @@
 """What a study folder holds, as plain records: runs with their steps and evaluations, final scores, selections."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from winnow.analysis.scores import Score
@@ -118,6 +118,28 @@ class Run:
     def learning_rate(self) -> float | None:
         """Its peak; None where the records do not say."""
         return self.training.get("learning_rate")
+
+    @property
+    def done(self) -> VisitPlan:
+        """How far it went: its plan, unless early stopping ended it before."""
+        visits = self.last.get("visits", self.plan.visits)
+        if visits == self.plan.visits:
+            return self.plan
+        spent = self.costs["train"]
+        return replace(
+            self.plan, visits=visits, steps=self.last["step"], epochs=visits / self.plan.examples, tokens=spent.tokens,
+            flops=spent.flops,
+        )  # fmt: skip
+
+    @property
+    def stops_early(self) -> bool:
+        """Whether it was to end where its validation loss no longer falls."""
+        return self.training.get("early_stopping") is not None
+
+    @property
+    def unspent_share(self) -> float:
+        """Of its planned FLOPs, what early stopping left."""
+        return 1 - self.done.flops / self.plan.flops if self.plan.flops else 0.0
 
     @property
     def at_best(self) -> Evaluation:

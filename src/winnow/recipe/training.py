@@ -51,6 +51,15 @@ class LoraRecipe(Frozen):
     """Train each weight's magnitude beside its direction: DoRA (Liu et al. 2024); takes more compute."""
 
 
+class EarlyStoppingRecipe(Frozen):
+    """End a run where its validation loss no longer falls, whatever is left of its budget."""
+
+    patience: Annotated[Whole, Field(ge=1, le=1000)] = 3
+    """So many evaluations on the way in a row (`evaluation.every_steps`) without a better validation loss end it."""
+    min_delta: Annotated[Number, Field(ge=0.0, le=1000.0)] = 0.0
+    """Nats by which a validation loss has to lie below the best one before it to be better."""
+
+
 def _named(given: Any) -> Any:
     return {"name": given} if isinstance(given, str) else given
 
@@ -128,6 +137,9 @@ class TrainingRecipe(Frozen):
     """Train through torch.compile: minutes at the start, faster steps after; pays on a GPU."""
     threads: Annotated[Whole, Field(ge=1, le=1024)] = 1
     """CPU threads of one run; part of what makes the bits, so it stands here and not in the environment."""
+    early_stopping: Annotated[EarlyStoppingRecipe | None, ADDED] = None
+    """End a run where its validation loss no longer falls; null trains to the end of the budget. The best checkpoint is
+    kept either way. Of runs of arms alone: stages and pretraining are not evaluated on the way."""
     checkpoint_every_seconds: Annotated[Number, Field(ge=0.0, le=1e9), HOW] = 60.0
     """How much work a kill may cost."""
 
@@ -148,6 +160,8 @@ class TrainingRecipe(Frozen):
         if self.method != "lora" and (self.peft is not None or self.quantise is not None):
             given = "peft" if self.peft is not None else "quantise"
             raise ValueError(f"training.{given} goes with training.method lora; this one is {self.method}")
+        if self.method == "none" and self.early_stopping is not None:
+            raise ValueError("training.early_stopping has nothing to stop: method is none, which trains nothing")
         if self.method == "none" and self.freeze:
             raise ValueError("training.freeze goes with training.method full; this one is none, which trains nothing")
         if self.peft is not None and self.lora != LoraRecipe():
@@ -215,6 +229,10 @@ class PretrainRecipe(Frozen):
 
     @model_validator(mode="after")
     def _trains(self) -> Self:
+        if self.training.early_stopping is not None:
+            raise ValueError(
+                "base.pretrain.training.early_stopping: pretraining is not evaluated on the way; remove it"
+            )
         if self.training.method != "full":
             raise ValueError(
                 f"base.pretrain.training.method is {self.training.method}; a model from scratch trains all weights: "
@@ -297,6 +315,8 @@ class StageRecipe(Frozen):
     def _leaves_a_whole_model(self) -> Self:
         if self.training.quantise is not None:
             raise ValueError(f"stage {self.name!r} leaves a whole model; training.quantise is for the arms' adapters")
+        if self.training.early_stopping is not None:
+            raise ValueError(f"stage {self.name!r} is not evaluated on the way; remove training.early_stopping")
         if self.training.method == "none":
             raise ValueError(
                 f"stage {self.name!r} has training.method none, so it is its start; remove it and start from "

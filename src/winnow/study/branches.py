@@ -40,6 +40,12 @@ def _check(arms: list[Arm], found: dict[str, Arm]) -> None:
         raise RecipeError(
             "study.branches is on, and no two arms differ in their budget alone; let a factor of `vary` set the budget"
         )
+    stopping = next((arm for arm in arms if arm.recipe.training.early_stopping is not None), None)
+    if stopping is not None:
+        raise RecipeError(
+            f"study.branches is on, and arm {stopping.name} has training.early_stopping, which may end it before "
+            "others branch from it; leave one of them out"
+        )
     endless = next((arm for arm in arms if arm.recipe.training.decay_fraction == 1), None)
     if endless is not None:
         raise RecipeError(f"arm {endless.name} decays from its first step, so nothing is shared; lower decay_fraction")

@@ -31,6 +31,7 @@ from winnow.store import write_folder
 from winnow.training import checkpoints
 from winnow.training.batches import Batches
 from winnow.training.branching import BRANCHES
+from winnow.training.early_stopping import ends_early
 from winnow.training.memory import half, is_out_of_memory, no_room_to_update
 from winnow.training.objectives.goal import Goal, Totals, means
 from winnow.training.objectives.views import Models
@@ -104,7 +105,8 @@ def _train(job: Job, folder: Path, progress: Progress, probe: Probe | None) -> t
         job.hear(tally.steps, tally.evaluations)
     saved_at = time.perf_counter()
     job.model.train()
-    while tally.step < steps:
+    is_over = job.ranks.of_first(ends_early(tally, job.recipe))
+    while tally.step < steps and not is_over:
         started = time.perf_counter()
         rate = learning_rate_at(tally.step, steps, job.recipe, job.cooldown)
         loss, metrics, micro_batches = _step_that_fits(job, optimizer, models, rate, tally, places)
@@ -115,6 +117,7 @@ def _train(job: Job, folder: Path, progress: Progress, probe: Probe | None) -> t
             tally.log(rate)
         if _is_evaluated_after(job, tally.step):
             _evaluate(job, tally, journal, probe, places, optimizer)
+            is_over = job.ranks.of_first(ends_early(tally, job.recipe))
             job.model.train()
         job.hear(tally.steps, tally.evaluations)
         if tally.step in job.kept_steps:
@@ -128,6 +131,8 @@ def _train(job: Job, folder: Path, progress: Progress, probe: Probe | None) -> t
             job.ranks.wait()  # for the one that writes: a rank that has left ends the others
             raise stopping.Stopped
         progress.update(tally.step, steps, f"loss {loss:.3f}")
+    if tally.pending:  # the run ended between two points of its log
+        tally.log(learning_rate_at(tally.step - 1, steps, job.recipe, job.cooldown))
     job.ranks.prepare_to_save()
     if job.ranks.is_first:
         write_folder(folder / "last", job.save)

@@ -203,7 +203,8 @@ def _write_records(
         "plan": dataclasses.asdict(plan),
         "parameters": {"total": flops.parameters, "trainable": flops.trainable_parameters},
         "checkpoint_bytes": sum(path.stat().st_size for path in folder.glob("last/*.safetensors")),
-        "steps": tally.steps, "evaluations": tally.evaluations, "best": best, "last": {"step": tally.step},
+        "steps": tally.steps, "evaluations": tally.evaluations,
+        "best": best, "last": {"step": tally.step, "visits": tally.visits},
         "costs": {"train": dataclasses.asdict(tally.spent), "evaluate": dataclasses.asdict(tally.evaluating)},
         "wasted": dataclasses.asdict(wasted),
     }  # fmt: skip
@@ -234,7 +235,7 @@ def _leave(folder: Path) -> Outcome:
         # Kept states hold timings, so they are logs: what a branch comes to rests on the inputs it shares with them.
         logs=(RECORDS, *(name for name in (loading.START, BRANCHES) if (folder / name).exists())),
         numbers={
-            "steps": records["last"]["step"], "visits": records["plan"]["visits"], "tokens": spent["train"].tokens,
+            "steps": records["last"]["step"], "visits": records["last"]["visits"], "tokens": spent["train"].tokens,
             "parameters": records["parameters"]["total"], "trainable_parameters": records["parameters"]["trainable"],
             "best_step": records["best"]["step"] if records["best"] else 0,
             "loss": records["steps"][-1]["loss"] if records["steps"] else None,

@@ -30,7 +30,7 @@ KEPT = Path("kept") / "plans"
 LIBRARIES = "torch", "transformers", "peft", "numpy"
 RATES = {
     "learning_rate", "schedule", "warmup_fraction", "decay_fraction", "final_learning_rate_fraction",
-    "checkpoint_every_seconds", "threads",
+    "checkpoint_every_seconds", "threads", "early_stopping",
 }  # fmt: skip
 """Of `training`: what changes neither shapes nor what is kept of them."""
 Answer = TypeVar("Answer")
