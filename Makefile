@@ -4,17 +4,22 @@ VENV := .venv
 BIN := $(VENV)/bin
 # GPU users: make setup TORCH="torch==2.13.0 --index-url URL", URL from PyTorch's install page for your CUDA
 TORCH ?= torch==2.13.0
-STAMP := $(VENV)/.installed
+# What is installed beside winnow's own dependencies: `hub` is what the demo and the README's examples use (hf:// sources,
+# datasets, pandas). EXTRAS=all adds optimizers, trackers, sandbox, teachers and benchmarks, and what the tests need.
+EXTRAS ?= hub
+STAMP := $(VENV)/.with-$(EXTRAS)
+ALL := $(VENV)/.with-all
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: setup demo test test-fast test-long lint bench crossover clean
 
 setup: $(STAMP)
 
-$(STAMP): pyproject.toml constraints.txt
+$(VENV)/.with-%: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[all]" -r requirements-dev.txt
-	touch $(STAMP)
+	$(PIP) $(TORCH)
+	$(PIP) -c constraints.txt -e ".[$*]" $(if $(filter all,$*),-r requirements-dev.txt)
+	touch $@ $(if $(filter all,$*),$(VENV)/.with-hub)
 
 demo: setup
 	$(BIN)/winnow run recipes/quickstart.yaml
@@ -24,23 +29,23 @@ SIDE_BY_SIDE := -n logical --maxprocesses 8 --durations 20 --dist
 # A core each, and the code compiled once, for the commands that tests start.
 ALONE := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=
 
-test: setup
+test: $(ALL)
 	$(ALONE) $(BIN)/python -m pytest -m "not long" $(SIDE_BY_SIDE) worksteal
 
-test-fast: setup
+test-fast: $(ALL)
 	$(ALONE) $(BIN)/python -m pytest -m "not long and not slow" $(SIDE_BY_SIDE) worksteal
 
-test-long: setup
+test-long: $(ALL)
 	$(ALONE) $(BIN)/python -m pytest -m long $(SIDE_BY_SIDE) loadfile --no-loadscope-reorder
 
-lint: setup
+lint: $(ALL)
 	$(BIN)/ruff check src tests tools benchmarks
 	$(BIN)/ruff format --check src tests tools benchmarks
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: setup
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r benchmarks/requirements.txt
+bench: $(ALL)
+	$(PIP) -c constraints.txt -r benchmarks/requirements.txt
 	for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
 # The three studies behind docs/results/selection.md on real data: about 1 h 40 on two idle cores; goes on after a kill.

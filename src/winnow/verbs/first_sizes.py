@@ -14,14 +14,14 @@ from winnow.recipe import BaseRecipe
 SEEDS, ARMS = (0, 1, 2), 6
 """Seeds, and arms with the controls that are added."""
 CHARACTERS_PER_TOKEN = 3.5
-FLOPS_PER_SECOND, FLOPS_PER_SECOND_OF_GPU = 7e10, 1e14
+FLOPS_PER_SECOND, FLOPS_PER_SECOND_OF_GPU = 5e10, 1e14
 """Of a core, and of a GPU: within a factor of three of what is common. `winnow plan` measures it."""
 FLOPS_PER_TOKEN = 4
 """Times the parameters: forward, and backward through weights that stay."""
 TRAINING_SHARE = 0.5
 """Of the time; the rest goes into selecting and evaluating."""
 BATCH = 8
-EVALUATIONS, USUAL_STEPS = 5, 200
+EVALUATIONS, USUAL_STEPS = 4, 200
 """Evaluations on the way of a run; steps between two of them where its length is not known."""
 
 

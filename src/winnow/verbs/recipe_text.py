@@ -76,7 +76,7 @@ def recipe_lines(
         "  sets:",
         *(line for each in measured for line in _measured_lines(asked.out, each)),
         f"  every_steps: {size.every_steps}",
-        "  sample: 32",
+        "  sample: 16  # items on the way; at the end all",
         "  measures: [loss]  # exact_match too asks for answers to final questions, which takes longer",
         "",
         "study:",
