@@ -78,7 +78,7 @@ def run(
 
 
 def advance(
-    recipe: Recipe,
+    recipe: AnyRecipe,
     until: str,
     *,
     out: str | Path | None = None,
@@ -88,6 +88,7 @@ def advance(
     watch: Watch | None = None,
 ) -> Walk:
     """Make the stages of one kind and all that they rest on, without a report."""
+    recipe = as_recipe(recipe)
     folder = study_folder(recipe, out)
     recipe = with_measured_speed(checked(recipe, is_trained=until in ("train", "evaluate")), folder)
     graph = expand(recipe, selector_traits())
@@ -295,9 +296,9 @@ def with_measured_speed(recipe: Recipe, folder: Path) -> Recipe:
     return recipe.model_copy(update={"machine": recipe.machine.model_copy(update={"flops_per_second": speed})})
 
 
-def dry_run(recipe: Recipe, out: str | Path | None, store: str | Path | None) -> list[str]:
+def dry_run(recipe: AnyRecipe, out: str | Path | None, store: str | Path | None) -> list[str]:
     """Names of the stages that `run` would make, as far as can be told without making their inputs."""
-    recipe = checked(recipe, is_trained=True)
+    recipe = checked(as_recipe(recipe), is_trained=True)
     graph = expand(with_measured_speed(recipe, study_folder(recipe, out)), selector_traits())
     shelf = store_beside(recipe, out, store)
     _check_keys(recipe, graph, shelf)

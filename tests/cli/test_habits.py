@@ -1,11 +1,14 @@
 """Words from other tools: put right where they mean one thing, else answered with the verb that does it."""
 
+from pathlib import Path
+
 import pytest
 
 import winnow
 from tests_support import SMALLEST
 from winnow.cli.habits import MEANT, as_meant, hint
 from winnow.cli.shared import app
+from winnow.recipe.file import load_recipe
 
 VERBS = {command.name or command.callback.__name__ for command in app.registered_commands}
 
@@ -69,3 +72,25 @@ def test_a_recipe_alone_is_run(command, tmp_path):
 def test_the_package_lists_its_public_names():
     assert set(winnow.__all__) < set(dir(winnow)) == {*winnow.__all__, "__version__"}
     assert all(hasattr(winnow, name) for name in dir(winnow))
+
+
+def test_a_study_is_named_by_its_recipe_too(tmp_path, monkeypatch):
+    from winnow.cli.shared import study_of
+
+    monkeypatch.chdir(tmp_path)
+    assert study_of(SMALLEST) == Path("runs/smallest")
+    assert study_of(tmp_path) == tmp_path
+    assert study_of(Path("nowhere")) == Path("nowhere")
+
+
+def test_a_folder_in_the_place_of_a_recipe_is_told_where_its_own_is(command, tmp_path):
+    (tmp_path / "recipe.yaml").write_text(SMALLEST.read_text())
+    assert f"give {tmp_path / 'recipe.yaml'}" in command("run", tmp_path)[2]
+    assert "recipes/quickstart.yaml" in command("run", tmp_path / "nowhere")[2]
+
+
+@pytest.mark.parametrize("given", [str, Path, load_recipe, lambda path: load_recipe(path).model_dump()])
+def test_recipes_are_taken_by_path_and_by_value(tmp_path, given):
+    from winnow import pipeline
+
+    assert len(pipeline.dry_run(given(SMALLEST), tmp_path / "s", None)) == 23

@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from winnow.cli.shared import AsJson, Overrides, StoreFolder, app, load, print_findings, print_json, print_lines
+from winnow.cli.shared import (
+    AsJson,
+    Overrides,
+    StoreFolder,
+    app,
+    load,
+    print_findings,
+    print_json,
+    print_lines,
+    study_of,
+)
 
 if TYPE_CHECKING:
     from winnow.compare_api.compare import Compared
@@ -84,14 +94,15 @@ def compare(
 
 @app.command(epilog="Example: winnow track runs/quickstart --set trackers.tensorboard={}")
 def track(
-    study: Annotated[Path, typer.Argument(help="Study folder.", metavar="STUDY")],
+    study: Annotated[Path, typer.Argument(help="Study folder, or the recipe of one.", metavar="STUDY")],
     overrides: Overrides = None, as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Send a finished study to MLflow, Weights & Biases, Trackio or TensorBoard: what they do not have of it."""
     from winnow import pipeline
 
-    count = pipeline.track(study, overrides or [])
-    print_json({"runs": count}) if as_json else print(f"sent {count} runs and the verdict of {study}")
+    folder = study_of(study)
+    count = pipeline.track(folder, overrides or [])
+    print_json({"runs": count}) if as_json else print(f"sent {count} runs and the verdict of {folder}")
 
 
 @app.command(epilog="Example: winnow sandbox")
@@ -114,16 +125,14 @@ def watch(
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port; 0 takes any free one.")] = 0,
 ) -> None:
     """Serve the report of a study while it runs, on this machine alone: progress, money, curves so far."""
-    from winnow import pipeline
     from winnow.verbs import watch as watching
 
-    folder = study if study.is_dir() else pipeline.study_folder(load(study, None), None)
-    watching.watch(folder, store=store, port=port)
+    watching.watch(study_of(study), store=store, port=port)
 
 
 @app.command(epilog="Example: winnow publish runs/quickstart --dry-run; winnow publish runs/quickstart --repo me/study")
 def publish(
-    study: Annotated[Path, typer.Argument(help="Study folder.", metavar="STUDY")],
+    study: Annotated[Path, typer.Argument(help="Study folder, or the recipe of one.", metavar="STUDY")],
     repository: Annotated[str | None, typer.Option("--repo", help="Where to push, as USER/NAME.")] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Upload folder; <study>-upload by default.")] = None,
     private: Annotated[bool, typer.Option("--private", help="Make new repositories private.")] = False,
@@ -135,6 +144,7 @@ def publish(
         raise typer.BadParameter("give --repo USER/NAME, or --dry-run to build and check alone")
     from winnow.verbs import publish as publishing
 
+    study = study_of(study)
     if repository is not None:
         publishing.check_repository(repository)
     built = publishing.build(study, out or study.absolute().with_name(f"{study.absolute().name}-upload"))

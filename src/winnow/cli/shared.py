@@ -68,6 +68,15 @@ def load(recipe: Path, overrides: list[str] | None) -> "Recipe":
         raise with_later(error, f"recipe {recipe}") from error
 
 
+def study_of(study: Path) -> Path:
+    """The study folder that is meant: itself, or the one of a recipe."""
+    if not study.is_file():
+        return study
+    from winnow import pipeline
+
+    return pipeline.study_folder(load(study, None), None)
+
+
 def print_missing(names: list[str], as_json: bool) -> None:
     """The stages that would be made."""
     if as_json:

@@ -114,9 +114,9 @@ def _text(path: Path) -> str:
 
 
 def _no_file(path: Path, reason: str = "") -> RecipeError:
-    return RecipeError(
-        f"recipe {path} is not a file{reason}; give the path of a YAML file, such as recipes/quickstart.yaml"
-    )
+    own, usual = path / "recipe.yaml", "give the path of a YAML file, such as recipes/quickstart.yaml"
+    mend = f"give {own}" if not reason and own.is_file() else usual
+    return RecipeError(f"recipe {path} is not a file{reason}; {mend}")
 
 
 def _reason(error: Exception) -> str:
