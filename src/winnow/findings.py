@@ -123,6 +123,17 @@ class Table:
     """Columns of factors: people see names and numbers as the recipe has them, and no column that is empty."""
     flops_unit: float = 1e18
     """People read columns of exaflops in it."""
+    columns: tuple[str, ...] = ()
+    """What it has where it has no rows; told by the rows else."""
+
+    def __post_init__(self) -> None:
+        """One table has one set of columns, with rows or without."""
+        assert not (self.rows and self.columns) or tuple(self.rows[0]) == self.columns, self.name
+
+    @property
+    def heads(self) -> tuple[str, ...]:
+        """Its columns."""
+        return tuple(self.rows[0]) if self.rows else self.columns
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,10 @@ REMOVED_COLUMNS = (
 )  # fmt: skip
 """Column of the table, and its name in the pool's records."""
 
+RULES = "equal_question", "covered_8", "shared_13", "shared_8"
+FOUND_COLUMNS = ("source", "set", "items", *RULES, *(f"{rule}_percent" for rule in RULES))
+COPIES_COLUMNS = "source", "examples", "exact", "near", "masked", "questions_asked_again"
+"""Columns of the tables that the hygiene of a pool leaves, which are told where it was not asked for."""
 REMOVED_NOTE = (
     "Removed overlaps: training rows that ask what an item of an evaluation set asks. Dropped: for other reasons, such "
     "as a missing answer. Examples: what is left, after sampling."
@@ -29,8 +33,20 @@ def contamination_tables(study: Study) -> tuple[Table, ...]:
     found, copies = (tuple(hygiene.get(key, ())) for key in ("contamination", "duplicates"))
     return (
         Table("contamination_removed", "Rows removed from each source", _removed(study), REMOVED_NOTE),
-        Table("contamination", "Items of evaluation sets found in each source", found, FOUND_NOTE),
-        Table("contamination_duplicates", "Copies within and between sources", copies, COPIES_NOTE),
+        Table(
+            "contamination",
+            "Items of evaluation sets found in each source",
+            found,
+            FOUND_NOTE,
+            columns=() if found else FOUND_COLUMNS,
+        ),
+        Table(
+            "contamination_duplicates",
+            "Copies within and between sources",
+            copies,
+            COPIES_NOTE,
+            columns=() if copies else COPIES_COLUMNS,
+        ),
     )
 
 

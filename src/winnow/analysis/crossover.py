@@ -75,6 +75,11 @@ class Track:
         return self.points[-1].flops + self.selection_flops / uses
 
 
+COLUMNS = (
+    "budget_exaflops", "uses", "winner", "selection", "selection_loss", "control", "control_loss", "gain_nats",
+    "gain_nats_low", "gain_nats_high", "verdict", "not_affordable",
+)  # fmt: skip
+"""Of the table of winners."""
 Tracks = Mapping[str, Mapping[int, Track]]
 """By arm and seed."""
 
@@ -92,8 +97,16 @@ def crossover_tables(study: Study, arms: Sequence[ArmFacts]) -> tuple[Table, Tab
         for arm, found in levels.items()
     ]
     return (
-        Table("crossover", "Who wins at which budget", tuple(winners), NOTE.format(aggregate=aggregate)),
-        Table("crossover_losses", "Loss by budget and use of the selection", tuple(losses), LOSS_NOTE),
+        Table(
+            "crossover", "Who wins at which budget", tuple(winners), NOTE.format(aggregate=aggregate), columns=COLUMNS
+        ),
+        Table(
+            "crossover_losses",
+            "Loss by budget and use of the selection",
+            tuple(losses),
+            LOSS_NOTE,
+            columns=("budget_exaflops", "uses", "arm", "loss"),
+        ),
     )
 
 

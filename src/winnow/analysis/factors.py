@@ -50,7 +50,7 @@ def with_factors(table: Table, arms: Sequence[ArmFacts], factors: Sequence[Facto
     none = dict.fromkeys(names.values())
     hidden = set() if SELECTION in names else {"fraction"}
     rows = tuple(_inserted(row, levels.get(row["arm"], none), hidden) for row in table.rows)
-    return replace(table, rows=rows, levels=(*table.levels, *names.values()))
+    return replace(table, rows=rows, columns=(), levels=(*table.levels, *names.values()))
 
 
 def _inserted(row: Mapping[str, Any], levels: Mapping[str, Any], hidden: set[str]) -> dict[str, Any]:

@@ -5,6 +5,9 @@ from winnow.findings import Table
 from winnow.ledger import dollars
 
 EXA = 1e18
+COLUMNS = (
+    "arm", "learning_rate", "validation_loss", "stable", "chosen", "steps", "exaflops", "seconds", "dollars",
+)  # fmt: skip
 
 
 def sweep_table(study: Study) -> Table:
@@ -27,4 +30,4 @@ def sweep_table(study: Study) -> Table:
         f"Trials on {data}, judged on validation; evaluation sets are not looked at. Charged to the arm, beside its "
         "budget. Stable: all losses are numbers, and validation never got worse than at the start, overfitting aside."
     )
-    return Table("sweep", "Learning-rate sweep", rows, note)
+    return Table("sweep", "Learning-rate sweep", rows, note, columns=COLUMNS)

@@ -139,6 +139,16 @@ def _mean(values: Sequence[float | None]) -> float | None:
     return fmean(known) if known else None
 
 
+COMPOSITION = (
+    "arm", "source", "pool_examples", "selected_examples", "pool_share", "selected_share", "ratio", "mean_tokens",
+)  # fmt: skip
+PLANTED = "arm", "fault", "pool_share", "selected_share", "ratio"
+DELAYED_GAIN = (
+    "arm", "seed", "best_loss_step", "best_exact_match_step", "exact_match_at_best_loss", "best_exact_match", "delayed",
+)  # fmt: skip
+"""Columns of tables that a study may leave without rows."""
+
+
 def composition(study: Study, arms: Sequence[ArmFacts]) -> Table:
     """Each source's share of the pool and of each selection; means over seeds where the selection depends on them."""
     rows = []
@@ -160,7 +170,7 @@ def composition(study: Study, arms: Sequence[ArmFacts]) -> Table:
             }  # fmt: skip
             rows.append(row)
     note = "Selections are not stratified by source: a ratio above 1 means that the source is over-represented."
-    return Table("composition", "Composition of the training sets", tuple(rows), note)
+    return Table("composition", "Composition of the training sets", tuple(rows), note, columns=COMPOSITION)
 
 
 def planted(study: Study, arms: Sequence[ArmFacts]) -> Table:
@@ -176,7 +186,7 @@ def planted(study: Study, arms: Sequence[ArmFacts]) -> Table:
                 "ratio": share / pool_share,
             })  # fmt: skip
     note = "A ratio below 1 means that the selection leaves such rows out. Means over seeds."
-    return Table("planted", "What became of planted faults", tuple(rows), note)
+    return Table("planted", "What became of planted faults", tuple(rows), note, columns=PLANTED)
 
 
 def comparisons(ranking: Sequence[Comparison]) -> Table:
@@ -240,4 +250,4 @@ def delayed_gain(gains: Sequence[DelayedGain]) -> Table:
         "On validation and on a sample of the test items. Delayed: the best exact match lies at least twice as far "
         "into the run as the best loss, and is higher by more than two standard errors."
     )
-    return Table("delayed_gain", "Best loss and best exact match", rows, note)
+    return Table("delayed_gain", "Best loss and best exact match", rows, note, columns=DELAYED_GAIN)

@@ -35,10 +35,10 @@ INPUTS = {
 
 
 def csv_text(table: Table) -> str:
-    """Every column, unrounded; an empty cell where there is no value."""
+    """Every column, unrounded; an empty cell where there is no value; the columns alone where there is no row."""
     buffer = io.StringIO()
-    if table.rows:
-        writer = csv.DictWriter(buffer, fieldnames=list(table.rows[0]), lineterminator="\n")
+    if table.heads:
+        writer = csv.DictWriter(buffer, fieldnames=table.heads, lineterminator="\n")
         writer.writeheader()
         writer.writerows(table.rows)
     return buffer.getvalue()
