@@ -130,6 +130,7 @@ def test_the_recipe_plans_and_runs_and_no_held_out_question_is_trained_on(comman
     [
         (["apples.jsonl", "--model", "./nowhere"], "no model folder"),
         (["nowhere.jsonl", "--model", "MODEL"], "nowhere.jsonl"),
+        (["hf://owner/name", "--model", "MODEL"], "is at a hub"),
         (["text.jsonl", "--model", "MODEL"], "plain documents"),
         (["few.jsonl", "--model", "MODEL"], "too few to hold 5 out"),
         (["apples.jsonl", "--model", "MODEL", "--fraction", "2"], "(0, 1]"),

@@ -18,6 +18,7 @@ from winnow.mistakes import mistakes
 from winnow.models.folders import adapter_chain, check_whole, folder_of
 from winnow.pool.guessing import guess_source
 from winnow.pool.holding_out import hold_out, write_rows
+from winnow.pool.hub import HUB
 from winnow.recipe import Recipe
 from winnow.recipe.file import load_recipe
 from winnow.store import write_atomic
@@ -63,8 +64,9 @@ def write_first_recipe(asked: Asked) -> Made:
             with suppress(OSError):
                 path.unlink(missing_ok=True)
         raise
-    notes = tuple(f"{each.path}: {reading(each.guess.settings)}" for each in (*pool, *([target] if target else [])))
-    return Made(recipe, (asked.out, *held), notes)
+    files = [*pool, *([target] if target else []), *measured]
+    notes = dict.fromkeys(f"{each.path}: {reading(each.guess.settings)}" for each in files)
+    return Made(recipe, (asked.out, *held), tuple(notes))
 
 
 def _check_model(model: str) -> None:
@@ -88,6 +90,10 @@ def _sources(paths: Sequence[str]) -> list[Source]:
         taken, name = {each.name for each in found}, name_of(path)
         name = next(each for each in chain([name], (f"{name}_{number}" for number in count(2))) if each not in taken)
         try:
+            if path.startswith(HUB):
+                raise RecipeError(
+                    f"{path} is at a hub; init reads files: download it, or write it into a recipe's source"
+                )
             found.append(Source(name, path, guess_source(Path(path).expanduser())))
         except WinnowError as error:
             wrong += error.mistakes
