@@ -130,11 +130,6 @@ class Table:
         """One table has one set of columns, with rows or without."""
         assert not (self.rows and self.columns) or tuple(self.rows[0]) == self.columns, self.name
 
-    @property
-    def heads(self) -> tuple[str, ...]:
-        """Its columns."""
-        return tuple(self.rows[0]) if self.rows else self.columns
-
 
 @dataclass(frozen=True, slots=True)
 class Curve:

@@ -37,8 +37,8 @@ INPUTS = {
 def csv_text(table: Table) -> str:
     """Every column, unrounded; an empty cell where there is no value; the columns alone where there is no row."""
     buffer = io.StringIO()
-    if table.heads:
-        writer = csv.DictWriter(buffer, fieldnames=table.heads, lineterminator="\n")
+    if heads := list(table.rows[0]) if table.rows else table.columns:
+        writer = csv.DictWriter(buffer, fieldnames=heads, lineterminator="\n")
         writer.writeheader()
         writer.writerows(table.rows)
     return buffer.getvalue()

@@ -185,8 +185,7 @@ def _no_number(
 
 
 def _last_good(places: Path) -> str:
-    good = checkpoints.newest_place(places)
-    return f"the last good checkpoint is {good if good else 'the start: none was written yet'}"
+    return f"the last good checkpoint is {checkpoints.newest_place(places) or 'the start: none was written yet'}"
 
 
 def _gradients(job: Job, models: Models, share: Iterable[Batch], weight: float) -> list[float] | None:
