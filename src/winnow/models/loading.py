@@ -239,8 +239,7 @@ def architecture_for(base: BaseRecipe, *, row_tokens: int | None = None) -> dict
 def adapt(model: Any, adapter: LoraRecipe | Mapping[str, Any], *, seed: int) -> Any:
     """The model with a fresh adapter (`training.adapter`), its base frozen.
 
-    A LoRA that names no modules adapts the usual ones of the model's type. Raises RecipeError where no module has the
-    target names, or PEFT cannot build what is asked for this model.
+    A LoRA that names no modules adapts the usual ones. Raises RecipeError where no module has the names or PEFT fails.
     """
     from peft import get_peft_model
 

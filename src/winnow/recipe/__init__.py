@@ -17,6 +17,7 @@ from winnow.recipe.evaluation import (
     EvaluationRecipe,
     MeasureRecipe,
 )
+from winnow.recipe.lora import LoraRecipe
 from winnow.recipe.mixture import NATURAL, MixtureRecipe
 from winnow.recipe.pool import HygieneRecipe, PlantRecipe, PoolRecipe, TargetRecipe, TextRecipe
 from winnow.recipe.representations import (
@@ -45,7 +46,7 @@ from winnow.recipe.sources import (
     SyntheticRecipe,
     check_templates,
 )
-from winnow.recipe.spending import BudgetRecipe, MachineRecipe
+from winnow.recipe.spending import BudgetRecipe, EarlyStoppingRecipe, MachineRecipe
 from winnow.recipe.study import PrimaryRecipe, StudyRecipe, SweepRecipe
 from winnow.recipe.trackers import MlflowRecipe, TensorboardRecipe, TrackersRecipe, TrackioRecipe, WandbRecipe
 from winnow.recipe.training import (
@@ -53,9 +54,7 @@ from winnow.recipe.training import (
     FULL_TRAINING,
     PRETRAINING,
     BaseRecipe,
-    EarlyStoppingRecipe,
     GivenTokenizerRecipe,
-    LoraRecipe,
     ObjectiveRecipe,
     PretrainRecipe,
     ScratchRecipe,

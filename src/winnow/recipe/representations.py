@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from winnow.recipe.training import LoraRecipe
+from winnow.recipe.lora import LoraRecipe
 from winnow.recipe.values import ELSEWHERE, Frozen, Number, Seed, Size, Text, Truth, Whole
 
 

@@ -46,6 +46,15 @@ class BudgetRecipe(Frozen):
         return float(getattr(self, self.unit))
 
 
+class EarlyStoppingRecipe(Frozen):
+    """End a run where its validation loss no longer falls, whatever is left of its budget."""
+
+    patience: Annotated[Whole, Field(ge=1, le=1000)] = 3
+    """So many evaluations on the way in a row (`evaluation.every_steps`) without a better validation loss end it."""
+    min_delta: Annotated[Number, Field(ge=0.0, le=1000.0)] = 0.0
+    """Nats by which a validation loss has to lie below the best one before it to be better."""
+
+
 class MachineRecipe(Frozen):
     """What turns FLOPs into seconds and dollars: declared, or measured when the run starts."""
 

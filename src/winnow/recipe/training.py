@@ -4,8 +4,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from winnow.recipe.lora import LoraRecipe
 from winnow.recipe.sources import SourceRecipe
-from winnow.recipe.spending import BudgetRecipe
+from winnow.recipe.spending import BudgetRecipe, EarlyStoppingRecipe
 from winnow.recipe.values import (
     ADDED,
     ELSEWHERE,
@@ -25,39 +26,10 @@ from winnow.recipe.values import (
     Share,
     Size,
     Text,
-    Texts,
     Truth,
-    Was,
     Whole,
     once,
 )
-
-
-class LoraRecipe(Frozen):
-    """A low-rank adapter, in PEFT's words."""
-
-    r: Annotated[Whole, Field(ge=1, le=8192)] = 8
-    """Rank."""
-    lora_alpha: Size = 16
-    """Scale is lora_alpha / r."""
-    lora_dropout: Annotated[Number, Field(ge=0.0, lt=1.0)] = 0.05
-    """Dropout before the adapter."""
-    target_modules: Annotated[Texts | Pattern | None, Was(("c_attn", "c_proj"))] = None
-    """Names of the adapted modules, or `all-linear`; null for those that PEFT adapts in models of this type, of a type
-    that it does not know all linear ones. Of GPT-2 c_attn and c_proj."""
-    use_rslora: Annotated[Truth, ADDED] = False
-    """Scale is lora_alpha / sqrt(r): rank-stabilised LoRA (Kalajdzievski 2023)."""
-    use_dora: Annotated[Truth, ADDED] = False
-    """Train each weight's magnitude beside its direction: DoRA (Liu et al. 2024); takes more compute."""
-
-
-class EarlyStoppingRecipe(Frozen):
-    """End a run where its validation loss no longer falls, whatever is left of its budget."""
-
-    patience: Annotated[Whole, Field(ge=1, le=1000)] = 3
-    """So many evaluations on the way in a row (`evaluation.every_steps`) without a better validation loss end it."""
-    min_delta: Annotated[Number, Field(ge=0.0, le=1000.0)] = 0.0
-    """Nats by which a validation loss has to lie below the best one before it to be better."""
 
 
 def _named(given: Any) -> Any:
