@@ -138,6 +138,13 @@ def publish(
     study: Annotated[Path, typer.Argument(help="Study folder.", metavar="STUDY")],
     repository: Annotated[str | None, typer.Option("--repo", help="Where to push, as USER/NAME.")] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Upload folder; <study>-upload by default.")] = None,
+    base_model: Annotated[
+        str | None,
+        typer.Option(
+            "--base-model",
+            help="Name on the hub of the base model, where the recipe names a folder.",
+        ),
+    ] = None,
     private: Annotated[bool, typer.Option("--private", help="Make new repositories private.")] = False,
     as_json: AsJson = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Build and check the folder, and push nothing.")] = False,
@@ -149,7 +156,7 @@ def publish(
 
     if repository is not None:
         publishing.check_repository(repository)
-    built = publishing.build(study, out or study.absolute().with_name(f"{study.absolute().name}-upload"))
+    built = publishing.build(study, out or study.absolute().with_name(f"{study.absolute().name}-upload"), base_model)
     checked = publishing.check(built)
     pushed = publishing.push(built, repository, private=private) if repository and not dry_run else {}
     if as_json:
