@@ -56,14 +56,15 @@ def latex(table: Table, interval: Interval, *, label: str) -> str:
     if not rows:
         return f"% {escaped(table.title)}: no rows yet\n"
     columns = [column for column in rows[0] if not column.endswith(BOUNDS)]
-    shown = [[_cell(row, column, table.levels) for column in columns] for row in rows]
-    best = {place for column in columns for place in _best(rows, column, columns)}
+    shown = [[_cell(row, column, table) for column in columns] for row in rows]
+    best = {place for column in columns for place in _best(table, rows, column)}
     lines = [
         " & ".join(rf"\textbf{{{text}}}" if (number, column) in best else text
                    for column, text in zip(columns, line, strict=True))
         for number, line in enumerate(shown)
     ]  # fmt: skip
-    heads = [escaped(column.replace("_", " ") if column in table.levels else heading(column)) for column in columns]
+    heads = [escaped(column.replace("_", " ") if column in table.levels else heading(column, table.flops_unit))
+             for column in columns]
     has_bounds = any(row.get(column + BOUNDS[0]) is not None for row in rows for column in columns)
     caption = [escaped(table.title) + ".", *([escaped(interval.text)] if has_bounds else [])]
     caption += ["The best mean is bold, which is no claim."] if best else []
@@ -81,18 +82,18 @@ def _alignment(cells: Sequence[str]) -> str:
     return "r" if any("$" in each for each in cells) else "l"
 
 
-def _cell(row: Mapping[str, Any], column: str, levels: Sequence[str]) -> str:
+def _cell(row: Mapping[str, Any], column: str, table: Table) -> str:
     """A value with its interval: as ± where both halves are alike, else by its bounds."""
-    value = row[column]
-    if column in levels:
+    value, unit = row[column], table.flops_unit
+    if column in table.levels:
         return _number(level(value))
     low, high = (row.get(column + bound) for bound in BOUNDS)
     if low is None or high is None or value is None or low == high:
-        return _number(cell(column, value))
+        return _number(cell(column, value, unit))
     if abs((high - value) - (value - low)) <= SYMMETRIC * (high - low):
-        half = cell(column, (high - low) / 2).removeprefix("+")
-        return rf"{_number(cell(column, value))} $\pm$ {_number(half)}"
-    return f"{_number(cell(column, value))} [{_number(cell(column, low))}, {_number(cell(column, high))}]"
+        half = cell(column, (high - low) / 2, unit).removeprefix("+")
+        return rf"{_number(cell(column, value, unit))} $\pm$ {_number(half)}"
+    return f"{_number(cell(column, value, unit))} [{_number(cell(column, low, unit))}, {_number(cell(column, high, unit))}]"
 
 
 def _number(text: str) -> str:
@@ -110,7 +111,7 @@ def is_higher_better(column: str) -> bool | None:
     return None
 
 
-def _best(rows: Sequence[Mapping[str, Any]], column: str, columns: Sequence[str]) -> list[tuple[int, str]]:
+def _best(table: Table, rows: Sequence[Mapping[str, Any]], column: str) -> list[tuple[int, str]]:
     """Number of row and column of the best means, ties as they are printed; of single rows none."""
     way = is_higher_better(column)
     if way is None:
@@ -118,10 +119,10 @@ def _best(rows: Sequence[Mapping[str, Any]], column: str, columns: Sequence[str]
     groups: dict[tuple[Any, ...], list[int]] = {}
     for number, row in enumerate(rows):
         if row[column] is not None:
-            groups.setdefault(tuple(row[name] for name in APART if name in columns), []).append(number)
+            groups.setdefault(tuple(row[name] for name in APART if name in row), []).append(number)
     found = []
     for members in (each for each in groups.values() if len(each) > 1):
         values = [rows[number][column] for number in members]
-        best = cell(column, max(values) if way else min(values))
-        found += [(number, column) for number in members if cell(column, rows[number][column]) == best != NONE]
+        best = cell(column, max(values) if way else min(values), table.flops_unit)
+        found += [(number, column) for number in members if cell(column, rows[number][column], table.flops_unit) == best != NONE]
     return found
