@@ -24,6 +24,8 @@ SPECIAL = {
 }  # fmt: skip
 """What LaTeX reads as something else, or not at all, and how it is written."""
 NUMBER = re.compile(r"[+-]?\d[\d,]*(\.\d+)?(e[+-]?\d+)?")
+AS_NUMBER = re.compile(r"(\$-\$|\+)?\d[\d,]*(\.\d+)?(e\S+)?($| )")
+"""A cell that begins with a number."""
 APART = ("set", "checkpoint", "task", "source", "axis", "metric", "kind", "split")
 """Columns within whose values rows are compared: the best is one of each evaluation set."""
 SYMMETRIC = 1e-6
@@ -79,7 +81,7 @@ def latex(table: Table, interval: Interval, *, label: str) -> str:
 
 def _alignment(cells: Sequence[str]) -> str:
     """Numbers stand on the right, words on the left."""
-    return "r" if any("$" in each for each in cells) else "l"
+    return "r" if any(AS_NUMBER.match(each) for each in cells) else "l"
 
 
 def _cell(row: Mapping[str, Any], column: str, table: Table) -> str:
@@ -93,12 +95,13 @@ def _cell(row: Mapping[str, Any], column: str, table: Table) -> str:
     if abs((high - value) - (value - low)) <= SYMMETRIC * (high - low):
         half = cell(column, (high - low) / 2, unit).removeprefix("+")
         return rf"{_number(cell(column, value, unit))} $\pm$ {_number(half)}"
-    return f"{_number(cell(column, value, unit))} [{_number(cell(column, low, unit))}, {_number(cell(column, high, unit))}]"
+    shown = [_number(cell(column, each, unit)) for each in (value, low, high)]
+    return f"{shown[0]} [{shown[1]}, {shown[2]}]"
 
 
 def _number(text: str) -> str:
-    """A number as mathematics, so that its minus is one; other text escaped."""
-    return f"${text.replace(',', '{,}')}$" if NUMBER.fullmatch(text) else escaped(text)
+    """A number as text, which can be bold, with a true minus; other text escaped."""
+    return text.replace("-", "$-$") if NUMBER.fullmatch(text) else escaped(text)
 
 
 def is_higher_better(column: str) -> bool | None:
@@ -112,7 +115,7 @@ def is_higher_better(column: str) -> bool | None:
 
 
 def _best(table: Table, rows: Sequence[Mapping[str, Any]], column: str) -> list[tuple[int, str]]:
-    """Number of row and column of the best means, ties as they are printed; of single rows none."""
+    """Number of row and column of the best means, ties as they are printed; none where all rows are alike."""
     way = is_higher_better(column)
     if way is None:
         return []
@@ -123,6 +126,8 @@ def _best(table: Table, rows: Sequence[Mapping[str, Any]], column: str) -> list[
     found = []
     for members in (each for each in groups.values() if len(each) > 1):
         values = [rows[number][column] for number in members]
+        printed = {number: cell(column, rows[number][column], table.flops_unit) for number in members}
         best = cell(column, max(values) if way else min(values), table.flops_unit)
-        found += [(number, column) for number in members if cell(column, rows[number][column], table.flops_unit) == best != NONE]
+        ties = [number for number in members if printed[number] == best != NONE]
+        found += [(number, column) for number in ties if len(ties) < len(members)]
     return found

@@ -24,7 +24,7 @@ from winnow.verbs.scored import score, scores_of
 from winnow.walk import Watch
 
 KEY = "model", 0
-SHAPES = {
+SHAPES: Mapping[str, tuple[set[str], dict[str, Any]]] = {
     "messages": ({"messages"}, {"format": "chat"}),
     "conversations": ({"conversations"}, {"format": "sharegpt"}),
     "prompt and completion": ({"prompt", "completion"}, {"format": "prompt_completion"}),
