@@ -65,8 +65,10 @@ def latex(table: Table, interval: Interval, *, label: str) -> str:
                    for column, text in zip(columns, line, strict=True))
         for number, line in enumerate(shown)
     ]  # fmt: skip
-    heads = [escaped(column.replace("_", " ") if column in table.levels else heading(column, table.flops_unit))
-             for column in columns]
+    heads = [
+        escaped(column.replace("_", " ") if column in table.levels else heading(column, table.flops_unit))
+        for column in columns
+    ]
     has_bounds = any(row.get(column + BOUNDS[0]) is not None for row in rows for column in columns)
     caption = [escaped(table.title) + ".", *([escaped(interval.text)] if has_bounds else [])]
     caption += ["The best mean is bold, which is no claim."] if best else []
