@@ -11,7 +11,7 @@ the same study side by side (`walk.py`): each takes the stages that no other one
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from filelock import FileLock
 
@@ -36,9 +36,6 @@ from winnow.trackers.interface import check_installed
 from winnow.trackers.interface import wanted as wanted_trackers
 from winnow.verbs.track import send_study
 from winnow.walk import Walk, Watch, Watching, missing, walk_stages, wanted
-
-if TYPE_CHECKING:
-    from winnow.analysis.study_folder import Study
 
 
 @checks_arguments(RecipeError)
@@ -198,8 +195,8 @@ def _report(folder: Path, out: Path) -> Findings:
     return report_of(load(folder), out)
 
 
-def report_of(study: "Study", out: Path, *, left_out: Sequence[str] = ()) -> Findings:
-    """Every table, figure and page of a study that was read, into `out`; the card says what was `left_out`."""
+def report_of(study: Any, out: Path, *, left_out: Sequence[str] = ()) -> Findings:
+    """Every table, figure and page of a study (`analysis.load`) into `out`; its card says what was `left_out`."""
     from winnow.analysis.find import findings_of
     from winnow.analysis.long_table import write_parquet
     from winnow.report.write import write_report
