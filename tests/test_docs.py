@@ -64,5 +64,5 @@ def test_all_commands_of_the_readme_exist():
     assert all(f"winnow {name}" in text or f"`{name}" in text for name in known)
     assert known == {
         "init", "plan", "run", "pool", "select", "train", "evaluate", "report", "track", "compare", "generate", "watch",
-        "publish", "sandbox",
+        "publish", "sandbox", "chat", "merge",
     }  # fmt: skip

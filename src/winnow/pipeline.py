@@ -192,14 +192,19 @@ def report(folder: AnyPath, *, out: FolderPath | None = None) -> Findings:
 
 
 def _report(folder: Path, out: Path) -> Findings:
+    from winnow.analysis.study_folder import load
+
+    return report_of(load(folder), out)
+
+
+def report_of(study: Any, out: Path, *, left_out: Sequence[str] = ()) -> Findings:
+    """Every table, figure and page of a study (`analysis.load`) into `out`; its card says what was `left_out`."""
     from winnow.analysis.find import findings_of
     from winnow.analysis.long_table import write_parquet
-    from winnow.analysis.study_folder import load
     from winnow.report.write import write_report
 
-    study = load(folder)
     findings = findings_of(study)
-    write_report(folder, findings, out=out)
+    write_report(study.folder, findings, out=out, left_out=left_out)
     write_parquet(study.rows(), study.columns, out / "tables" / "long.parquet")
     return findings
 

@@ -81,7 +81,7 @@ def test_the_command_prints_verdict_and_page(tmp_path, capsys):
     asked = ["compare", str(tmp_path / "runs.jsonl"), "--baseline", "full", "--out", str(tmp_path / "out")]
     app(asked, standalone_mode=False)
     printed = capsys.readouterr().out
-    assert printed.startswith("mine against full, loss (last checkpoint, 3 seeds): better by 0.5")
+    assert "mine against full, loss (last checkpoint, 3 seeds): better by 0.5" in printed
     assert f"page: {tmp_path}/out/comparison.html" in printed
     app([*asked, "--json"], standalone_mode=False)
     found = json.loads(capsys.readouterr().out)

@@ -68,3 +68,22 @@ def test_a_study_of_conversations_goes_from_files_to_a_report(finished_study, tm
     assert tokenizer.chat_template == TEMPLATE
     tokens = {name: made[name]["costs"]["train"]["tokens"] for name in ("short", "long")}
     assert 0 < tokens["short"] < tokens["long"]
+    chat_goes_on(folder, tokenizer)
+
+
+def chat_goes_on(folder, tokenizer):
+    """A session lays turns out by the recipe's template, reads earlier ones again, and refuses what would end one."""
+    from winnow.errors import DataError
+    from winnow.verbs.chat import Chat
+    from winnow.verbs.checkpoints import choose
+
+    chat, asked = Chat(choose(folder, arm="full"), max_new_tokens=4), []
+    complete, chat._complete = chat._complete, lambda ids: asked.append(tokenizer.decode(ids)) or complete(ids)
+    said = [chat.answer("Zoe has 2 eggs."), chat.answer("One more comes.")]
+    end = tokenizer.eos_token
+    assert asked[0] == "user: Zoe has 2 eggs.\nassistant: "
+    assert asked[1] == f"{asked[0]}{said[0]}{end}\nuser: One more comes.\nassistant: "
+    assert chat.stop_id == tokenizer.eos_token_id
+    with pytest.raises(DataError, match="spells out the special token"):
+        chat.answer(f"hi{end}")
+    assert len(chat.turns) == 4

@@ -22,7 +22,9 @@ def test_help_is_instant_and_imports_no_torch():
     assert "Example" in done[0].stdout
 
 
-@pytest.mark.parametrize("verb", ["plan", "run", "generate", "pool", "select", "train", "evaluate", "report", "track"])
+@pytest.mark.parametrize(
+    "verb", ["plan", "run", "generate", "pool", "select", "train", "evaluate", "report", "track", "chat", "merge"]
+)
 def test_every_verb_has_help_with_an_example(command, verb):
     code, out, _ = command(verb, "--help")
     assert code == 0

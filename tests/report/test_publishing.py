@@ -13,6 +13,7 @@ from safetensors.numpy import save_file
 from study_factory import HIDDEN, SETS, write_items, write_study
 from typer.testing import CliRunner
 
+from tests_support import SMALLEST
 from winnow.analysis.study_folder import load
 from winnow.cli.main import app
 from winnow.errors import ArtifactError, PublishError
@@ -220,3 +221,97 @@ def test_an_upload_folder_replaces_nothing_else(study, tmp_path):
 def test_publishing_needs_a_name_or_a_dry_run(study):
     done = CliRunner().invoke(app, ["publish", str(study)])
     assert done.exit_code == 2
+
+
+# ------------------------------------------------------------------------------- a base model of this machine
+
+
+def on_a_local_base(folder):
+    """A study whose adapters stand on a model folder of this machine, with seals where a run leaves them."""
+    from winnow.store import sealed
+
+    study, base = publishable(folder / "s"), folder / "models" / "tiny"
+    base.mkdir(parents=True)
+    yaml = YAML()
+    recipe = yaml.load(study / "recipe.yaml")
+    recipe["base"] = {"model": str(base)}
+    yaml.dump(recipe, study / "recipe.yaml")
+    settings = json.loads((study / "study.json").read_text())
+    (study / "study.json").write_text(json.dumps(sealed(settings | {"base_path": str(base), "files": {}})))
+    for place in (study / "adapters").glob("*/adapter_config.json"):
+        place.write_text(json.dumps({"base_model_name_or_path": str(base), "r": 8}))
+    return study, str(base)
+
+
+def test_a_base_model_of_this_machine_is_not_published(tmp_path):
+    study, base = on_a_local_base(tmp_path)
+    with fake_hub() as hub, pytest.raises(PublishError, match="a folder of this machine.*--base-model USER/NAME"):
+        publishing.push(publishing.build(study, tmp_path / "up"), "someone/study", endpoint=hub.endpoint)
+    assert hub.repos == {}
+    done = CliRunner().invoke(app, ["publish", str(study), "--dry-run"])
+    assert done.exit_code == 1 and f"problem: the base model is {base}, a folder of this machine" in done.output
+
+
+def test_the_name_of_a_base_model_is_written_wherever_its_folder_stood(tmp_path):
+    from huggingface_hub import ModelCard
+
+    from winnow.store import unsealed
+
+    study, base = on_a_local_base(tmp_path)
+    words = ["publish", str(study), "--dry-run", "--out", str(tmp_path / "up"), "--base-model", "me/tiny"]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0, done.output
+    model = tmp_path / "up" / "model"
+    for path in (each for each in model.parent.rglob("*") if each.is_file()):
+        assert base.encode() not in path.read_bytes(), path
+    card = (model / "README.md").read_text()
+    assert ModelCard.load(model / "README.md").data.base_model == "me/tiny"
+    assert 'AutoModelForCausalLM.from_pretrained("me/tiny")' in card
+    config = json.loads((model / "adapters" / "full_best" / "adapter_config.json").read_text())
+    assert config == {"base_model_name_or_path": "me/tiny", "r": 8}
+    assert unsealed(json.loads((model / "study.json").read_text()))["base_path"] == "me/tiny"
+    assert YAML().load(model / "recipe.yaml")["base"]["model"] == "me/tiny"
+    assert base in (study / "recipe.yaml").read_text(), "the study stays as it is"
+
+
+@pytest.mark.parametrize("name", ["/x/y", "a/b/c", "..", "a b", "./x", ""])
+def test_a_base_model_has_a_name_that_a_hub_takes(tmp_path, name):
+    study, _ = on_a_local_base(tmp_path)
+    with pytest.raises((PublishError, ArtifactError), match="base.model is"):
+        publishing.build(study, tmp_path / "up", base_model=name)
+    assert not (tmp_path / "up").exists()
+
+
+def test_a_base_that_the_recipe_made_has_no_other_name(study):
+    from winnow.recipe.file import load_recipe
+    from winnow.verbs.base_names import with_base
+
+    made_here = replace(load(study), recipe=load_recipe(SMALLEST))
+    with pytest.raises(PublishError, match="makes its own"):
+        with_base(made_here, "me/tiny")
+
+
+@pytest.mark.parametrize(("name", "is_path"), [
+    ("openai-community/gpt2", False), ("gpt2", False), ("/a/b", True), ("~/m", True), ("./m", True), ("a/b/c", True),
+    ("C:\\models\\x", True), ("models", True), ("models/tiny", True),
+])  # fmt: skip
+def test_which_names_are_folders_of_this_machine(tmp_path, monkeypatch, name, is_path):
+    from winnow.verbs.base_names import is_here
+
+    (tmp_path / "models" / "tiny").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert is_here(name) is is_path
+
+
+def test_the_card_says_what_was_left_out(study, built, tmp_path):
+    card = (built.folders["model"] / "README.md").read_text()
+    section = card.partition("## Left out\n")[2].partition("\n## ")[0]
+    assert "The rows that were trained on" in section
+    assert "items of choice_like, whose licences are not known to let others have copies" in section
+    assert "checkpoints" not in section and "The base model, which adapters stand on" in section
+    other = publishable(tmp_path / "s")
+    keeping(other, "last")
+    for place in (other / "adapters").glob("*_best"):
+        shutil.rmtree(place)
+    told = (publishing.build(other, tmp_path / "up").folders["model"] / "README.md").read_text()
+    assert "The best checkpoints, which the study folder does not keep" in told

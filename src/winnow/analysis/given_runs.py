@@ -10,9 +10,9 @@ from typing import Any, Literal
 
 from winnow.analysis.advice import Situation, first_line
 from winnow.analysis.frontier import CostToQuality, early_stop_place, saving_of
-from winnow.analysis.items import ItemScores, gain_parts
+from winnow.analysis.items import ItemScores, gain_parts, interval_of_one_run
 from winnow.analysis.quality import compared
-from winnow.analysis.sentences import items_sentence, verdict_sentence
+from winnow.analysis.sentences import items_sentence, one_seed_sentence, verdict_sentence
 from winnow.analysis.tables import comparisons, with_bounds
 from winnow.findings import Comparison, Estimate, GivenCurve, GivenFindings, Saving, Table, Verdict
 from winnow.metrics import Metric
@@ -140,6 +140,9 @@ def _compare(runs: Sequence[GivenRun], arm: str, question: Question, items: Item
         items.get(arm, {}), items.get(question.baseline, {}), aggregate=question.aggregate, sign=question.sign
     )
     found = compared(asked, ours, theirs, confidence=question.confidence, parts=parts)
+    if parts is not None and found.over_items is None:
+        one = interval_of_one_run(parts, question.confidence, num_comparisons=num)
+        found = replace(found, over_items=one)
     if found.gain is not None:
         return found
     reason = (
@@ -168,8 +171,9 @@ def _verdict(
             f"The best checkpoints were chosen by {question.metric} itself, which makes them look better than they "
             "are; choose them by another metric, measured on other data."
         )
-    if primary.num_items is not None and primary.gain is not None and primary.gain.low is not None:
-        notes.append(items_sentence(primary, question.confidence))
+    if primary.num_items is not None and primary.gain is not None:
+        told = items_sentence if primary.gain.low is not None else one_seed_sentence
+        notes.append(told(primary, question.confidence))
     sentence = verdict_sentence(primary, saving, question.confidence)
     advice = first_line(primary, Situation(question.baseline, _cost_ratio(curves, primary)))
     return Verdict(primary.kind, sentence, tuple(notes), primary, saving, tuple(ranking), question.confidence, advice)

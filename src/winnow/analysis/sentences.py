@@ -170,3 +170,14 @@ def _verb(saving: Saving, comparison: Comparison) -> str:
 
 def _whole(share: float) -> str:
     return percent(share, 0)
+
+
+def one_seed_sentence(comparison: Comparison, confidence: float) -> str:
+    """What can be said of one run of each arm where items are known: of other items, and nothing of other seeds."""
+    num, wider = f"{comparison.num_items:,}", comparison.over_items
+    if wider is None or wider.low is None or wider.high is None:
+        return f"There are too few items ({num}) for an interval over them."
+    size, interval = _size(comparison, wider), _interval(comparison, wider, confidence)
+    is_shown = wider.low > 0 or wider.high < 0
+    finding = f": {size} ({interval})" if is_shown else f" no difference is shown ({size}, {interval})"
+    return f"Over {num} items in pairs{finding}; this covers other items of the same kind, and no other seeds."

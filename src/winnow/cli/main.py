@@ -11,7 +11,7 @@ import signal
 import sys
 
 from winnow import stopping
-from winnow.cli import results, starting, studies  # noqa: F401  they register their commands
+from winnow.cli import results, starting, studies, trained  # noqa: F401  they register their commands
 from winnow.cli.habits import as_meant, hint
 from winnow.cli.shared import app
 from winnow.cli.system_errors import told

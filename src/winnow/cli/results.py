@@ -45,15 +45,19 @@ def report(
 
 @app.command(
     epilog="Example: winnow compare runs.csv --baseline full --metric loss --out runs/theirs; "
+    "winnow compare full:0=out/a mine:0=out/b --baseline full; "
     "winnow compare checkpoints --recipe recipes/gsm-cpu.yaml --baseline full"
 )
 def compare(
     runs: Annotated[list[Path], typer.Argument(
-        help="CSV, JSONL or Parquet files with a row per measurement (arm, seed, metric, value; step, cost); with "
-        "--recipe one folder of checkpoints, named ARM_sSEED.", metavar="RUNS...",
+        help="Tables (CSV, JSONL, Parquet), trainer_state.json, exports of W&B and MLflow, lm-eval's samples; where "
+        "they do not say whose they are, ARM:SEED=PATH. With --recipe one folder of checkpoints, named ARM_sSEED.",
+        metavar="RUNS...",
     )],
     baseline: Annotated[str, typer.Option("--baseline", help="Arm that the others are compared with.")],
-    metric: Annotated[str, typer.Option("--metric", help="What is compared.")] = "loss",
+    metric: Annotated[
+        str | None, typer.Option("--metric", help="What is compared; the held-out loss by default.")
+    ] = None,
     primary: Annotated[
         str | None, typer.Option("--primary", help="Arm of the comparison that was declared; stands uncorrected.")
     ] = None,
@@ -63,6 +67,12 @@ def compare(
     checkpoint: Annotated[str, typer.Option("--checkpoint", help="Which measurement of a run: last or best.")] = "last",
     best_by: Annotated[str | None, typer.Option("--best-by", help="Metric that chooses the best.")] = None,
     cost: Annotated[str, typer.Option("--cost", help="Column of cumulative costs.")] = "cost",
+    columns: Annotated[list[str] | None, typer.Option(
+        "--column", help="Which column is the arm, seed, step, metric or value; repeat it.", metavar="PART=NAME",
+    )] = None,
+    named: Annotated[list[str] | None, typer.Option(
+        "--run", help="Whose a run of a tracker is, by its name there; repeat it.", metavar="NAME=ARM:SEED",
+    )] = None,
     recipe: Annotated[
         Path | None, typer.Option("--recipe", help="Score checkpoints on the evaluation sets of this recipe.")
     ] = None,
@@ -72,13 +82,15 @@ def compare(
 ) -> None:  # fmt: skip
     """Compare runs that others made, from their numbers or their checkpoints: verdict, tables and page."""
     if recipe is not None:
-        found = _compare_checkpoints(recipe, overrides, runs, baseline, metric, primary, out)
+        found = _compare_checkpoints(recipe, overrides, runs, baseline, metric or "loss", primary, out)
     else:
         from winnow.compare_api.compare import compare as compare_rows
+        from winnow.compare_api.run_names import assigned
 
         found = compare_rows(
             runs, baseline=baseline, metric=metric, primary=primary, higher_is_better=higher_is_better,
-            checkpoint=_checkpoint(checkpoint), best_by=best_by, cost=cost,
+            checkpoint=_checkpoint(checkpoint), best_by=best_by, cost=cost, columns=_parts(columns or []),
+            runs=assigned(named or []),
         )  # fmt: skip
     page = found.write(out)
     if as_json:
@@ -135,6 +147,13 @@ def publish(
     study: Annotated[Path, typer.Argument(help="Study folder, or the recipe of one.", metavar="STUDY")],
     repository: Annotated[str | None, typer.Option("--repo", help="Where to push, as USER/NAME.")] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Upload folder; <study>-upload by default.")] = None,
+    base_model: Annotated[
+        str | None,
+        typer.Option(
+            "--base-model",
+            help="Name on the hub of the base model, where the recipe names a folder.",
+        ),
+    ] = None,
     private: Annotated[bool, typer.Option("--private", help="Make new repositories private.")] = False,
     as_json: AsJson = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Build and check the folder, and push nothing.")] = False,
@@ -147,7 +166,7 @@ def publish(
     study = study_of(study)
     if repository is not None:
         publishing.check_repository(repository)
-    built = publishing.build(study, out or study.absolute().with_name(f"{study.absolute().name}-upload"))
+    built = publishing.build(study, out or study.absolute().with_name(f"{study.absolute().name}-upload"), base_model)
     checked = publishing.check(built)
     pushed = publishing.push(built, repository, private=private) if repository and not dry_run else {}
     if as_json:
@@ -177,6 +196,14 @@ def _compare_checkpoints(
         return compare_checkpoints(
             runs[0], asked, baseline=baseline, metric=metric, primary=primary, out=out, watch=bars
         )
+
+
+def _parts(words: list[str]) -> dict[str, str]:
+    """Part -> column, of `PART=NAME`."""
+    lacking = next((word for word in words if not all(word.partition("="))), None)
+    if lacking is not None:
+        raise typer.BadParameter(f"--column is {lacking!r}; write PART=NAME, such as step=_step")
+    return {part: name for part, _, name in (word.partition("=") for word in words)}
 
 
 def _checkpoint(name: str) -> Literal["last", "best"]:

@@ -170,12 +170,31 @@ def train(
     _print_numbers(walk, "train", as_json)
 
 
-@app.command(epilog="Example: winnow evaluate recipes/gsm-cpu.yaml --arm full")
+@app.command(
+    epilog="Example: winnow evaluate recipes/gsm-cpu.yaml --arm full; "
+    "winnow evaluate --model models/mine --sets test.jsonl"
+)
 def evaluate(
-    recipe: RecipeFile, overrides: Overrides = None, out: Out = None, store: StoreFolder = None, arm: ArmName = None,
+    recipe: Annotated[Path | None, typer.Argument(help="Recipe, a YAML file.", metavar="RECIPE")] = None,
+    overrides: Overrides = None, out: Out = None, store: StoreFolder = None, arm: ArmName = None,
     seed: Seed = None, as_json: AsJson = False, dry_run: DryRun = False,
+    model: Annotated[str | None, typer.Option(
+        "--model", help="Score this model instead: a folder (an adapter's, too) or a name on the hub.",
+    )] = None,
+    sets: Annotated[list[str] | None, typer.Option("--sets", help="With --model: a file of items; repeat it.")] = None,
+    sets_recipe: Annotated[
+        Path | None, typer.Option("--recipe", help="With --model: take the evaluation sets of this recipe.")
+    ] = None,
+    format: Annotated[str | None, typer.Option("--format", help="Of the files of --sets, such as gsm8k.")] = None,
 ) -> None:  # fmt: skip
-    """Score the checkpoints on the whole evaluation sets."""
+    """Score the checkpoints of a study, or any model, on whole evaluation sets."""
+    if model is not None:
+        from winnow.cli.trained import evaluate_one
+
+        evaluate_one(model, sets or [], sets_recipe or recipe, overrides, format, store, out, as_json=as_json)
+        return
+    if recipe is None or sets or sets_recipe or format:
+        raise typer.BadParameter("give a recipe; --sets, --recipe and --format go with --model")
     walk = _advance(recipe, overrides, "evaluate", out, store, arm=arm, seed=seed, dry_run=dry_run, as_json=as_json)
     _print_numbers(walk, "evaluate", as_json)
 

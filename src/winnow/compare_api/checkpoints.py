@@ -8,7 +8,6 @@ save them. Scores stay in the store, so that a checkpoint that was scored once i
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from winnow.analysis.given_runs import GivenRun, Items, Point, Question, judge_given
@@ -18,18 +17,15 @@ from winnow.analysis.scores import Final
 from winnow.compare_api.compare import Compared
 from winnow.compare_api.rows import check_names
 from winnow.errors import DataError, RecipeError
-from winnow.parts import EvaluatePart, ModelPart
-from winnow.pipeline import selector_traits, store_beside
-from winnow.recipe import Recipe
+from winnow.pipeline import store_beside
 from winnow.recipe.arguments import AnyPath, FolderPath, Text, checks_arguments
 from winnow.recipe.file import AnyRecipe, as_recipe
-from winnow.records import Stage, Stored, from_json
+from winnow.records import Stored, from_json
 from winnow.store import read_json
-from winnow.study.graph import Graph, expand
-from winnow.walk import Watch, Watching, walk_stages, wanted
+from winnow.verbs.scored import Key, score, scores_of
+from winnow.walk import Watch, Watching
 
 NAME = re.compile(r"(?P<arm>.+)_s(?P<seed>\d+)")
-Key = tuple[str, int]
 
 
 @checks_arguments(RecipeError)
@@ -52,9 +48,9 @@ def compare_checkpoints(
     trained. Raises WinnowError.
     """
     recipe, folders = as_recipe(recipe), checkpoint_folders(Path(folder))
-    graph = _graph(recipe, folders)
-    walk = walk_stages(graph, recipe, store_beside(recipe, out, store), list(graph.stages), watch or Watch())
-    scored = {key: walk.done[_stage("evaluate", key)] for key in folders}
+    named = {key: str(place) for key, place in folders.items()}
+    walk = score(recipe, named, store_beside(recipe, out, store), watch or Watch())
+    scored = {key: scores_of(walk, key) for key in folders}
     finals = {
         key: from_json(Final, read_json(stored.folder / "evaluation_last.json")) for key, stored in scored.items()
     }
@@ -75,27 +71,6 @@ def checkpoint_folders(folder: Path) -> dict[Key, Path]:
     if not found:
         raise DataError(f"{folder} holds no checkpoints; put each run into a folder of its own, named <arm>_s<seed>")
     return found
-
-
-def _stage(kind: str, key: Key) -> str:
-    return f"{kind}.{key[0]}.s{key[1]}"
-
-
-def _graph(recipe: Recipe, folders: Mapping[Key, Path]) -> Graph:
-    """The recipe's evaluation sets, and for each checkpoint a pointer to it and its scores."""
-    graph = expand(recipe, selector_traits())
-    stages = {name: graph.stages[name] for name in wanted(graph, until=("tests",))}
-    part = EvaluatePart(
-        checkpoints=("last",), max_new_tokens=recipe.evaluation.max_new_tokens,
-        batch_size=recipe.evaluation.batch_size, threads=recipe.training.threads,
-        measures=recipe.evaluation.asked_beyond,
-    )  # fmt: skip
-    for key, folder in folders.items():
-        model = Stage(_stage("checkpoint", key), "model", ModelPart(model=str(folder)))
-        inputs = {"run": model.name, "tests": "tests", "tokenizer": model.name}
-        scores = Stage(_stage("evaluate", key), "evaluate", part, inputs, *key)
-        stages |= {model.name: model, scores.name: scores}
-    return replace(graph, stages=stages)
 
 
 def _run(key: Key, final: Final, aggregate: str) -> GivenRun:

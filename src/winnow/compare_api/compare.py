@@ -9,14 +9,18 @@ found.write("runs/theirs")                                # page and tables
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from winnow.analysis.given_runs import GivenRun, Question, judge_given
-from winnow.compare_api.rows import check_names, rows_of, runs_of
+from winnow.compare_api.lm_eval_samples import facts_of
+from winnow.compare_api.reading import read
+from winnow.compare_api.rows import check_names, runs_of
+from winnow.compare_api.run_names import names_of
 from winnow.errors import DataError
-from winnow.findings import Comparison, GivenFindings
+from winnow.findings import Comparison, Estimate, GivenFindings
 from winnow.metrics import direction
-from winnow.recipe.arguments import Confidence, FolderPath, Must, Text, Truth, checks_arguments
+from winnow.recipe.arguments import Confidence, FolderPath, Must, Options, Text, Truth, checks_arguments
 
 PAGE = "comparison.html"
 
@@ -36,6 +40,11 @@ class ArmDifference:
     """In common with the baseline."""
     needed_seeds: int | None
     """About how many would show a difference of this size, where none is shown; None: more than 1000."""
+    low_over_items: float | None = None
+    """Of the interval that covers other items, too; with one seed each it covers other items alone. None where items
+    are not known."""
+    high_over_items: float | None = None
+    items: int | None = None
 
 
 class Compared(Mapping[str, ArmDifference]):
@@ -91,14 +100,19 @@ class Compared(Mapping[str, ArmDifference]):
 def _difference(found: Comparison, sign: int) -> ArmDifference:
     """The gain, which is positive where it is better, as arm less baseline."""
     assert found.kind != "not affordable"
-    gain = found.gain
-    bounds: tuple[float | None, float | None] = (None, None)
-    if gain is not None and gain.low is not None and gain.high is not None:
-        bounds = (gain.low, gain.high) if sign > 0 else (-gain.high, -gain.low)
+    gain, bounds, wider = found.gain, _bounds(found.gain, sign), _bounds(found.over_items, sign)
     return ArmDifference(
         arm=found.arm, difference=None if gain is None else sign * gain.mean, low=bounds[0], high=bounds[1],
         verdict=found.kind, seeds=gain.num if gain else 0, needed_seeds=found.needed_seeds,
+        low_over_items=wider[0], high_over_items=wider[1], items=found.num_items,
     )  # fmt: skip
+
+
+def _bounds(gain: Estimate | None, sign: int) -> tuple[float | None, float | None]:
+    """Of a gain's interval, as arm less baseline."""
+    if gain is None or gain.low is None or gain.high is None:
+        return None, None
+    return (gain.low, gain.high) if sign > 0 else (-gain.high, -gain.low)
 
 
 @checks_arguments(DataError)
@@ -106,33 +120,44 @@ def compare(
     rows: Any,
     *,
     baseline: Text,
-    metric: Text = "loss",
+    metric: Text | None = None,
     primary: Text | None = None,
     higher_is_better: Truth | None = None,
     checkpoint: Annotated[Literal["last", "best"], Must("be 'last' or 'best'")] = "last",
     best_by: Text | None = None,
     cost: Text = "cost",
     confidence: Confidence = 0.95,
+    columns: Options = MappingProxyType({}),
+    runs: Options = MappingProxyType({}),
 ) -> Compared:
     """Compare every arm with the baseline, as the verdict of a study does.
 
     `rows`: one measurement each, with `arm`, `seed`, `metric`, `value` and where known `step` and `cost` (cumulative);
-    a list of dicts, a data frame, or paths of CSV, JSONL or Parquet files. `primary` names the arm whose comparison was
+    a list of dicts, a data frame, or paths: of CSV, JSONL or Parquet files, such or with a column for each metric
+    (W&B's exports, MLflow's tables), of trainer_state.json or a Trainer's output folder, of MLflow's runs, and of items
+    that lm-eval logged, which are compared in pairs. A path whose run nothing else tells is `full:0=PATH`. `metric` is
+    the held-out loss where not given. `columns` says which column is the arm, seed, step, metric or value; `runs` whose
+    a run of a tracker is, such as {"sun-12": "full:0"}. `primary` names the arm whose comparison was
     declared before the runs: its sentence stands uncorrected. `higher_is_better` is needed where the metric's name does
     not say it. `checkpoint` is the measurement of each run that counts: its last, or its best by the metric `best_by`.
     Costs, in the column `cost`, give what an arm saves on the way to the baseline's best.
 
     Raises DataError, in one line, for rows that are incomplete, no numbers, or there twice.
     """
-    runs = runs_of(rows_of(rows), cost=cost)
-    check_names(runs, metric=metric, arms={"baseline": baseline, "primary": primary})
+    given = read(rows, names_of(columns, runs))
+    metric = given.metric(metric)
+    found = runs_of(given.measured((metric, best_by)), cost=cost)
+    check_names(found, metric=metric, arms={"baseline": baseline, "primary": primary})
+    items, known = given.samples.of_metric(metric), facts_of(metric) if given.samples.scores else None
+    directions = _directions(found, metric, best_by, known.higher_is_better if known else higher_is_better)
     question = Question(
-        metric=metric, baseline=baseline, directions=_directions(runs, metric, best_by, higher_is_better),
-        primary=primary, checkpoint=checkpoint, best_by=best_by, cost=cost, confidence=confidence,
+        metric=metric, baseline=baseline, directions=directions, primary=primary,
+        checkpoint="" if items else checkpoint, best_by=best_by, cost=cost, confidence=confidence,
+        aggregate="micro" if items else "", known=known,
     )  # fmt: skip
-    measured = [run for run in runs if metric in run.metrics]
+    measured = [run for run in found if metric in run.metrics]
     _check_question(measured, question)
-    return Compared(judge_given(measured, question))
+    return Compared(judge_given(measured, question, items))
 
 
 def _directions(

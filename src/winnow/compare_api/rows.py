@@ -31,7 +31,7 @@ LONGEST_NAME = 200
 def rows_of(given: Any) -> Iterator[Mapping[str, Any]]:
     """The rows of whatever holds them, as dicts. Raises DataError naming what is allowed."""
     if isinstance(given, str | Path):
-        yield from _rows_of_file(Path(given))
+        yield from rows_of_file(Path(given))
     elif hasattr(given, "to_dicts"):  # polars
         yield from given.to_dicts()
     elif hasattr(given, "to_pylist"):  # Arrow
@@ -65,7 +65,8 @@ def _path(given: Any) -> Path:
     return Path(given)
 
 
-def _rows_of_file(path: Path) -> Iterator[Mapping[str, Any]]:
+def rows_of_file(path: Path) -> Iterator[Mapping[str, Any]]:
+    """The rows of a table. Raises DataError where the path is of none."""
     if not path.name.lower().endswith(ENDINGS) or not os.path.lexists(path):
         raise DataError(f"{path} is no file of runs; give one that ends in {', '.join(ENDINGS)}")
     yield from read_file(path)

@@ -38,10 +38,14 @@ def load_recipe(path: AnyPath, overrides: Words = ()) -> Recipe:
     Raises RecipeError, in one line, for a missing or unreadable file, an unknown key or a bad value; where several
     values are bad, in a line for each.
     """
-    tree = _read_tree(Path(path), seen=())
+    return parse_recipe(put_overrides(_read_tree(Path(path), seen=()), overrides), f"recipe {path}")
+
+
+def put_overrides(tree: dict[str, Any], overrides: Words) -> dict[str, Any]:
+    """The tree itself, with these keys set ("training.learning_rate=2e-4"). Raises RecipeError."""
     for override in overrides:
         _apply(tree, override)
-    return parse_recipe(tree, f"recipe {path}")
+    return tree
 
 
 def parse_recipe(tree: dict[str, Any], what: str = "the recipe") -> Recipe:

@@ -1,6 +1,6 @@
 """`README.md` of a study folder: the model card, with machine-readable results in its front matter."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from winnow.findings import Findings
@@ -10,10 +10,11 @@ from winnow.report.templating import context_of, environment, trainings_of
 from winnow.text import markup
 
 
-def model_card(findings: Findings, figures: Iterable[str]) -> str:
-    """The card; `figures` are the names of those that lie in `figures/`."""
+def model_card(findings: Findings, figures: Iterable[str], *, left_out: Sequence[str] = ()) -> str:
+    """The card; `figures` are the names of those that lie in `figures/`, `left_out` what is not there of the study."""
     return environment("markdown").get_template("card.md.jinja").render(
         **context_of(findings), front_matter=markup.front_matter(front_matter(findings)), figures=list(figures),
+        left_out=list(left_out),
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Writes a comparison of runs that others made: one page that works offline, and each table as CSV and Markdown."""
+"""Writes a comparison of runs that others made: a page that works offline; tables as CSV, Markdown and LaTeX."""
 
 import base64
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 from winnow.findings import GivenFindings
 from winnow.report.compared_figures import curves_figure
 from winnow.report.figures import our_style, svg
+from winnow.report.latex import Interval, latex
 from winnow.report.styles import dark
 from winnow.report.tables import csv_text, for_people, markdown_file
 from winnow.report.templating import environment
@@ -14,9 +15,12 @@ from winnow.store import write_atomic
 
 def write_compared(page: Path, findings: GivenFindings) -> None:
     """Write the page and its tables; files of an earlier comparison of these names are replaced."""
+    seeds = tuple(sorted({curve.seed for curve in findings.curves}))
+    interval = Interval(findings.verdict.confidence, seeds)
     for table in findings.tables.values():
         write_atomic(page.parent / f"{table.name}.csv", csv_text(table))
         write_atomic(page.parent / f"{table.name}.md", markdown_file(table))
+        write_atomic(page.parent / f"{table.name}.tex", latex(table, interval, label=f"compared-{table.name}"))
     write_atomic(page, compared_page(findings))
 
 

@@ -1,6 +1,6 @@
 """Figures that are drawn again only where something is new: `figures/drawn.json` says what those that are there show.
 
-    drawings = bring_figures(root, findings)     # name -> SVG, all of them in root/figures as PNG and SVG
+    drawings = bring_figures(root, findings)     # name -> SVG, all of them in root/figures as PNG, SVG and PDF
 
 They are left as they are where the findings, the code that draws them and the files are what they were.
 """
@@ -23,16 +23,17 @@ FOLDER, DRAWN = "figures", "drawn.json"
 
 
 def bring_figures(root: Path, findings: Findings) -> dict[str, str]:
-    """Name -> SVG of all figures that have something to show, each in `figures/` as PNG and SVG."""
+    """Name -> SVG of all figures that have something to show, each in `figures/` as PNG, SVG and PDF."""
     kept = kept_figures(root, findings)
     if kept is not None:
         return kept
-    from winnow.report.figures import drawn_figures, png, svg
+    from winnow.report.figures import drawn_figures, pdf, png, svg
 
     folder, files, drawings = root / FOLDER, dict[str, str](), dict[str, str]()
     for name, figure in drawn_figures(findings).items():
         image, drawings[name] = png(figure), svg(figure)
-        for file, data in ((f"{name}.png", image), (f"{name}.svg", drawings[name].encode())):
+        written = {"png": image, "svg": drawings[name].encode(), "pdf": pdf(figure)}
+        for file, data in ((f"{name}.{kind}", data) for kind, data in written.items()):
             write_atomic(folder / file, data)
             files[file] = hashlib.sha256(data).hexdigest()
     write_json(folder / DRAWN, sealed({"from": drawn_from(findings), "files": files}))

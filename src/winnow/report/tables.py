@@ -46,10 +46,11 @@ def csv_text(table: Table) -> str:
 
 def for_people(table: Table) -> tuple[list[str], list[list[str]]]:
     """Headings and printed cells, without the columns that only the CSV has, and without empty notes."""
-    return printed(_for_people(table), table.levels, table.flops_unit)
+    return printed(rows_for_people(table), table.levels, table.flops_unit)
 
 
-def _for_people(table: Table) -> list[dict[str, Any]]:
+def rows_for_people(table: Table) -> list[dict[str, Any]]:
+    """The rows without the columns that only the CSV has, and without empty notes."""
     hidden = set(INPUTS.get(table.name, ()))
     if not any(row.get("note") for row in table.rows):
         hidden.add("note")
@@ -81,7 +82,7 @@ def _number(value: Any) -> float | None:
 
 
 def _shown_columns(table: Table) -> list[str]:
-    return [key for key in _for_people(table)[0] if not key.endswith(BOUNDS)] if table.rows else []
+    return [key for key in rows_for_people(table)[0] if not key.endswith(BOUNDS)] if table.rows else []
 
 
 def _base(column: str) -> str:

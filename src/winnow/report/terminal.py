@@ -91,7 +91,7 @@ def render_terminal(findings: Findings) -> str:
 def compared_lines(findings: GivenFindings) -> list[str]:
     """Of runs that others made: the verdict's sentences, and all arms as rows."""
     headings, cells = for_people(findings.tables["comparisons"])
-    return [*verdict_lines(findings), "", *_aligned([headings, *cells])]
+    return [*verdict_lines(findings), "", *aligned([headings, *cells])]
 
 
 def _within(width: int, lines: list[list[str]]) -> list[str]:
@@ -104,7 +104,7 @@ def _within(width: int, lines: list[list[str]]) -> list[str]:
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(1, len(rows[0]))]
     room = max(MIN_NAME, width - sum(widths) - 2 * len(widths))
-    return _aligned([[_shortened(row[0], room), *row[1:]] for row in rows])
+    return aligned([[_shortened(row[0], room), *row[1:]] for row in rows])
 
 
 def _halves(heading: str) -> tuple[str, str]:
@@ -121,7 +121,8 @@ def _shortened(name: str, most: int) -> str:
     return f"{name[: kept // 2]}…{name[-(kept - kept // 2) :]}"
 
 
-def _aligned(lines: list[list[str]]) -> list[str]:
+def aligned(lines: list[list[str]]) -> list[str]:
+    """Rows of cells as lines of a terminal: the first column on the left, numbers on the right."""
     lines = [list(map(visible, line)) for line in lines]
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))] if lines[0] else []
     return [

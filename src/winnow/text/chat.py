@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from winnow.errors import DataError, RecipeError
 from winnow.text.chat_templates import CHAT_DATE, CLOCK, timeless
-from winnow.text.examples import ASSISTANT, Message
+from winnow.text.examples import ASSISTANT, USER, Message
 from winnow.text.tokenizers import Encoded
 
 if TYPE_CHECKING:
@@ -116,6 +116,18 @@ class ChatTemplate:
         if all(is_target[1:]):
             raise DataError(f"conversation {name} is all answer, without a prompt; remove it, or train on it as text")
         return EncodedChat(ids[:last], is_target, answers[-1][0])
+
+    def encode_opening(self, messages: Sequence[Message], *, name: str) -> list[int]:
+        """The tokens of a conversation that waits for the assistant: all before the answer. Raises DataError."""
+        if found := self.spelled_out(messages):
+            raise DataError(f"conversation {name} spells out the special token {found!r}; remove it from its text")
+        text = self._render(messages, name, is_opened=True)
+        return list(self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
+
+    @cached_property
+    def stop_id(self) -> int:
+        """The token that ends an answer."""
+        return self.encode([(USER, "2 + 3?"), (ASSISTANT, "5")], name="of a sum").ids[-1]
 
     def _marked_by_blocks(self, messages: Sequence[Message], name: str) -> tuple[list[int], list[bool]]:
         """Token ids, and which stand in a `{% generation %}` block."""

@@ -5,7 +5,8 @@
     push(built, "someone/quickstart")
 
 `model/` has the card, adapters, records, tables, figures and page; `selections/` is a data set of the chosen ids. Item
-records lose the texts of evaluation sets whose licence is not known to let others have a copy.
+records lose the texts of evaluation sets whose licence is not known to let others have a copy; the card says what else
+was left out.
 """
 
 import io
@@ -24,12 +25,14 @@ from winnow.credentials import holds_secret
 from winnow.errors import ArtifactError, PublishError, shown
 from winnow.findings import Findings
 from winnow.kinds import KINDS
-from winnow.pipeline import report
-from winnow.recipe.arguments import AnyPath, FolderPath, checks_arguments
+from winnow.pipeline import report_of
+from winnow.recipe import Recipe
+from winnow.recipe.arguments import AnyPath, FolderPath, Text, checks_arguments
 from winnow.recipe.licences import may_redistribute
 from winnow.report.dataset_card import SelectionFiles, dataset_card
 from winnow.store import write_atomic, write_folder
-from winnow.study_files import check_weights
+from winnow.study_files import CHECKPOINTS, check_weights
+from winnow.verbs import base_names
 
 MODEL, SELECTIONS, CARD = "model", "selections", "README.md"
 COPIED = "recipe.yaml", "study.json", "adapters", "base"
@@ -49,6 +52,8 @@ class Built:
     root: Path
     findings: Findings
     selections: tuple[SelectionFiles, ...]
+    base: str | None = None
+    """The base model as cards and adapters name it; None where the recipe makes it."""
 
     @property
     def folders(self) -> dict[str, Path]:
@@ -67,10 +72,12 @@ class Check:
 
 
 @checks_arguments(ArtifactError)
-def build(folder: AnyPath, out: FolderPath) -> Built:
+def build(folder: AnyPath, out: FolderPath, base_model: Text | None = None) -> Built:
     """Both folders, made anew below `out` from the study folder, which is left as it is.
 
-    Raises ArtifactError where something else stands at `out`, or a file of the study is not what was written.
+    `base_model` is written for the base that the recipe names, which may be a folder here. Raises ArtifactError where
+    something else stands at `out`, or a file of the study is not what was written; PublishError for a base that is
+    none.
     """
     root, study = Path(out), load(folder)
     check_weights(study.folder, study.settings)
@@ -78,13 +85,17 @@ def build(folder: AnyPath, out: FolderPath) -> Built:
         raise ArtifactError(f"{root} holds something else than an upload folder; give a new folder with --out")
     if root.resolve() == study.folder.resolve():
         raise ArtifactError(f"{root} is the study folder itself; give a new folder with --out")
+    if base_model is not None:
+        base_names.check_name(base_model)
+    named = study if base_model is None else base_names.with_base(study, base_model)
     made: list[Any] = []
-    write_folder(root / MODEL, lambda place: made.append(_fill_model(place, study)))
-    write_folder(root / SELECTIONS, lambda place: made.append(_fill_selections(place, study, made[0])))
-    return Built(root, made[0], tuple(made[1]))
+    write_folder(root / MODEL, lambda place: made.append(_fill_model(place, named, study.recipe.base.model)))
+    write_folder(root / SELECTIONS, lambda place: made.append(_fill_selections(place, named, made[0])))
+    return Built(root, made[0], tuple(made[1]), named.recipe.base.model)
 
 
-def _fill_model(place: Path, study: Study) -> Findings:
+def _fill_model(place: Path, study: Study, base: str | None) -> Findings:
+    """The findings of the study, whose base model was called `base` where it stands."""
     for name in COPIED:
         source = study.folder / name
         if source.is_dir():
@@ -97,11 +108,37 @@ def _fill_model(place: Path, study: Study) -> Findings:
         target = place / path.relative_to(study.folder)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, target)
-    hidden = {each.name for each in study.recipe.evaluation.sets if not may_redistribute(each.licence)}
+    if base is not None and study.recipe.base.model not in (None, base):
+        base_names.rename(place, base, str(study.recipe.base.model))
+    hidden = _hidden_sets(study.recipe)
     for pattern in ITEM_RECORDS:
         for path in (study.folder / "records" / "items").glob(pattern):
             write_atomic(place / path.relative_to(study.folder), without_texts(path, hidden))
-    return report(study.folder, out=place)
+    return report_of(study, place, left_out=left_out(study.recipe))
+
+
+def _hidden_sets(recipe: Recipe) -> set[str]:
+    """The evaluation sets of which no text may leave the machine."""
+    return {each.name for each in recipe.evaluation.sets if not may_redistribute(each.licence)}
+
+
+def left_out(recipe: Recipe) -> list[str]:
+    """What the study folder has and the upload has not, in words for its card."""
+    kept, hidden = recipe.study.kept_checkpoints, sorted(_hidden_sets(recipe))
+    told = ["The rows that were trained on: the data set of selections has their ids and ranks."]
+    if hidden:
+        told.append(
+            f"Prompts, answers and outputs of the items of {', '.join(hidden)}, whose licences are not known to let "
+            "others have copies; their scores are here."
+        )
+    if recipe.evaluation.benchmarks is not None:
+        told.append("The items of benchmarks; their scores are in the tables.")
+    lacking = [name for name in CHECKPOINTS if name not in kept]
+    if lacking:
+        told.append(f"The {' and '.join(lacking)} checkpoints, which the study folder does not keep (`study.keep`).")
+    if recipe.base.model is not None and kept and recipe.training.method == "lora":
+        told.append("The base model, which adapters stand on: it is loaded by its name.")
+    return told
 
 
 def without_texts(path: Path, hidden: set[str]) -> bytes:
@@ -139,11 +176,20 @@ def check(built: Built) -> Check:
     """Cards as the hub's library reads them, checkpoints, data files, licences, secrets and paths of this machine."""
     files = [path for folder in built.folders.values() for path in sorted(folder.rglob("*")) if path.is_file()]
     problems = [
-        *_card_problems(built), *_checkpoint_problems(built), *_selection_problems(built), *_secrets(built.root, files),
+        *_base_problems(built), *_card_problems(built), *_checkpoint_problems(built), *_selection_problems(built),
+        *_secrets(built.root, files),
     ]  # fmt: skip
     return Check(
         tuple(problems), tuple(_warnings(built, files)), len(files), sum(path.stat().st_size for path in files)
     )
+
+
+def _base_problems(built: Built) -> Iterator[str]:
+    if built.base is not None and base_names.is_here(built.base):
+        yield (
+            f"the base model is {built.base}, a folder of this machine, which nobody else has; say its name on the hub "
+            "with --base-model USER/NAME"
+        )
 
 
 def _card_problems(built: Built) -> Iterator[str]:
