@@ -256,22 +256,6 @@ def selector_traits() -> dict[str, Any]:
     return traits()
 
 
-def selection_flops(selector: str, options: dict[str, Any], **sizes: int) -> float:
-    """FLOPs of one selection of these sizes, its representation not counted."""
-    from winnow.selection import registry
-
-    if registry.traits()[selector].is_control:
-        return 0.0
-    return registry.find_selector(selector).flops(options=registry.check(selector, options), **sizes)
-
-
-def own_size(selector: str, options: dict[str, Any]) -> int | None:
-    """Rows of a selector that brings its own size; null where only the pool can tell."""
-    from winnow.selection import registry
-
-    return registry.find_selector(selector).num_rows(registry.check(selector, options))
-
-
 def lacks_speed(recipe: Recipe) -> bool:
     """Whether its budget is one of time or money, and nothing says how fast the machine is."""
     return recipe.machine.flops_per_second is None and arm_recipes(recipe)[0].budget.unit in ("seconds", "dollars")

@@ -30,6 +30,10 @@ class Family:
     """What no key of this family changes."""
     aliases: Mapping[str, str] = field(default_factory=dict)
     """Its own names of sizes -> Llama's."""
+    attention_dropout: tuple[str, float] = ("attention_dropout", 0.0)
+    """Key and default of what is dropped of the attention's weights."""
+    residual_dropout: tuple[str, float] = ("", 0.0)
+    """The same of what a layer adds to the stream."""
 
 
 _GPT2 = Family(
@@ -42,6 +46,7 @@ _GPT2 = Family(
         "n_embd": "hidden_size", "n_layer": "num_hidden_layers", "n_head": "num_attention_heads",
         "n_inner": "intermediate_size", "n_positions": "max_position_embeddings",
     },
+    attention_dropout=("attn_pdrop", 0.1), residual_dropout=("resid_pdrop", 0.1),
 )  # fmt: skip
 _LLAMA_SIZES = {
     "vocab_size": 32000, "hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32,
@@ -84,7 +89,10 @@ FAMILIES = {
 
 
 def sizes_of(architecture: Mapping[str, Any]) -> Sizes | None:
-    """The sizes that a configuration gives, its type's defaults filled in; None where it is not wholly understood."""
+    """The sizes that a configuration gives, its type's defaults filled in; None where it is not wholly understood.
+
+    Of `attention_dropout` and `residual_dropout` whether there is any.
+    """
     family = FAMILIES.get(str(architecture.get("model_type")))
     if family is None or architecture.get("architectures") not in (None, [family.class_name]):
         return None
@@ -92,6 +100,8 @@ def sizes_of(architecture: Mapping[str, Any]) -> Sizes | None:
     if len(given) < len(architecture) or not all(_is_understood(key, each, family) for key, each in given.items()):
         return None
     sizes = {**family.fixed, **family.defaults, **{key: given[key] for key in family.defaults if key in given}}
+    for place in ("attention_dropout", "residual_dropout"):
+        sizes[place] = architecture.get(*getattr(family, place)) > 0
     return _filled(sizes) if _are_possible(sizes) else None
 
 

@@ -88,9 +88,8 @@ def _pass(layout: Layout, parts: TrainedParts) -> tuple[list[_Met], list[tuple[b
             for matrix, passes in (*attention, *feed_forward)
         ]
         attentions.append((attention[-1][1], flow.needs_gradient))
-    tied = next(iter(layout.embeddings)) if layout.is_tied else f"{layout.head.name}.weight"
     passes = flow.needs_gradient or flow.trains(layout.norm)
-    return met, attentions, _Met(layout.head, tied in parts.trained, False, passes, False)
+    return met, attentions, _Met(layout.head, layout.head_weight in parts.trained, False, passes, False)
 
 
 class _Flow:

@@ -106,6 +106,20 @@ class Layout:
     heads: int
     key_value_heads: int
     head_size: int
+    attention_dropout: bool
+    """Whether training drops weights of the attention."""
+    residual_dropout: bool
+    """Whether it drops what a layer adds to the stream."""
+
+    @property
+    def has_learned_positions(self) -> bool:
+        """Positions have an embedding, as in GPT-2; else queries and keys are turned by them."""
+        return len(self.embeddings) > 1
+
+    @property
+    def head_weight(self) -> str:
+        """Name of the weight that the head multiplies with."""
+        return next(iter(self.embeddings)) if self.is_tied else f"{self.head.name}.weight"
 
     @property
     def vocab_size(self) -> int:
@@ -149,6 +163,7 @@ def _gpt2(sizes: Sizes) -> Layout:
         layers=tuple(_gpt2_layer(f"transformer.h.{number}", sizes) for number in range(sizes["num_hidden_layers"])),
         norm=Norm("transformer.ln_f", width, has_bias=True), head=Matrix("lm_head", width, vocab_size),
         is_tied=sizes["tie_word_embeddings"], heads=heads, key_value_heads=heads, head_size=width // heads,
+        attention_dropout=sizes["attention_dropout"], residual_dropout=sizes["residual_dropout"],
     )  # fmt: skip
 
 
@@ -173,6 +188,7 @@ def _llama(sizes: Sizes) -> Layout:
         norm=Norm("model.norm", width), head=Matrix("lm_head", width, vocab_size),
         is_tied=sizes["tie_word_embeddings"], heads=sizes["num_attention_heads"],
         key_value_heads=sizes["num_key_value_heads"], head_size=sizes["head_dim"],
+        attention_dropout=sizes["attention_dropout"], residual_dropout=sizes["residual_dropout"],
     )  # fmt: skip
 
 

@@ -3,9 +3,9 @@
     memory = Remembered(store.root)
     memory.costs(recipe).train(lengths)
 
-Neither takes torch the second time. A question is all that its answer rests on: the base with its files, the section `training` without its rates, for
-memory the pool's lengths and the machine, and always the code of winnow and the versions of the libraries. A base at a
-hub is asked for anew each time, since only the hub knows what it is.
+Neither takes torch the second time. A question is all that its answer rests on: the base with its files, the section
+`training` without its rates, for memory the pool's lengths and the machine, and always the code of winnow and the
+versions of the libraries. A base at a hub is asked for anew each time, since only the hub knows what it is.
 """
 
 import dataclasses
@@ -27,6 +27,7 @@ from winnow.models.known_models import is_usable, known_parts
 from winnow.recipe import Recipe, TrainingRecipe
 from winnow.records import from_json, to_json
 from winnow.store import hash_code, hash_json, sealed, unsealed, write_json
+from winnow.verbs.known_sizes import known_peak_of
 from winnow.verbs.planned_pool import PlannedPool
 
 KEPT = Path("kept") / "plans"
@@ -93,6 +94,9 @@ class Remembered:
 
     def peak(self, recipe: Recipe, training: TrainingRecipe, pool: PlannedPool) -> PeakMemory:
         """Memory of one device at the worst moment of a run that trains as this section says."""
+        known = known_peak_of(recipe, training, pool)
+        if known is not None:
+            return known
 
         def predict() -> dict[str, Any]:
             from winnow.verbs.planned_sizes import peak_of
