@@ -235,8 +235,8 @@ class Findings:
     verdict: Verdict
     tables: Mapping[str, Table]
     """By name: savings, evaluation, iso_compute, adapters, composition, comparisons, cost_to_quality_<axis>,
-    crossover, crossover_losses, delayed_gain, ledger_arms, ledger_stages; evaluation_clean where the study has a
-    contamination report; effects, grid and pareto where arms differ in factors."""
+    crossover, crossover_losses, delayed_gain, ledger_arms, ledger_stages, predicted; evaluation_clean where the study
+    has a contamination report; effects, grid and pareto where arms differ in factors."""
     curves: tuple[Curve, ...]
     delayed_gains: tuple[DelayedGain, ...]
     limitations: tuple[str, ...]

@@ -34,6 +34,7 @@ from winnow.study_files import STUDY
 from winnow.text.data_warnings import data_warnings
 from winnow.trackers.interface import check_installed
 from winnow.trackers.interface import wanted as wanted_trackers
+from winnow.verbs.predicting import keep_predictions
 from winnow.verbs.track import send_study
 from winnow.walk import Walk, Watch, Watching, missing, walk_stages, wanted
 
@@ -69,6 +70,8 @@ def run(
     data = set(wanted(graph, until=("pool", "tests"))).intersection(names)
     ready = walk_stages(graph, recipe, shelf, [name for name in names if name in data], watch, begin)
     watch.warned(look_over(recipe, ready.done))
+    if any(graph.stages[name].kind == "train" and graph.stages[name].arm is not None for name in names):
+        keep_predictions(folder, recipe, graph.arms, ready, shelf.root)
     walk = walk_stages(graph, recipe, shelf, names, watch, so_far=ready)
     announce(folder, recipe)  # also where nothing was to be made
     findings = publish(folder, recipe, graph, walk)

@@ -24,7 +24,7 @@ SCRIPTS = "page.js", "factors.js", "curves.js", "items.js"
 KNOWN_TABLES = (
     "savings", "comparisons", "evaluation", "evaluation_clean", "iso_compute", "adapters", "composition", "crossover",
     "crossover_losses", "sweep", "delayed_gain", "planted", "ledger_arms", "ledger_stages", "effects", "grid", "pareto",
-    "measured", "primary",
+    "measured", "primary", "predicted",
 )  # fmt: skip
 """Tables that have a place of their own on the page; others follow the evaluation."""
 POWERS = (("Z", 1e21), ("E", 1e18), ("P", 1e15), ("T", 1e12), ("G", 1e9), ("M", 1e6))

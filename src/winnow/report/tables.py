@@ -19,6 +19,8 @@ INPUTS = {
     "comparisons": ("baseline", "corrected_for"),
     "effects": ("corrected_for",),
     "pareto": ("corrected_for",),
+    "predicted": ("steps_predicted", "steps", "steps_ratio", "tokens_predicted", "tokens", "evaluation_exaflops_ratio",
+                  "evaluation_seconds_ratio", "memory_mib_ratio"),
     "ledger_stages": ("kind", "arm", "seed"),
     "selections": ("fraction", "pool_mean_tokens"),
 }  # fmt: skip

@@ -13,7 +13,8 @@ MANY = 1e9
 """From here on a number that is no count is written with an exponent."""
 BOUNDS = ("_low", "_high")
 UNITS = {"dollars": "USD", "exaflops": "exaFLOPs", "percent": "(%)", "points": "(points)", "nats": "(nats)", "6n": "6N",
-         "gigaflops": "GFLOPs", "milliseconds": "ms", "mmd": "MMD", "jaccard": "Jaccard"}  # fmt: skip
+         "gigaflops": "GFLOPs", "milliseconds": "ms", "mmd": "MMD", "jaccard": "Jaccard",
+         "mib": "MiB"}  # fmt: skip
 
 
 def fixed(value: float, places: int, *, signed: bool = False) -> str:

@@ -186,7 +186,7 @@ def _write_records(
         "checkpoint_bytes": sum(path.stat().st_size for path in folder.glob("last/*.safetensors")),
         "steps": tally.steps, "evaluations": tally.evaluations, "best": best, "last": {"step": tally.step},
         "costs": {"train": dataclasses.asdict(tally.spent), "evaluate": dataclasses.asdict(tally.evaluating)},
-        "wasted": dataclasses.asdict(wasted),
+        "wasted": dataclasses.asdict(wasted), "peak_memory_bytes": tally.peak_memory_bytes or None,
     }  # fmt: skip
     if before.step:
         paid = {"train": before.spent, "evaluate": before.evaluating}

@@ -22,10 +22,10 @@ from winnow.recipe.arguments import FolderPath, checks_arguments
 from winnow.recipe.file import AnyRecipe, as_recipe
 from winnow.study.arms import Arm, build_arms, equal_arms
 from winnow.text.printing import memory
-from winnow.verbs.planned_arms import PlannedArm, Training, planned_arms, seconds_of, trainings_of
+from winnow.verbs.planned_arms import PlannedArm, Training, planned_arms, trainings_of
 from winnow.verbs.planned_data import is_declared, read_pool
 from winnow.verbs.planned_evaluation import final_of
-from winnow.verbs.planned_speed import SpeedOrigin, speed_for
+from winnow.verbs.planned_speed import SpeedOrigin, seconds_of, speed_for
 from winnow.verbs.remembered import Remembered
 from winnow.walk import Watch, Watching
 
@@ -83,7 +83,7 @@ def plan(
     trainings = trainings_of(built, pool, kept)
     speed, notes = speed_for(recipe, trained[0].recipe, pool, study_folder(recipe, out))
     machine = speed.machine
-    arms = planned_arms(recipe, built, trainings, pool, machine)
+    arms = planned_arms(recipe, built, trainings, pool, speed)
     _check_budgets(trained, arms)
     worst = max((trainings[arm.name] for arm in trained), key=lambda each: each.peak.total_bytes)
     largest = max((trainings[arm.name] for arm in trained), key=lambda each: each.costs.trainable_parameters)
@@ -106,7 +106,7 @@ def plan(
         arms=arms,
         warnings=[*pool.warnings, *_warnings(arms), *equal_arms(built), *_told(recipe, trained, worst), *notes],
         untrained_exaflops=looks.flops / 1e18,
-        untrained_seconds=seconds_of(looks, machine),
+        untrained_seconds=seconds_of(looks, speed),
     )
 
 

@@ -19,8 +19,9 @@ from winnow.study.selections import Selection, representation_of
 from winnow.study.sweeps import swept_arms
 from winnow.study.training_stages import batch_size
 from winnow.training.schedule import cooldown_steps
-from winnow.verbs.planned_evaluation import Looks, evaluation_of
+from winnow.verbs.planned_evaluation import evaluation_of
 from winnow.verbs.planned_pool import PlannedPool
+from winnow.verbs.planned_speed import Speed, seconds_of
 from winnow.verbs.remembered import Remembered
 
 
@@ -61,6 +62,8 @@ class PlannedArm:
     """Of one run, on one device, at its worst moment."""
     factors: Mapping[str, str] = field(default_factory=dict)
     """Factor -> its level in this arm."""
+    train_seconds: float = 0.0
+    """Of training alone."""
     evaluation_exaflops: float = 0.0
     """Reference FLOPs of looking at a run, on its way and at its end, benchmarks included; beside the budget."""
     evaluation_tokens: int = 0
@@ -105,12 +108,13 @@ def trainings_of(arms: list[Arm], pool: PlannedPool, memory: Remembered) -> dict
 
 
 def planned_arms(
-    recipe: Recipe, arms: list[Arm], trainings: Mapping[str, Training], pool: PlannedPool, machine: MachineRecipe
+    recipe: Recipe, arms: list[Arm], trainings: Mapping[str, Training], pool: PlannedPool, speed: Speed
 ) -> list[PlannedArm]:
     """All arms, those whose rates are tried with their trials, branches with what they share."""
+    machine = speed.machine
     plans = (_planned(arm, arms, trainings[arm.name], pool, machine) for arm in arms)
     found = {
-        arm.name: _evaluated(plan, arm.recipe, trainings[arm.name].costs, pool, machine)
+        arm.name: _evaluated(plan, arm.recipe, trainings[arm.name].costs, pool, speed)
         for arm, plan in zip(arms, plans, strict=True)
     }
     trunks = trunks_of(recipe, arms)
@@ -122,23 +126,16 @@ def planned_arms(
     return list(found.values())
 
 
-def _evaluated(
-    arm: PlannedArm, recipe: Recipe, costs: FlopModel, pool: PlannedPool, machine: MachineRecipe
-) -> PlannedArm:
+def _evaluated(arm: PlannedArm, recipe: Recipe, costs: FlopModel, pool: PlannedPool, speed: Speed) -> PlannedArm:
     """The arm with what looking at its runs costs."""
     if arm.note:
         return arm
     looks = evaluation_of(recipe, costs, pool, steps=arm.steps)
-    seconds = seconds_of(looks, machine)
+    seconds = seconds_of(looks, speed)
     return replace(
         arm, evaluation_exaflops=looks.flops / 1e18, evaluation_tokens=looks.tokens, evaluation_seconds=seconds,
-        evaluation_dollars=dollars(seconds, machine.dollars_per_hour),
+        evaluation_dollars=dollars(seconds, speed.machine.dollars_per_hour),
     )  # fmt: skip
-
-
-def seconds_of(looks: Looks, machine: MachineRecipe) -> float:
-    """What evaluation takes at the speed of training; nothing where the recipe says it in `fixed_seconds`."""
-    return 0.0 if machine.fixed_seconds else looks.flops / (machine.flops_per_second or 1.0)
 
 
 def _branched(arm: PlannedArm, fraction: float) -> PlannedArm:
@@ -201,7 +198,8 @@ def _planned(arm: Arm, arms: list[Arm], training: Training, pool: PlannedPool, m
     return replace(
         plain, epochs=visits / examples, visits=visits, visits_per_example=visits / examples,
         steps=steps_for(visits, plain.global_batch_size), tokens=int(tokens), exaflops=flops / 1e18,
-        exaflops_6n=papers / 1e18, seconds=seconds, dollars=dollars(seconds, machine.dollars_per_hour),
+        exaflops_6n=papers / 1e18, train_seconds=counted / (machine.flops_per_second or 1.0), seconds=seconds,
+        dollars=dollars(seconds, machine.dollars_per_hour),
         trainable_parameters=costs.trainable_parameters, memory_bytes=training.peak.total_bytes,
     )  # fmt: skip
 

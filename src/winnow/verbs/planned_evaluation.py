@@ -8,7 +8,7 @@ Counted as `evaluation/scoring.py` counts. An answer is taken to be as long as t
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -40,13 +40,17 @@ class Looks:
 
     flops: float = 0.0
     tokens: int = 0
+    written_flops: float = 0.0
+    """Of the tokens that are written, one after the other."""
+    written_steps: int = 0
+    """Steps of batches of answers; some answer of each is taken to go on to the most that is allowed."""
 
     def __add__(self, other: "Looks") -> "Looks":
-        return Looks(self.flops + other.flops, self.tokens + other.tokens)
+        return Looks(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
 
     def times(self, count: int) -> "Looks":
         """So many of them."""
-        return Looks(self.flops * count, self.tokens * count)
+        return Looks(*(each * count for each in astuple(self)))
 
 
 def evaluation_of(recipe: Recipe, costs: FlopModel, pool: PlannedPool, *, steps: int) -> Looks:
@@ -80,15 +84,18 @@ def taken(items: PlannedSet, count: int) -> PlannedSet:
 def _scored(recipe: Recipe, costs: FlopModel, sets: Sequence[PlannedSet]) -> Looks:
     """Losses of all items, and answers of those that some measure reads an answer of."""
     reading = [each.measure for each in asked_measures(recipe.evaluation.asked) if each.measure.answers != "none"]
-    is_of_open = any(measure.of_open for measure in reading)
+    is_of_open, most, size = (
+        any(measure.of_open for measure in reading), recipe.evaluation.max_new_tokens, recipe.evaluation.batch_size,
+    )  # fmt: skip
     found = Looks()
     for items in sets:
         answered = items.is_open & is_of_open | ~items.is_open if reading else np.zeros(len(items.prompts), dtype=bool)
         found += _passes(costs, items.prompts + items.completions)
         prompts = items.prompts[answered]
-        written = np.minimum(items.completions[answered], recipe.evaluation.max_new_tokens)
+        written = np.minimum(items.completions[answered], most)
         # The prompts are read once for both: only what is written comes on top.
-        found += Looks(_sum(costs, prompts + written) - _sum(costs, prompts), int(written.sum()))
+        flops, batches = _sum(costs, prompts + written) - _sum(costs, prompts), -(-len(prompts) // size)
+        found += Looks(flops, int(written.sum()), flops, batches * most)
     return found
 
 

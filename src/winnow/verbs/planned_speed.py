@@ -6,12 +6,18 @@ from pathlib import Path
 from typing import Literal
 
 from winnow.errors import RecipeError
+from winnow.models.host import kind_of_device
 from winnow.recipe import MachineRecipe, Recipe
 from winnow.study.identity import known_study
 from winnow.training.requirements import missing_here
 from winnow.verbs.known_sizes import estimated_speed_of
+from winnow.verbs.planned_evaluation import Looks
 from winnow.verbs.planned_pool import PlannedPool
 
+WRITING = 3.5
+"""How many times as long a written token's FLOPs take on a CPU as those of training (measured, EXPERIMENTS.md)."""
+STEP_SECONDS = 0.003
+"""Of one step of a batch of answers, whatever is in it (measured, as above)."""
 SpeedOrigin = Literal["declared", "known", "estimated", "measured", "none"]
 
 
@@ -21,6 +27,8 @@ class Speed:
 
     machine: MachineRecipe
     origin: SpeedOrigin
+    is_cpu: bool = False
+    """It is that of a CPU here, and not what a recipe says of another machine."""
 
 
 def speed_for(recipe: Recipe, trained: Recipe, pool: PlannedPool, folder: Path) -> tuple[Speed, list[str]]:
@@ -46,7 +54,22 @@ def speed_for(recipe: Recipe, trained: Recipe, pool: PlannedPool, folder: Path) 
 
 
 def _with(recipe: Recipe, speed: float, origin: SpeedOrigin) -> Speed:
-    return Speed(recipe.machine.model_copy(update={"flops_per_second": speed}), origin)
+    machine = recipe.machine.model_copy(update={"flops_per_second": speed})
+    return Speed(machine, origin, is_cpu=kind_of_device() == "cpu")
+
+
+def seconds_of(looks: Looks, speed: Speed) -> float:
+    """What evaluation takes; nothing where the recipe says it in `machine.fixed_seconds`.
+
+    A pass over rows goes at the speed of training. On a CPU a token that is written takes longer for its FLOPs, and
+    every step of a batch of answers a moment for itself; of a declared speed nothing of the kind is known.
+    """
+    machine = speed.machine
+    if machine.fixed_seconds:
+        return 0.0
+    slow = (WRITING - 1) * looks.written_flops if speed.is_cpu else 0.0
+    starts = STEP_SECONDS * looks.written_steps if speed.is_cpu else 0.0
+    return (looks.flops + slow) / (machine.flops_per_second or 1.0) + starts
 
 
 def busy() -> list[str]:
