@@ -110,6 +110,7 @@ class _Flow:
     def through(self, branch: Branch) -> list[tuple[Matrix, bool]]:
         """The matrices of a branch, each with whether its input needs a gradient; the stream goes on behind it."""
         reads = self.needs_gradient or self._changes(branch.norm)
-        writes = reads or any(self._changes(module) for module in (*branch.reading, *branch.between))
+        inner: tuple[Matrix | Norm, ...] = (*branch.reading, *branch.between)
+        writes = reads or any(self._changes(module) for module in inner)
         self.needs_gradient = self.needs_gradient or writes or self._changes(branch.writing)
         return [*((matrix, reads) for matrix in branch.reading), (branch.writing, writes)]
