@@ -12,8 +12,8 @@ from winnow.findings import Findings
 from winnow.report.tables import csv_text, markdown
 
 TABLES = (
-    "effects", "grid", "pareto", "sweep", "comparisons", "savings", "evaluation",
-    "iso_compute", "composition", "planted", "cost_to_quality_flops", "ledger_arms",
+    "effects", "grid", "pareto", "sweep", "cost_to_quality_flops", "comparisons", "savings", "evaluation",
+    "iso_compute", "equal_flops", "composition", "planted", "ledger_arms",
 )  # fmt: skip
 """Those with rows are kept."""
 FIGURES = ("grid.png", "pareto.png", "loss_curves.png", "final_loss.png", "loss_against_cost.png")
@@ -61,6 +61,8 @@ def page(findings: Findings, name: str, figures: list[str]) -> str:
         f"{environment['python']}; seeds {', '.join(map(str, seeds))} (finished runs: {finished}).",
         "",
         "## Verdict",
+        "",
+        f"**{findings.verdict.advice}**",
         "",
         findings.verdict.sentence,
         "",

@@ -110,6 +110,36 @@ def plan_visits(
     )
 
 
+def plan_rows(
+    allowed: Allowance, *, unique_rows: int, row_tokens: int, row_flops: float, global_batch_size: int
+) -> VisitPlan:
+    """The plan of a run over rows of one length and cost: whole steps alone, unless it has less than one.
+
+    Raises BudgetError where not even one row fits.
+    """
+    each = {"visits": 1.0, "tokens": float(row_tokens), "flops": row_flops}[allowed.unit]
+    rows = int(allowed.amount / each * (1 + 1e-12))
+    if rows == 0:
+        raise BudgetError(
+            f"a budget of {allowed.amount:.3g} {allowed.unit} is less than one row of {row_tokens} tokens; raise it"
+        )
+    visits = rows - rows % global_batch_size if rows >= global_batch_size else rows
+    return VisitPlan(
+        examples=unique_rows, visits=visits, steps=steps_for(visits, global_batch_size), epochs=visits / unique_rows,
+        tokens=visits * row_tokens, flops=visits * row_flops,
+    )  # fmt: skip
+
+
+def run_tokens(budget: BudgetRecipe, *, row_tokens: int, pool_rows: int) -> int:
+    """Tokens that a budget buys in rows of plain text. Raises BudgetError for one of FLOPs, time or money."""
+    rows = {"tokens": budget.amount / row_tokens, "examples": budget.amount, "pool_epochs": budget.amount * pool_rows}
+    if budget.unit not in rows:
+        raise BudgetError(
+            f"budget.{budget.unit} does not tell the tokens of a run; use tokens, examples or pool_epochs"
+        )
+    return max(1, int(rows[budget.unit] * (1 + 1e-12))) * row_tokens
+
+
 def plan_no_visits(examples: int) -> VisitPlan:
     """The plan of a run that leaves its start as it is."""
     return VisitPlan(examples, visits=0, steps=0, epochs=0.0, tokens=0, flops=0.0)

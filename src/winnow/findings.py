@@ -104,6 +104,10 @@ class Verdict:
     ranking: tuple[Comparison, ...]
     """All arms against the baseline, best first, corrected for their number."""
     confidence: float
+    advice: str = ""
+    """The answer in plain words: what to use, or that nothing is shown; empty where nobody asked for it."""
+    so_far: str = ""
+    """What is missing yet, such as "so far, 2 of 3 seeds"; empty where all planned runs of the two arms are there."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +121,8 @@ class Table:
     note: str = ""
     levels: tuple[str, ...] = ()
     """Columns of factors: people see names and numbers as the recipe has them, and no column that is empty."""
+    flops_unit: float = 1e18
+    """People read columns of exaflops in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +137,7 @@ class Curve:
     flops: tuple[float, ...]
     seconds: tuple[float, ...]
     validation_loss: tuple[float, ...]
+    """By which the best checkpoint is chosen, unless there is a `target_validation_loss`."""
     loss: tuple[float, ...]
     """Micro average over the evaluation sets."""
     exact_match: tuple[float | None, ...]
@@ -139,6 +146,13 @@ class Curve:
     set_exact_match: Mapping[str, tuple[float | None, ...]]
     measured: Mapping[str, Mapping[str, tuple[float | None, ...]]] = field(default_factory=dict)
     """Other metrics, each by set and micro; None where an evaluation lacks it."""
+    target_validation_loss: tuple[float, ...] = ()
+    """On held-out examples of the target's kind; empty where there are none."""
+
+    @property
+    def judged_loss(self) -> tuple[float, ...]:
+        """On the held-out examples that the recipe aims at."""
+        return self.target_validation_loss or self.validation_loss
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,9 +248,9 @@ class Findings:
     """Of savings and ratios: `full` where it was run, else the primary comparison's."""
     verdict: Verdict
     tables: Mapping[str, Table]
-    """By name: savings, evaluation, iso_compute, adapters, composition, comparisons, cost_to_quality_<axis>,
-    crossover, crossover_losses, delayed_gain, ledger_arms, ledger_stages, predicted; evaluation_clean where the study
-    has a contamination report; effects, grid and pareto where arms differ in factors."""
+    """By name: savings, evaluation, iso_compute, equal_flops, adapters, composition, comparisons,
+    cost_to_quality_<axis>, crossover, crossover_losses, delayed_gain, ledger_arms, ledger_stages, predicted;
+    evaluation_clean where the study has a contamination report; effects, grid and pareto where there are factors."""
     curves: tuple[Curve, ...]
     delayed_gains: tuple[DelayedGain, ...]
     limitations: tuple[str, ...]
@@ -245,6 +259,10 @@ class Findings:
     """What is known of the metrics of the study's own evaluation sets, by name."""
     factors: tuple[Factor, ...] = ()
     """In which arms differ; none in a study of selections alone."""
+    flops_unit: float = 1e18
+    """FLOPs in which all that people read is said: one prefix for the whole study."""
+    level_words: str = "validation loss"
+    """By which loss the best checkpoints were chosen, and the level is reached."""
 
     @property
     def budget_text(self) -> str:

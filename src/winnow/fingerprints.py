@@ -7,7 +7,7 @@ from typing import Any
 
 from winnow.kinds import KINDS
 from winnow.models.host import kind_of_device
-from winnow.parts import BenchmarkPart, SelectPart, TrainPart, asked
+from winnow.parts import BenchmarkPart, SelectPart, TokenizerPart, TrainPart, asked
 from winnow.recipe import Frozen, SourceRecipe
 from winnow.records import Stage, Stored
 from winnow.store import hash_file, hash_json
@@ -80,5 +80,6 @@ def _model_digests(part: Frozen) -> dict[str, Any]:
     """Hashes of a local model's files; of an adapter's also those of what it is an adapter of."""
     from winnow.models.folders import contents_of
 
-    name = getattr(part, "model", "") or "/nowhere"
+    named = part.tokenizer if isinstance(part, TokenizerPart) else part
+    name = getattr(named, "model", "") or "/nowhere"
     return {"model": contents_of(name)} if Path(name).expanduser().is_dir() else {}

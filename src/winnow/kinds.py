@@ -78,7 +78,7 @@ KINDS: dict[str, Kind] = {
     "seeds": Kind(module="winnow.pool.stages", function="make_tests", version=4),
     "tests": Kind(module="winnow.pool.stages", function="make_tests", version=5),
     "corpus": Kind(module="winnow.pool.stages", function="make_corpus", version=3),
-    "tokenizer": Kind(module="winnow.pool.stages", function="make_tokenizer", version=1),
+    "tokenizer": Kind(module="winnow.pool.tokenizer", function="make_tokenizer", version=1),
     "hygiene": Kind(
         module="winnow.pool.hygiene.stage", function="make_hygiene", version=2,
         copied=(
@@ -87,8 +87,27 @@ KINDS: dict[str, Kind] = {
         ),
     ),
     "pool": Kind(module="winnow.pool.stages", function="make_pool", version=6),
+    "documents": Kind(module="winnow.pool.documents", function="make_documents", version=1),
+    "tokens": Kind(module="winnow.pool.tokens", function="make_tokens", version=1),
+    "text_pool": Kind(module="winnow.pool.text_pool", function="make_text_pool", version=1),
+    "mixture": Kind(
+        module="winnow.mixing.stage", function="make_mixture", version=1, meter="mix", charged_as="selection",
+        copied=(
+            Copied("mixture.json", "records/mixture.{run}.json", is_record=True),
+            Copied("fit.json", "records/fit.{run}.json", is_record=True),
+        ),
+    ),
+    "proxy": Kind(
+        module="winnow.training.proxies", function="train_proxy", version=1, is_of_arm=True, on_device=True,
+        meter="train", charged_as="training",
+    ),
+    "reading": Kind(
+        module="winnow.evaluation.readings", function="read_proxy", version=1, is_of_arm=True, on_device=True,
+        meter="mix", charged_as="selection",
+    ),
     "rows": Kind(module="winnow.pool.rows", function="make_rows_pool", version=3),
     "model": Kind(module="winnow.training.pointing", function="point_at_model", version=3),
+    "untrained": Kind(module="winnow.training.untrained", function="make_untrained", version=1),
     "represent": Kind(
         module="winnow.selection.represent", function="represent", version=4, on_device=True,
         meter="represent", charged_as="selection",

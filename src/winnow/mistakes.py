@@ -24,7 +24,6 @@ from winnow.recipe import (
     EndpointTeacherRecipe,
     HiddenStatesRecipe,
     Recipe,
-    SourceRecipe,
     SyntheticRecipe,
     TrainingRecipe,
 )
@@ -34,6 +33,7 @@ from winnow.store import Store, read_json
 from winnow.study.arms import Arm, arm_recipes, build_arms, primary_baseline
 from winnow.study.graph import Graph, expand
 from winnow.study.selections import selection_mistakes
+from winnow.study.text_mistakes import text_mistakes
 from winnow.text.chat_templates import check_template, read_template
 from winnow.trackers.interface import check_installed
 from winnow.trackers.interface import wanted as wanted_trackers
@@ -60,6 +60,7 @@ def mistakes(recipe: Recipe, *, must_exist: bool = True) -> list[str]:
         found += told_by(lambda: expand(recipe, traits)) or _claims(recipe, build_arms(recipe, traits))
     found += [*measure_mistakes(recipe), *_sources(recipe), *_names(recipe)]
     found += [*_models(recipe), *_templates(recipe), *_budgets(recipe)]
+    found += [line for each in _arm_recipes(recipe) for line in text_mistakes(each)]
     found += objective_mistakes(recipe, [each.training for each in _arm_recipes(recipe)])
     found += data_mistakes(recipe, must_exist=must_exist)
     return list(dict.fromkeys(found))
@@ -124,7 +125,7 @@ def doubts(recipe: Recipe, *, longest: int) -> list[str]:
     if context is not None and longest > context:
         found.append(
             f"the longest example has {longest} tokens, the model takes {context}: training will refuse it; lower "
-            "pool.max_tokens"
+            + ("pool.text.context_tokens" if recipe.is_text else "pool.max_tokens")
         )
     return found
 
@@ -210,24 +211,15 @@ def _names(recipe: Recipe) -> Iterator[str]:
 def data_mistakes(recipe: Recipe, *, must_exist: bool = True) -> list[str]:
     """What is wrong with the files of all sources, as far as their first rows tell."""
     found: list[str] = []
-    for source, has_text in _read(recipe):
+    for source, has_text in recipe.sources:
         if source.path is not None:
             found += first_mistakes(source, has_text=has_text, must_exist=must_exist)
     return found
 
 
-def _read(recipe: Recipe) -> list[tuple[SourceRecipe, bool]]:
-    """All sources, and whether plain text is welcome in them."""
-    pool, pretrain = recipe.pool, recipe.base.pretrain
-    seeds = [source.synthetic.seeds for source in pool.sources if source.synthetic]
-    others = (pool.target and pool.target.source, pool.plant and pool.plant.off_topic_source, *seeds)
-    asked = [*recipe.evaluation.sets, *pool.sources, *(source for source in others if source)]
-    return [(source, False) for source in asked] + [(source, True) for source in (pretrain.sources if pretrain else ())]
-
-
 def _sources(recipe: Recipe) -> Iterator[str]:
     """Of generated sources: what they cannot have, and what they do not know."""
-    for source, has_text in _read(recipe):
+    for source, has_text in recipe.sources:
         if source.path is None and source.where is not None:
             yield f"source {source.name!r} is generated and takes no `where`; remove it"
         if source.passages is not None and not has_text:
@@ -240,7 +232,7 @@ def _sources(recipe: Recipe) -> Iterator[str]:
 
 def _templates(recipe: Recipe) -> list[str]:
     """Of conversations: a template that is there, and can be read and filled in."""
-    chats = [source.name for source, _ in _read(recipe) if source.path is not None and source.format == CHAT]
+    chats = [source.name for source, _ in recipe.sources if source.path is not None and source.format == CHAT]
     if recipe.pool.chat_template is None:
         if chats and recipe.base.pretrain is not None:
             return [
@@ -289,6 +281,8 @@ def _architecture(base: BaseRecipe) -> dict[str, Any]:
     """What is known of the base model's architecture without a look at the hub."""
     if base.pretrain is not None:
         return {"n_positions": base.pretrain.context_tokens} | base.pretrain.architecture
+    if base.from_scratch is not None:
+        return base.from_scratch.architecture
     config = Path(base.model or "").expanduser() / "config.json"
     if base.model and config.is_file():
         found = told_by(lambda: read_json(config)) or read_json(config)

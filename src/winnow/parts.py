@@ -12,8 +12,10 @@ from winnow.recipe import (
     BudgetRecipe,
     FourierRecipe,
     Frozen,
+    GivenTokenizerRecipe,
     LoraRecipe,
     MeasureRecipe,
+    MixtureRecipe,
     PoolRecipe,
     RepresentationRecipe,
     SourceRecipe,
@@ -69,6 +71,8 @@ class TestsPart(Frozen):
     """As in the pool, so that the loss is of what was trained on."""
     chat_template: Annotated[str | None, ADDED] = None
     """The text of the template that the recipe gives for conversations."""
+    text: Annotated[tuple[SourceRecipe, ...], ADDED] = ()
+    """Sets of plain text."""
 
 
 class CorpusPart(Frozen):
@@ -78,9 +82,49 @@ class CorpusPart(Frozen):
 
 
 class TokenizerPart(Frozen):
-    """Train a tokenizer. Input: `corpus`."""
+    """Train a tokenizer, or take that of a model. Inputs: `corpus`, or `documents.<source>`, of each as many bytes."""
 
-    tokenizer: TokenizerRecipe
+    tokenizer: TokenizerRecipe | GivenTokenizerRecipe
+    context_tokens: int
+
+
+class DocumentsPart(Frozen):
+    """Read a source of plain text. Inputs: `tests`, `generated.<source>`?."""
+
+    source: SourceRecipe
+    seed: int = 0
+    """Of the order, whose beginning is a sample."""
+
+
+class TokensPart(Frozen):
+    """Turn documents into tokens. Inputs: `documents`, `tokenizer` (a tokenizer or a model)."""
+
+    validation_tokens: int
+    """Held out: the first documents that reach so many."""
+    limit_tokens: int | None = None
+    """Trained on: the next documents that reach so many; null for all others."""
+
+
+class TextPoolPart(Frozen):
+    """Look at all sources of plain text together. Inputs: `documents.<source>`, `tokens.<source>`."""
+
+    sources: tuple[SourceRecipe, ...]
+    context_tokens: int
+
+
+class UntrainedPart(Frozen):
+    """A model with random weights. Input: `tokenizer`."""
+
+    architecture: dict[str, Any]
+    seed: int = 0
+
+
+class MixturePart(Frozen):
+    """Work out the shares of a run's sources. Inputs: `tokens.<source>`; where they are learned `reading.<proxy>`."""
+
+    mixture: MixtureRecipe
+    sources: tuple[str, ...]  # in the recipe's order, which decides ties
+    budget: BudgetRecipe
     context_tokens: int
 
 
@@ -109,6 +153,8 @@ class PoolPart(Frozen):
     """
 
     pool: PoolRecipe
+    validates_target: Annotated[bool, ADDED] = False
+    """Hold out examples of the target's kind, too."""
 
 
 class RowsPart(Frozen):
@@ -134,8 +180,8 @@ class CooldownPart(Frozen):
 class TrainPart(Frozen):
     """Train one model.
 
-    Inputs: `data` (a pool or corpus), `selection`?, `start`?, `tokenizer`; `sweep`? (gives the learning rate); `trunk`?
-    (the longer run that a branch goes on from).
+    Inputs: `data` (a pool or corpus; of text `tokens.<source>`), `selection`? or `mixture`, `start`?, `tokenizer`;
+    `sweep`? (gives the learning rate); `trunk`? (the longer run that a branch goes on from).
     """
 
     objective: str
@@ -156,7 +202,7 @@ class TrainPart(Frozen):
     """Take the selection's FLOPs out of the budget."""
     every_steps: int | None = None
     """Steps between two evaluations; null for none."""
-    best_by: Literal["validation", "test"] = "validation"
+    best_by: Literal["validation", "target", "test"] = "validation"
     seed: int = 0
     objective_options: Annotated[dict[str, Any], ADDED] = {}
     """The objective's own options."""
@@ -173,6 +219,8 @@ class TrainPart(Frozen):
     """Shorter runs that branch from this one: a state is kept where the cooldown of each begins."""
     cooldown: Annotated[CooldownPart | None, ADDED] = None
     """For a branch: all else is the longer run's."""
+    source_fraction: Annotated[float, ADDED] = 1.0
+    """Of every source of plain text, train on the first documents that have this share of its tokens."""
 
 
 class TrialPart(Frozen):
@@ -194,6 +242,24 @@ class SweepPart(Frozen):
     """Which validation loss of a trial counts: that of its best checkpoint, or of its last."""
     beyond: Annotated[TrialPart | None, ADDED] = None
     """A trial, of which rates beyond the grid are tried where the best one lies at its end; null to try none."""
+
+
+class ProxyPart(Frozen):
+    """A small run that a mixture is learned from. Inputs: those of the run, without `mixture`."""
+
+    run: TrainPart
+    """The run that the shares are for."""
+    shares: dict[str, float]
+    """Source -> share of the tokens."""
+    tokens_fraction: float
+    """Its tokens over the run's."""
+
+
+class ReadingPart(Frozen):
+    """Score a proxy. Inputs: `run` (the proxy), `tokenizer`, `tokens.<source>`, `target`?; never an evaluation set."""
+
+    context_tokens: int
+    threads: int = 1
 
 
 class RepresentPart(Frozen):
@@ -229,7 +295,7 @@ class SelectPart(Frozen):
 
 
 class EvaluatePart(Frozen):
-    """Score checkpoints on whole evaluation sets. Inputs: `run` (a trained or given model), `tests`, `tokenizer`."""
+    """Score checkpoints on whole evaluation sets. Inputs: `run`, `tests`, `tokenizer`, `tokens.<source>`."""
 
     checkpoints: tuple[Literal["best", "last"], ...]
     max_new_tokens: int
@@ -237,6 +303,8 @@ class EvaluatePart(Frozen):
     threads: int = 1
     measures: Annotated[tuple[MeasureRecipe, ...] | None, ADDED] = None
     """What is measured; null for loss and exact match."""
+    context_tokens: Annotated[int | None, ADDED] = None
+    """Length of the windows that plain text is cut into; null where there is none."""
 
 
 class BenchmarkPart(Frozen):

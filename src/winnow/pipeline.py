@@ -31,7 +31,7 @@ from winnow.study.folder import announce, arms_facts, write_folder
 from winnow.study.graph import Graph, expand
 from winnow.study.identity import check_contents, check_identity, known_study
 from winnow.study_files import STUDY
-from winnow.text.data_warnings import data_warnings
+from winnow.text.data_warnings import data_warnings, text_warnings
 from winnow.trackers.interface import check_installed
 from winnow.trackers.interface import wanted as wanted_trackers
 from winnow.verbs.predicting import keep_predictions
@@ -67,7 +67,7 @@ def run(
         check()
         announce(folder, recipe)  # so that a run which is refused leaves nothing in the folder
 
-    data = set(wanted(graph, until=("pool", "tests"))).intersection(names)
+    data = set(wanted(graph, until=("pool", "text_pool", "tests"))).intersection(names)
     ready = walk_stages(graph, recipe, shelf, [name for name in names if name in data], watch, begin)
     watch.warned(look_over(recipe, ready.done))
     if any(graph.stages[name].kind == "train" and graph.stages[name].arm is not None for name in names):
@@ -94,7 +94,9 @@ def advance(
     recipe = with_measured_speed(checked(recipe, is_trained=until in ("train", "evaluate")), folder)
     graph = expand(recipe, selector_traits())
     check_identity(recipe, folder, arms_facts(graph))
-    kinds = ("evaluate", "benchmark") if until == "evaluate" else (until,)
+    if recipe.is_text and until == "select":
+        raise RecipeError("nothing is selected in a study of plain text, which compares mixtures; see winnow plan")
+    kinds = {"evaluate": ("evaluate", "benchmark"), "pool": ("pool", "text_pool")}.get(until, (until,))
     names, shelf = wanted(graph, until=kinds, arm=arm, seed=seed), store_beside(recipe, out, store)
     _check_keys(recipe, graph, shelf)
     watch = watch or Watch()
@@ -129,6 +131,8 @@ def look_over(recipe: Recipe, done: Mapping[str, Stored]) -> tuple[str, ...]:
     if "pool" not in done or "tests" not in done:
         return ()
     pool, tests = (read_json(done[name].folder / "statistics.json") for name in ("pool", "tests"))
+    if recipe.is_text:
+        return text_warnings(pool)
     primary, sets = recipe.study.primary, tests["sets"]
     asked = {primary.aggregate: sets[primary.aggregate]} if primary.aggregate in sets else sets
     is_open = all(row["constant_level"] is None for row in asked.values())

@@ -212,11 +212,17 @@ class ProbeMaker:
     """Of the run."""
     tests: Stored | None
     """Evaluation sets; null to look at the validation split alone."""
+    context_tokens: int | None = None
+    """Length of the windows that plain text is cut into; null where the run trains on examples."""
 
     def __call__(self, model: Any) -> Probe:
         """The probe for this model."""
         from winnow.evaluation.probe import probe_for, validation_probe
 
+        if self.context_tokens is not None:
+            from winnow.evaluation.text_probe import text_probe
+
+            return text_probe(self.recipe, self.inputs, self.tests, context_tokens=self.context_tokens)
         pool, tokenizer = self.inputs["data"], self.inputs["tokenizer"]
         if self.tests is None:
             return validation_probe(pool)
@@ -226,11 +232,12 @@ class ProbeMaker:
 def _probe_maker(stage: Stage, recipe: Recipe, inputs: Mapping[str, Stored], walk: Walk) -> ProbeMaker | None:
     """On its validation split; a run, which is no trial, on samples of the evaluation sets too."""
     looks_at = KINDS[stage.kind].looks_at
+    windows = recipe.pool.text.context_tokens if recipe.pool.text else None
     if looks_at == "validation":
-        return ProbeMaker(recipe.evaluation, inputs, None)
+        return ProbeMaker(recipe.evaluation, inputs, None, windows)
     if looks_at is None or stage.arm is None:
         return None
-    return ProbeMaker(recipe.evaluation, inputs, walk.done["tests"])
+    return ProbeMaker(recipe.evaluation, inputs, walk.done["tests"], windows)
 
 
 def _follow(stage: Stage, fingerprint: str, recipe: Recipe) -> Callable[[], AbstractContextManager[Listener]]:

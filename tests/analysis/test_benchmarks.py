@@ -70,6 +70,19 @@ def test_the_sentence_says_how_much_of_what():
     assert forgetting_sentence(Table("forgetting", "", ()), "full") is None
 
 
+@pytest.mark.parametrize(("verdict", "low", "high", "expected"), [
+    ("gains", -5.06, -1.02, "full forgets nothing and gains (3.0 points gained on the average over piqa, interval 1.0 "
+     "to 5.1)."),
+    ("no difference shown", -7.1, 1.02, "full, forgetting: no difference shown (3.0 points gained on the average over "
+     "piqa, interval -1.0 to 7.1)."),
+    ("too few items", None, None, "full, forgetting: too few items (3.0 points gained on the average over piqa)."),
+])  # fmt: skip
+def test_what_is_gained_is_not_called_lost(verdict, low, high, expected):
+    row = {"arm": "full", "tasks": "piqa", "verdict": verdict, "forgetting_points": -3.04,
+           "forgetting_points_low": low, "forgetting_points_high": high}  # fmt: skip
+    assert forgetting_sentence(Table("forgetting", "", (row,)), "full") == expected
+
+
 @pytest.mark.parametrize(("report", "score"), [
     ({"a": True, "b": False, "c": True}, 0.75), ({"a": True}, 1.0), ({"b": False}, None), ({}, None),
 ])  # fmt: skip
@@ -118,7 +131,11 @@ def test_checked_and_clean_items_are_told_apart_in_the_table(tmp_path):
         "is_clean": [False, True, True],
     }
     pq.write_table(pa.table(report), folder / "records" / "items" / "contamination.parquet")
-    assert found() == (2, 1, 1.0)
+    assert found() == (2, 1, 100.0)
+    row = next(row for row in find(folder).tables["benchmarks"].rows if row["arm"] == "full")
+    assert [row[key] for key in ("unit", "score", "stderr", "guessing", "constant")] == ["%", 50.0, 10.0, 50.0, 60.0]
+    lost = find(folder).tables["forgetting"].rows[0]
+    assert (lost["base_percent"], lost["tuned_percent"]) == (50.0, 50.0)
     report["question_hash"] = ["x", "y", "z"]
     pq.write_table(pa.table(report), folder / "records" / "items" / "contamination.parquet")
     assert found() == (0, 0, None)

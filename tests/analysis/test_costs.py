@@ -101,7 +101,7 @@ def test_savings_have_paired_intervals_and_an_early_stop(study):
     ours, theirs = study.finals_of("herding_0.25", "best"), study.finals_of("full", "best")
     expected = mean_interval([ours[seed].micro.loss - theirs[seed].micro.loss for seed in (0, 1)])
     assert (best["loss_difference_low"], best["loss_difference_high"]) == pytest.approx((expected.low, expected.high))
-    assert best["dollars_saved_high"] == pytest.approx(best["seconds_saved_high"] / 3600 * 36)
+    assert best["less_dollars_high"] == pytest.approx(best["less_seconds_high"] / 3600 * 36)
     early = rows["herding_0.25", "early_stop"]
     stops = [early_stop(run.evaluations).seconds for run in study.runs_of("herding_0.25").values()]
     assert early["seconds"] == pytest.approx(sum(stops) / 2)

@@ -22,7 +22,7 @@ def test_planted_gain_is_found(tmp_path):
     assert found.primary.arm == "herding_0.25"
     assert found.primary.gain.low < 0.05 < found.primary.gain.high
     assert "selection saved" in found.sentence and "of the FLOPs to full's best validation loss" in found.sentence
-    assert found.notes[0].startswith("It beats random_0.25")
+    assert found.notes[1].startswith("It beats random_0.25")
 
 
 def test_planted_loss_is_said(tmp_path):
@@ -30,7 +30,7 @@ def test_planted_loss_is_said(tmp_path):
     assert found.kind == "worse"
     assert "worse by 0.0" in found.sentence
     assert "selection did not pay" in found.sentence and "never reached in 3 of 3 seeds" in found.sentence
-    assert found.notes[0].startswith("It is worse than random_0.25")
+    assert found.notes[1].startswith("It is worse than random_0.25")
 
 
 def test_null_shows_no_difference_and_names_the_seeds_it_would_take(tmp_path):
@@ -38,7 +38,7 @@ def test_null_shows_no_difference_and_names_the_seeds_it_would_take(tmp_path):
     found = verdict(tmp_path, effects=effects, noise=0.02, seeds=(0, 1, 2, 3))
     assert found.kind == "no difference shown"
     assert "no difference shown at 4 seeds" in found.sentence and "would be needed" in found.sentence
-    assert found.notes[0].startswith("It is not shown to beat random_0.25")
+    assert found.notes[1].startswith("It is not shown to beat random_0.25")
 
 
 def test_one_seed_claims_nothing(tmp_path):
@@ -70,8 +70,8 @@ def test_the_source_matched_control_is_compared(tmp_path):
     effects = {"full": 0.0, "herding_0.25": 0.05, "random_0.25": 0.0, "source_matched_herding_0.25": 0.05}
     found = verdict(tmp_path, effects=effects)
     assert found.primary.arm == "herding_0.25"
-    assert found.notes[1].startswith("It is not shown to beat source_matched_herding_0.25 (control matched")
-    assert "corrected for 2 comparisons" in found.notes[1]
+    assert found.notes[2].startswith("It is not shown to beat source_matched_herding_0.25 (control matched")
+    assert "corrected for 2 comparisons" in found.notes[2]
 
 
 def test_exact_match_is_compared_in_points(tmp_path):

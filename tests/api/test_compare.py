@@ -44,6 +44,20 @@ def test_a_planted_difference_is_found_with_the_interval_of_students_t():
     assert found.notes[0].startswith("No comparison was declared: this is the best of 2 arms")
 
 
+@pytest.mark.parametrize(("effect", "cost", "line"), [
+    (0.05, 1.0, "Use mine: it is better than full, and costs as much."),
+    (0.05, 0.5, "Use mine: it is better than full, and costs less."),
+    (0.05, 2.0, "mine is better than full, but costs more."),
+    (-0.05, 2.0, "Use full: mine is worse, and costs more."),
+    (-0.05, 0.5, "mine is worse than full, but costs less."),
+    (0.05, None, "Use mine: it is better than full."),
+])  # fmt: skip
+def test_runs_of_others_have_a_line_in_plain_words(effect, cost, line):
+    rows = runs({"full": 0.0}) + runs({"mine": effect}, cost=cost or 1.0)
+    found = winnow.compare(rows if cost else without(rows, "cost"), baseline="full")
+    assert found.advice == line
+
+
 def test_a_declared_comparison_stands_uncorrected():
     rows = runs({"full": 0.0, "herding": 0.05, "noise": -0.05})
     found = winnow.compare(rows, baseline="full", primary="noise")

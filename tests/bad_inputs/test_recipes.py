@@ -517,6 +517,8 @@ EARLY = {
     "option-huge": ("selection.arms=[{selector: facility_location, options: {ground: 1e14}}]", "ground", "1000000"),
     "option-nan": ("selection.arms=[{selector: leverage, options: {ridge: .nan}}]", "ridge", "finite"),
     "ids-file": ("selection.arms=[{selector: ids, options: {path: none.txt}}]", "finds no file at", "none.txt"),
+    "no-target-to-choose-by": (
+        "evaluation.best_by=target", "evaluation.best_by is target, but the pool has none", "or say validation"),
     "no-target": ("selection.arms=[{selector: random, target: true}]", "cannot aim at a target"),
     "control": ("selection.arms=[{selector: source_matched, of: hering}]", "the control of 'hering'"),
     "no-arms": ("selection={arms: [], controls: false}", "selection.arms is empty"),
@@ -558,7 +560,7 @@ EARLY = {
     "where-generated": ("pool.sources.0.where={level: easy}", "is generated and takes no `where`"),
     "families": ("pool.sources.0.problems.families=[adition]", "unknown family 'adition'", "'addition'"),
     "teacher-families": (teacher("teacher: {kind: built_in, families: [adition]}"), "unknown family 'adition'"),
-    "passages-in-pool": ("pool.sources.0={name: market, licence: x, passages: {documents: 5}}", "holds passages"),
+    "passages-in-pool": ("pool.sources.0={name: m, licence: x, passages: {documents: 5}}", "'m' holds plain text"),
     "synthetic-set": ("evaluation.sets.0={name: e, licence: x, synthetic: {examples: 5}}", "'e' is synthetic"),
     # data: paths, formats, first rows
     "path": (source("none.jsonl"), "finds no file at", "none.jsonl"),

@@ -145,11 +145,29 @@ def test_a_probe_gives_validation_and_samples_of_the_sets(tmp_path, pool, tests_
     assert cost.flops > 0 and cost.tokens > 0 and cost.seconds > 0
 
 
+def test_held_out_examples_of_the_targets_kind_have_a_loss_of_their_own(pool):
+    from winnow.evaluation.probe import validation_probe
+
+    table = pq.read_table(pool.folder / "validation.parquet")
+    pq.write_table(table.slice(1, 2), pool.folder / "target_validation.parquet")
+    model = toy_model(spread=0.2)
+    rows = validation_rows(table.slice(1, 2))
+    naive = sum((naive_losses(model, rows.row(place), rows.target_from[place]) for place in range(2)), [])
+    scores = validation_probe(pool)(model)
+    assert scores["target_validation"] == {"loss": pytest.approx(sum(naive) / len(naive), rel=1e-5), "items": 2}
+    assert scores["validation"]["items"] == 4 and scores["validation"]["loss"] != scores["target_validation"]["loss"]
+
+
 def test_a_probes_losses_equal_a_plain_cross_entropy(pool, make_sets):
     rows = validation_rows(pq.read_table(pool.folder / "validation.parquet"))
     model = toy_model(spread=0.2)
     probe = build_probe(
-        sets=make_sets(), validation=rows, tokenizer=toy_tokenizer(), eos_id=0, max_new_tokens=2, batch_size=3
+        sets=make_sets(),
+        held_out={"validation": rows},
+        tokenizer=toy_tokenizer(),
+        eos_id=0,
+        max_new_tokens=2,
+        batch_size=3,
     )
     naive = sum((naive_losses(model, rows.row(i), rows.target_from[i]) for i in range(4)), [])
     assert probe(model)["validation"]["loss"] == pytest.approx(sum(naive) / len(naive), rel=1e-5)

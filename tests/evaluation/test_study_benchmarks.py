@@ -24,12 +24,15 @@ def test_a_study_says_what_its_runs_forgot(finished_study, tmp_path):
     scores = findings.tables["benchmarks"].rows
     arms = ["zero_shot", *study.arms]
     assert [(row["arm"], row["task"]) for row in scores] == [(a, t) for a in arms for t in ("winogrande", "boolq")]
-    assert all(row["items"] == 8 and 0 <= row["score"] <= 1 and row["stderr"] is not None for row in scores)
-    assert {row["constant_level"] for row in scores} == {0.5}
+    assert all(
+        row["items"] == 8 and 0 <= row["score"] <= 100 and row["unit"] == "%" and row["stderr"] is not None
+        for row in scores
+    )
+    assert {row["constant"] for row in scores} == {50.0}
     by_arm = {arm: [row["score"] for row in scores if row["arm"] == arm] for arm in arms}
     for row in findings.tables["forgetting"].rows:
         drop = sum(by_arm["zero_shot"]) / 2 - sum(by_arm[row["arm"]]) / 2
-        assert row["forgetting_points"] == pytest.approx(100 * drop)
+        assert row["forgetting_points"] == pytest.approx(drop)
         assert row["forgetting_points_low"] <= row["forgetting_points"] <= row["forgetting_points_high"]
     left_out = {row["task"]: row["reason"] for row in findings.tables["benchmarks_left_out"].rows}
     assert "the model takes 256" in left_out["gsm8k"]

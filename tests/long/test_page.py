@@ -8,7 +8,7 @@ import shutil
 
 import pytest
 from study_factory import EFFECTS, HIDDEN, write_items, write_study
-from varied_factory import SIXTY, write_varied
+from varied_factory import SIXTY, SMALL, write_varied
 
 from tests_support import ROOT, copy_store
 from winnow.pipeline import report, report_together
@@ -20,6 +20,8 @@ from winnow.verbs.watch import serving
 pytestmark = pytest.mark.long
 CHROMIUM = shutil.which("chromium")
 SCREENSHOTS = ROOT / "build" / "screenshots"
+PETA = 1e15
+"""The unit that FLOPs of the planted study are said in."""
 WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 
 
@@ -140,7 +142,7 @@ def test_every_axis_shows_what_the_tidy_table_has(opened, study, axis):
 
 def costs_of(row):
     return {
-        "steps": row.step, "tokens": row.tokens, "flops": row.flops, "seconds": row.seconds,
+        "steps": row.step, "tokens": row.tokens, "flops": row.flops / PETA, "seconds": row.seconds,
         "dollars": row.seconds * 36.0 / 3600,
     }  # fmt: skip
 
@@ -202,8 +204,8 @@ def test_every_number_in_the_page_is_the_csvs(opened, study):
         if len(kept) != len(rows):  # the rows of one checkpoint, or of one set
             continue
         out = (*INPUTS.get(name, ()), *(key for key in kept[0] if key.endswith(BOUNDS)))
-        shown = [key for key in kept[0] if heading(key) in head and key not in out]
-        assert [heading(key) for key in shown] == head, name
+        shown = [key for key in kept[0] if heading(key, PETA) in head and key not in out]
+        assert [heading(key, PETA) for key in shown] == head, name
         for line, row in zip(rows, kept, strict=True):
             for (text, value), key in zip(line, shown, strict=True):
                 assert value is None or float(value) == float(row[key]), (name, key)
@@ -267,6 +269,36 @@ def test_the_keyboard_reaches_the_verdict_first(opened):
     assert page.evaluate("document.activeElement.textContent") == "Skip to the verdict"
 
 
+@pytest.mark.parametrize("which", ["study", "varied"])
+def test_tables_show_their_last_column_on_a_wide_screen(opened, study, tmp_path, which):
+    if which == "varied":
+        study = write_varied(tmp_path / "s", SMALL)
+        report(study)
+    page = opened(study / "report.html")
+    page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true; })")
+    wide = """() => [...document.querySelectorAll(".scroll")]
+        .filter(each => each.offsetParent && each.scrollWidth > each.clientWidth + 1)
+        .map(each => each.getAttribute("aria-label"))"""
+    assert page.locator("table[data-table]:visible").count() > 15
+    assert page.evaluate(wide) == []
+
+
+def test_the_box_has_a_colour_only_where_all_seeds_are_there(opened, tmp_path):
+    """Green where better; grey, and told why, while seeds are missing."""
+    colours = {}
+    for name, skip in (("whole", ()), ("part", [("r16_epochs2", 1)])):
+        folder = write_varied(
+            tmp_path / name, SMALL, skip=skip, effect=lambda levels: 0.5 * (levels["adapter"] == "r16")
+        )
+        report(folder)
+        page = opened(folder / "report.html")
+        box = page.locator(".verdict")
+        colours[name] = box.evaluate("box => getComputedStyle(box).borderLeftColor")
+        told = box.locator(".kind").text_content()
+        assert told == ("Verdict: better" if name == "whole" else "Verdict so far, 2 of 3 seeds: better")
+    assert colours == {"whole": "rgb(11, 107, 58)", "part": "rgb(138, 138, 138)"}
+
+
 def test_it_prints_in_light_colours(opened, tmp_path):
     page = opened(scheme="dark")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
@@ -280,7 +312,7 @@ def test_it_prints_in_light_colours(opened, tmp_path):
 
 def test_it_can_be_read_without_scripts(opened):
     page = opened(scripts=False)
-    assert page.locator('table[data-table="savings"] tbody tr').first.is_visible()
+    assert page.locator('table[data-table="cost_to_quality_flops"] tbody tr').first.is_visible()
     assert not page.locator("[data-kind=curves]").is_visible()
     assert page.locator("noscript img").first.is_visible()
 

@@ -79,10 +79,10 @@ def tokenizer(stored, toy_tokenizer):
 def run_pool(stored, tokenizer):
     """Make a pool of these sources against these evaluation sets; gives the stored pool and its outcome."""
 
-    def build(sources, sets, inputs=None, name="pool", **recipe):
+    def build(sources, sets, inputs=None, name="pool", validates_target=False, **recipe):
         tests, pool = stored("tests"), stored(name)
         make_tests(TestsPart(sets=tuple(sets)), inputs or {}, Context(tests.folder))
-        part = PoolPart(pool=PoolRecipe(sources=tuple(sources), **recipe))
+        part = PoolPart(pool=PoolRecipe(sources=tuple(sources), **recipe), validates_target=validates_target)
         outcome = make_pool(part, {"tests": tests, "tokenizer": tokenizer, **(inputs or {})}, Context(pool.folder))
         return pool, outcome
 

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from winnow.errors import DataError, RecipeError
-from winnow.pool.splits import choose_target, split_validation, validation_quotas
+from winnow.pool.splits import choose_target, hold_out_half, of_the_targets_kind, split_validation, validation_quotas
 from winnow.recipe import PoolRecipe, SourceRecipe
 from winnow.text.examples import build_example
 
@@ -90,3 +90,38 @@ def test_a_target_needs_a_known_source_with_rows_to_spare():
         choose_target(rows, {"Tim": 1}, seed=0)
     with pytest.raises(DataError, match="wants 18 of the 18 examples of 'Tom'; ask for fewer"):
         choose_target(rows, {"Tom": len(THINGS)}, seed=0)
+
+
+def test_half_of_a_file_is_held_out_in_whole_groups_whatever_the_order():
+    rows = examples_of("Tom", THINGS, copies=3)
+    target, held = hold_out_half(rows, recipe())
+    assert (len(target), len(held)) == (27, 27)
+    assert not {each.group for each in target} & {each.group for each in held}
+    assert {each.id for each in hold_out_half(rows[::-1], recipe())[1]} == {each.id for each in held}
+    assert len(hold_out_half(rows, recipe(max_validation=6))[1]) == 6
+    assert len(hold_out_half(examples_of("Tom", ["eggs", "nuts"]), recipe())[1]) == 1
+
+
+@pytest.mark.parametrize("rows", [examples_of("Tom", ["eggs"]), examples_of("Tom", ["eggs"], copies=9)])
+def test_a_target_of_one_group_cannot_be_halved(rows):
+    with pytest.raises(DataError, match=f"the {len(rows)} examples of pool.target, in 1 groups .*best_by: validation"):
+        hold_out_half(rows, recipe())
+
+
+@pytest.mark.parametrize(("held", "per_source", "expected"), [
+    ({"Tom": 12, "Ann": 6}, {"Tom": 5}, {"Tom": 12}),  # all that the source has
+    ({"Tom": 12, "Ann": 6}, {"Tom": 10, "Ann": 10}, {"Tom": 6, "Ann": 6}),
+    ({"Tom": 12, "Ann": 6}, {"Tom": 30, "Ann": 10}, {"Tom": 12, "Ann": 4}),
+    ({"Tom": 2, "Ann": 18}, {"Tom": 100, "Ann": 1}, {"Tom": 2, "Ann": 1}),
+])  # fmt: skip
+def test_what_is_held_out_has_the_targets_proportions(held, per_source, expected):
+    validation = [each for name, size in held.items() for each in examples_of(name, THINGS[:size])]
+    found = of_the_targets_kind(validation, per_source, seed=0)
+    assert Counter(each.source for each in found) == expected
+    assert {each.id for each in found} <= {each.id for each in validation}
+    assert found == of_the_targets_kind(validation[::-1], per_source, seed=0)
+
+
+def test_a_source_without_held_out_examples_is_named():
+    with pytest.raises(DataError, match="no example of 'Ann', which pool.target names; raise pool.validation_fraction"):
+        of_the_targets_kind(examples_of("Tom", THINGS), {"Tom": 2, "Ann": 2}, seed=0)

@@ -7,7 +7,8 @@ import pytest
 
 from winnow import parts
 from winnow.errors import DataError, RecipeError
-from winnow.pool.stages import make_corpus, make_tests, make_tokenizer
+from winnow.pool.stages import make_corpus, make_tests
+from winnow.pool.tokenizer import make_tokenizer
 from winnow.recipe import SourceRecipe, TokenizerRecipe
 from winnow.records import Context
 from winnow.store import hash_tree
@@ -230,3 +231,37 @@ def test_a_model_artifact_names_its_tokenizer(stored, tokenizer):
     reference = {"model": str(tokenizer.folder / "tokenizer"), "revision": None}
     (stored("model").folder / "model.json").write_text(json.dumps(reference))
     assert tokenizer_of(stored("model")).get_vocab() == tokenizer_of(tokenizer).get_vocab()
+
+
+def test_what_validates_a_target_of_the_pool_is_a_part_of_the_validation_split(run_pool, source):
+    """Nothing else of the pool changes."""
+    asked = {"target": {"per_source": {"toy": 4}}, "validation_fraction": 0.3}
+    both = [source("toy", ROWS), source("other", [(f"Bob sees {n} cars?", "#### 1") for n in range(40)])]
+    plain, _ = run_pool(both, [source("test", TESTS)], name="plain", **asked)
+    pool, outcome = run_pool(both, [source("test", TESTS)], validates_target=True, **asked)
+    held = read_examples(pool.folder / "target_validation.parquet")
+    validation = read_examples(pool.folder / "validation.parquet")
+    assert {each.id for each in held} == {each.id for each in validation if each.source == "toy"} != set()
+    assert (
+        statistics_of(pool)["target_validation_examples"] == len(held)
+        and "target_validation.parquet" in outcome.outputs
+    )
+    for name in ("train", "validation", "target"):
+        assert (pool.folder / f"{name}.parquet").read_bytes() == (plain.folder / f"{name}.parquet").read_bytes()
+    assert not (plain.folder / "target_validation.parquet").exists()
+
+
+def test_half_of_a_targets_own_file_validates_it_and_neither_half_is_trained_on(run_pool, source):
+    own = [
+        (f"Kim counts {n} {thing}?", "#### 3") for n in range(4) for thing in ("bolts", "rugs", "oars", "figs", "bees")
+    ]
+    pool, _ = run_pool(
+        [source("toy", [*ROWS, *own])], [source("test", [*TESTS, own[0]])], validates_target=True,
+        target={"source": source("mine", own)},
+    )  # fmt: skip
+    parts = {name: read_examples(pool.folder / f"{name}.parquet") for name in ("target", "target_validation", "train")}
+    asked = {name: {each.question for each in found} for name, found in parts.items()}
+    assert len(parts["target"]) + len(parts["target_validation"]) == len(own) - 1, "one stands in an evaluation set"
+    assert parts["target_validation"] and abs(len(parts["target"]) - len(parts["target_validation"])) <= 5
+    assert not asked["target"] & asked["target_validation"]
+    assert not asked["train"] & (asked["target"] | asked["target_validation"]) and own[0][0] not in asked["target"]

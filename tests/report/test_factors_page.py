@@ -63,7 +63,7 @@ def test_arms_of_unequal_cost_are_points_and_the_front_a_line(few):
     rows = tuple(row | {"exaflops": row["exaflops"] * (1 + place)} for place, row in enumerate(table.rows))
     drawn = drawn_figures(replace(few, tables={**few.tables, "pareto": replace(table, rows=rows)}), ["pareto"])
     drawing = svg(drawn["pareto"])
-    assert all(arm.name in drawing for arm in few.arms) and "exaFLOPs" in drawing
+    assert all(arm.name in drawing for arm in few.arms) and "petaFLOPs" in drawing
 
 
 def test_numbers_stand_on_a_log_axis_and_a_diverged_cell_hides_nothing():

@@ -1,6 +1,6 @@
 import pytest
 
-from winnow.text.printing import cell, clock, exaflops, fixed, heading, percent, printed
+from winnow.text.printing import cell, clock, exaflops, fixed, flops_text, flops_unit, heading, percent, printed
 
 
 def test_fixed_formats():
@@ -20,7 +20,7 @@ def test_clock(seconds, shown):
 
 @pytest.mark.parametrize(("column", "value", "shown"), [
     ("loss", 5.888, "5.8880"), ("exact_match", 0.0053, "0.53"), ("exact_match_at_best_loss", 0.5, "50.00"),
-    ("dollars_saved_percent", 96.949, "96.95"), ("seconds_to_best", 665.2, "00:11:05"), ("best_loss_step", 300, "300"),
+    ("less_dollars_percent", 96.949, "96.95"), ("seconds_to_best", 665.2, "00:11:05"), ("best_loss_step", 300, "300"),
     ("visits_ratio", 0.83336, "0.833"), ("fraction", 0.05, "0.05"), ("examples", 12345, "12,345"),
     ("arm", "full", "full"),
     ("loss_difference", -0.2356, "-0.2356"), ("loss", None, "–"), ("delayed", True, "yes"),
@@ -28,6 +28,20 @@ def test_clock(seconds, shown):
 ])  # fmt: skip
 def test_a_cell_is_printed_by_its_column(column, value, shown):
     assert cell(column, value) == shown
+
+
+@pytest.mark.parametrize(("flops", "unit", "shown"), [
+    (6.646e13, None, "66.46 teraFLOPs"), (6.646e13, 1e15, "0.06646 petaFLOPs"), (5.709e18, None, "5.709 exaFLOPs"),
+    (12.0, None, "12 FLOPs"), (0.0, None, "0 FLOPs"),
+])  # fmt: skip
+def test_flops_have_the_prefix_of_their_size_or_of_what_they_stand_beside(flops, unit, shown):
+    assert flops_text(flops, unit) == shown
+
+
+def test_a_table_says_flops_in_its_own_unit():
+    assert heading("selection_exaflops", 1e12) == "selection teraFLOPs" and heading("exaflops") == "exaFLOPs"
+    assert printed([{"exaflops": 6.646e-5}], flops_unit=1e12) == (["teraFLOPs"], [["66.46"]])
+    assert flops_unit(9.99e14) == 1e12 and flops_unit(1e15) == 1e15
 
 
 def test_bounds_are_folded():

@@ -50,10 +50,10 @@ def test_every_saving_is_recomputable_from_its_row(folder):
         theirs = Point(value["baseline_loss"], value["baseline_exact_match"], value["baseline_seconds"])
         for prefix, selection in (("", 0.0), ("net_", value["selection_seconds"])):
             found = saved(ours, theirs, dollars_per_hour=value["dollars_per_hour"], selection_seconds=selection)
-            assert value[f"{prefix}seconds_saved"] == pytest.approx(found.seconds)
-            assert value[f"{prefix}seconds_saved_percent"] == pytest.approx(100 * found.seconds / theirs.seconds)
-            assert value[f"{prefix}dollars_saved"] == found.dollars
-            assert value[f"{prefix}dollars_saved_percent"] == found.dollars_percent
+            assert value[f"{prefix}less_seconds"] == pytest.approx(found.seconds)
+            assert value[f"{prefix}less_seconds_percent"] == pytest.approx(100 * found.seconds / theirs.seconds)
+            assert value[f"{prefix}less_dollars"] == found.dollars
+            assert value[f"{prefix}less_dollars_percent"] == found.dollars_percent
         assert value["loss_difference"] == found.loss_difference
 
 
@@ -254,7 +254,7 @@ def test_card_has_its_sections_and_machine_readable_results(folder):
     assert index[0]["results"][0]["metrics"][0]["type"] == "exact_match"
     sections = re.findall(r"^## (.+)$", body, re.MULTILINE)
     assert sections == [
-        "Overview", "Adapters", "Loading", "Training configuration", "Adapter configuration", "Equal compute",
+        "Overview", "Adapters", "Loading", "Training configuration", "Adapter configuration", "Compute",
         "Evaluation", "Savings", "Composition", "Intended use", "Not intended", "Limitations", "Licence",
     ]  # fmt: skip
     assert 'PeftModel.from_pretrained(base, "adapters/herding_0.25_best")' in body
@@ -273,8 +273,44 @@ def test_limitations_come_from_checks(folder):
 
 def test_terminal_has_verdict_and_savings(folder):
     text = render_terminal(find(folder))
-    assert text.startswith("herding_0.25 against full, loss")
-    assert "random_0.25" in text and "net time saved (%)" in text
+    assert text.startswith("Use herding_0.25: it is better than the full pool, and costs less")
+    assert "\nherding_0.25 against full, loss" in text and "random_0.25" in text
+
+
+def rows_of_terminal(findings):
+    """The console's table, each row split at two spaces or more."""
+    lines = render_terminal(findings).splitlines()
+    first = next(place for place, line in enumerate(lines) if re.match(r"arm +loss", line))
+    assert all(len(line) <= 100 for line in lines[first - 1 :])
+    until = lines.index("", first)
+    return {line.split()[0]: re.split(r" {2,}", line)[1:] for line in lines[first + 1 : until]}
+
+
+def test_the_console_says_cost_to_the_level_or_that_it_was_never_reached(tmp_path):
+    effects = {"full": 0.0, "herding_0.25": 0.05, "random_0.25": -0.05}
+    findings = find(write_study(tmp_path / "s", effects=effects))
+    shown = rows_of_terminal(findings)
+    assert shown["random_0.25"][3:] == ["never reached", "–"]
+    assert shown["full"][-1] == "–" and float(shown["full"][2]) == pytest.approx(400 * 4e12 / 1e15)
+    saving = findings.verdict.saving.net
+    assert shown["herding_0.25"][-1] == f"{100 * saving.mean:.0f} ± {100 * saving.half_width:.0f}"
+    row = next(row for row in findings.tables["cost_to_quality_flops"].rows if row["arm"] == "herding_0.25")
+    paid = row["exaflops_to_baseline_best"] + row["selection_exaflops"]
+    assert float(shown["herding_0.25"][3]) == pytest.approx(1000 * paid, rel=1e-3)
+    text = " ".join(render_terminal(findings).split())
+    assert "Costs are FLOPs (study.primary.cost), selection included. Level: full's best validation loss." in text
+
+
+@pytest.mark.parametrize("cost", ["flops", "seconds", "dollars", "tokens"])
+def test_the_console_has_the_declared_cost_and_fits_its_columns(tmp_path, cost):
+    long = "source_matched_herding_target_with_a_name_of_many_letters_and_more_of_them_0.25"
+    effects = {"full": 0.0, long: 0.01, "herding_0.25": 0.05}
+    findings = find(write_study(tmp_path / "s", effects=effects, primary={"cost": cost, "arm": "herding_0.25"}))
+    lines = render_terminal(findings).splitlines()
+    assert sum("…" in line for line in lines) == 1
+    assert set(rows_of_terminal(findings)) >= {"full", "herding_0.25"}
+    word = {"flops": "petaFLOPs", "seconds": "time", "dollars": "USD", "tokens": "tokens"}[cost]
+    assert any(word in line for line in lines if "exact" in line)
 
 
 @pytest.mark.parametrize("effects", [{}, {"full": 0.0}])

@@ -136,6 +136,25 @@ def test_choosing_the_best_checkpoint_by_tests_makes_them_an_input(make_graph):
     assert "tests" not in make_graph().stages["train.full.s0"].inputs
 
 
+TARGET = {"sources": [PROBLEMS | {"name": "a"}], "target": {"per_source": {"a": 5}}}
+
+
+@pytest.mark.parametrize(("pool", "asked", "expected"), [
+    (TARGET, {}, "target"), (TARGET, {"best_by": "validation"}, "validation"), (TARGET, {"best_by": "test"}, "test"),
+    (TARGET, {"best_by": "target"}, "target"), ({"sources": TARGET["sources"]}, {}, "validation"),
+])  # fmt: skip
+def test_the_target_chooses_the_best_checkpoint_unless_the_recipe_says_otherwise(make_graph, pool, asked, expected):
+    """The pool holds out examples of its kind only then, so that all other recipes ask what they asked."""
+    stages = make_graph(pool=pool, evaluation={"sets": [PROBLEMS | {"name": "b"}], **asked}).stages
+    assert stages["train.full.s0"].part.best_by == expected
+    assert stages["pool"].part.validates_target == (expected == "target")
+
+
+def test_no_target_is_none_to_choose_by(make_graph):
+    with pytest.raises(RecipeError, match="best_by is target, but the pool has none; give pool.target, or say"):
+        make_graph(evaluation={"sets": [PROBLEMS | {"name": "b"}], "best_by": "target"})
+
+
 def test_generated_sources_are_inputs_of_their_readers(make_graph):
     target = {"source": PROBLEMS | {"name": "own"}}
     stages = make_graph(

@@ -68,6 +68,11 @@ def test_trials_never_rest_on_evaluation_sets(sweep_graph):
     assert "tests" not in trial.inputs and trial.part.run.best_by == "validation"
 
 
+def test_trials_are_judged_on_what_chooses_the_best_checkpoint(sweep_graph):
+    pool = {"sources": [PROBLEMS | {"name": "a"}], "target": {"per_source": {"a": 5}}}
+    assert sweep_graph(pool=pool).stages["trial.full.0.001"].part.run.best_by == "target"
+
+
 def test_the_primary_comparison_says_which_checkpoint_of_a_trial_counts(sweep_graph):
     study = {"sweep": GRID, "primary": {"checkpoint": "last"}}
     assert sweep_graph(study=study).stages["sweep.full"].part.checkpoint == "last"

@@ -165,6 +165,17 @@ def test_best_is_the_lowest_loss_and_the_earliest_of_ties(make_job, run_job, scr
     assert saved == (["best", "best", "last"] if best_by == "validation" else ["best", "last"])
 
 
+def test_the_targets_kind_chooses_where_it_shall(make_job, run_job, scripted_probe):
+    """The validation split is best at step 2, the target's kind at step 4."""
+    on_validation, on_target = scripted_probe([5.0, 3.0, 4.0, 4.5]), iter([2.0, 1.9, 1.1, 1.2])
+
+    def probe(model):
+        return on_validation(model) | {"target_validation": {"loss": next(on_target), "items": 3}}
+
+    tally, _ = run_job(make_job(every_steps=2, global_batch=9, best_by="target"), probe=probe)
+    assert (tally.best_step, tally.best_value) == (4, 1.1)
+
+
 def test_without_a_probe_only_the_last_weights_are_kept(make_job, run_job):
     saved = []
     tally, _ = run_job(make_job(saved=saved))

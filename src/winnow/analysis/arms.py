@@ -117,6 +117,13 @@ def baseline_name(study: Study) -> str:
     return found
 
 
+def in_words(name: str, arms: Sequence[ArmFacts]) -> str:
+    """What an arm is called in a sentence: the full pool by what it is, where arms differ in their rows alone."""
+    arm = next((arm for arm in arms if arm.name == name), None)
+    is_full = arm is not None and arm.selector == FULL and not _besides_selection(arm)
+    return "the full pool" if is_full else name
+
+
 def like(arm: ArmFacts, arms: Sequence[ArmFacts], **others: str) -> ArmFacts | None:
     """The arm that has these levels and is `arm` in all other factors; None where there is none."""
     wanted = {**arm.factors, **others}

@@ -18,13 +18,13 @@ from winnow.analysis.clean_items import clean_questions
 from winnow.analysis.items import ItemScores, Parts, interval_of_one_run, interval_over_items
 from winnow.analysis.statistics import mean_interval
 from winnow.analysis.study_folder import Study
-from winnow.analysis.tables import with_bounds
+from winnow.analysis.tables import with_bounds, within_unit
 from winnow.columns import read_columns
 from winnow.findings import ArmFacts, Estimate, Table
-from winnow.metrics import metric_named
+from winnow.metrics import Metric, metric_named
 from winnow.records import ZERO_SHOT
 from winnow.store import read_json
-from winnow.text.printing import fixed
+from winnow.text.printing import BOUNDS, fixed
 
 Row = dict[str, Any]
 
@@ -98,9 +98,10 @@ def _stage(task: str, arm: str, seed: int) -> str:
 def _scores(study: Study, arms: Sequence[ArmFacts]) -> Table:
     rows = [row for arm in (ZERO_SHOT, *(arm.name for arm in arms)) for row in _scores_of(study, arm)]
     note = (
-        "Mean over seeds with its interval; stderr is over items, mean of the seeds. Random level: guessing; constant "
-        "level: always the most frequent answer, or always the same place among the choices. Checked: items whose "
-        "question is one of evaluation.sets, which a contamination report looks for in training data; clean: those of "
+        "In the unit beside the score: mean over seeds with its interval (a share's is cut to 0 to 100 %); stderr is "
+        "over items, mean of the seeds. Guessing: at random; constant: always the most frequent answer, or always the "
+        "same place among the choices. Checked: items whose question is one of evaluation.sets, "
+        "which a contamination report looks for in training data; clean: those of "
         "them that it does not find there."
     )
     return Table("benchmarks", "Benchmarks", tuple(rows), note)
@@ -114,13 +115,23 @@ def _scores_of(study: Study, arm: str) -> Iterator[Row]:
         for metric, level in runs[0].summary["metrics"].items() if runs else ():
             scores = [run.summary["metrics"][metric] for run in runs]
             errors = [score["stderr"] for score in scores if score["stderr"] is not None]
-            yield {
-                "arm": arm, "task": task, "metric": metric, "items": runs[0].summary["items"], "seeds": len(runs),
-                **with_bounds("score", [score["value"] for score in scores], study.recipe.study.confidence),
+            score = with_bounds("score", [score["value"] for score in scores], study.recipe.study.confidence)
+            known = metric_named(metric)
+            numbers = {
+                **(within_unit(score, "score") if known.is_share else score),
                 "stderr": fmean(errors) if errors else None,
-                "random_level": level["random_level"], "constant_level": level["constant_level"],
+                "guessing": level["random_level"], "constant": level["constant_level"],
+            }  # fmt: skip
+            yield {
+                "arm": arm, "task": task, "metric": metric, "unit": known.level_unit or known.unit,
+                "items": runs[0].summary["items"], "seeds": len(runs), **_scaled(numbers, known),
                 **_clean(study, runs, metric),
             }  # fmt: skip
+
+
+def _scaled(numbers: Row, metric: Metric) -> Row:
+    """The numbers in the unit that the metric is printed in."""
+    return {key: None if value is None else metric.scale * value for key, value in numbers.items()}
 
 
 def _clean(study: Study, runs: Sequence[Asked], metric: str) -> Row:
@@ -134,7 +145,7 @@ def _clean(study: Study, runs: Sequence[Asked], metric: str) -> Row:
     return {
         "checked_items": sum(each in report for each in ids),
         "clean_items": sum(report.get(each, False) for each in ids),
-        "clean_score": fmean(known) if known else None,
+        "clean_score": metric_named(metric).scale * fmean(known) if known else None,
     }
 
 
@@ -166,7 +177,8 @@ def _forgotten(study: Study, arm: str, *, num_arms: int) -> Row | None:
     estimate = forgetting_interval(lost, study.recipe.study.confidence, num_comparisons=num_arms)
     base = fmean(_primary(run) for run, _ in pairs.values())
     return {
-        "arm": arm, "tasks": ", ".join(pairs), "seeds": len(lost.values), "base": base, "tuned": base - estimate.mean,
+        "arm": arm, "tasks": ", ".join(pairs), "seeds": len(lost.values),
+        "base_percent": 100 * base, "tuned_percent": 100 * (base - estimate.mean),
         "forgetting_points": 100 * estimate.mean,
         "forgetting_points_low": None if estimate.low is None else 100 * estimate.low,
         "forgetting_points_high": None if estimate.high is None else 100 * estimate.high,
@@ -193,9 +205,12 @@ def forgetting_sentence(table: Table, arm: str | None) -> str | None:
     row = next((row for row in table.rows if row["arm"] == arm), None)
     if row is None:
         return None
-    low, high = row["forgetting_points_low"], row["forgetting_points_high"]
-    interval = "" if low is None else f", interval {fixed(low, 1)} to {fixed(high, 1)}"
-    size = f"{fixed(row['forgetting_points'], 1)} points lost of the average over {row['tasks']}{interval}"
+    lost, low, high = (row[f"forgetting_points{bound}"] for bound in ("", *BOUNDS))
+    is_gain = lost < 0
+    bounds = () if low is None else (-high, -low) if is_gain else (low, high)
+    interval = f", interval {' to '.join(fixed(bound, 1) for bound in bounds)}" if bounds else ""
+    points = f"{fixed(abs(lost), 1)} points {'gained on' if is_gain else 'lost of'}"
+    size = f"{points} the average over {row['tasks']}{interval}"
     heads = {"forgets": f"{arm} forgets", "gains": f"{arm} forgets nothing and gains"}
     return f"{heads.get(row['verdict'], f'{arm}, forgetting: ' + row['verdict'])} ({size})."
 

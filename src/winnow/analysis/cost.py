@@ -12,6 +12,7 @@ from winnow.analysis.study_folder import Study
 from winnow.analysis.study_records import Evaluation, StageRecord
 from winnow.ledger import CHARGED_METERS, SELECTION_METERS, SHARED, dollars, metered, total
 from winnow.records import Cost
+from winnow.text.printing import EXA, flops_unit
 
 AXES = ("flops", "seconds", "dollars", "tokens")
 
@@ -39,13 +40,14 @@ def amount_at(evaluation: Evaluation, axis: str, dollars_per_hour: float) -> flo
 def selection_charge(study: Study, arm: str, seed: int) -> Charge:
     """What the selection behind one run cost: representation, selectors, and training that was done for them alone."""
     inputs = train_stage(study, arm, seed).inputs_by_name
-    if "selection" not in inputs:
+    chosen = inputs.get("selection") or inputs.get("mixture")
+    if chosen is None:
         return Charge(Cost(), Cost())
-    others = [at for role, at in inputs.items() if role not in ("selection", "sweep")]  # a sweep rests on the selection
+    others = [at for role, at in inputs.items() if at != chosen and role != "sweep"]  # a sweep rests on the selection
     shared = {below for at in others for below in stages_below(study, at)}
     return _charge(
         study,
-        [at for at in stages_below(study, inputs["selection"]) if at not in shared],
+        [at for at in stages_below(study, chosen) if at not in shared],
         ("train", SHARED, *SELECTION_METERS),
     )
 
@@ -76,6 +78,14 @@ def sweep_of(study: Study, arm: str) -> StageRecord | None:
 def evaluation_cost(study: Study, arm: str) -> Cost:
     """What evaluating an arm cost, on the way and at the end; metered, not charged."""
     return total(metered(stage.artifact, ("evaluate",)) for stage in study.stages.values() if stage.arm == arm)
+
+
+def flops_unit_of(study: Study) -> float:
+    """The unit in which the FLOPs of this study are said: of its largest run, selection included."""
+    whole = [
+        run.costs["train"].flops + selection_charge(study, run.arm, run.seed).whole.flops for run in study.runs.values()
+    ]
+    return flops_unit(max(whole, default=EXA))
 
 
 def _charge(study: Study, stages: Iterable[str], meters: Iterable[str]) -> Charge:

@@ -1,4 +1,4 @@
-"""Tables of what was spent: equal compute, savings, cost to quality, ledger."""
+"""Tables of what was spent: compute, costs at each arm's own checkpoint, ledger."""
 
 from collections.abc import Sequence
 from statistics import fmean
@@ -6,11 +6,11 @@ from typing import Any
 
 from winnow.analysis.arms import has_equal_budget, peer
 from winnow.analysis.cost import amount, arm_charge, evaluation_cost, scaled, selection_charge, sweep_charge
-from winnow.analysis.frontier import PATIENCE, baseline_level, break_even_runs, cost_to_quality, early_stop
+from winnow.analysis.frontier import PATIENCE, early_stop
 from winnow.analysis.savings import Point, saved
 from winnow.analysis.study_folder import Study
 from winnow.analysis.study_records import Run
-from winnow.analysis.tables import with_bounds
+from winnow.analysis.tables import from_zero, with_bounds
 from winnow.findings import ArmFacts, Table, budget_text
 from winnow.ledger import CHARGED_METERS, dollars, metered, spent, total
 from winnow.records import Cost
@@ -19,8 +19,6 @@ from winnow.study_files import CHECKPOINTS
 Row = dict[str, Any]
 EXA = 1e18
 EARLY_STOP = "early_stop"
-COST_COLUMNS = {"flops": ("exaflops", EXA)}
-"""Axis -> word in column names, and its size in the axis's unit, where they differ."""
 
 
 def iso_compute(study: Study, arms: Sequence[ArmFacts], baseline: str) -> Table:
@@ -36,10 +34,10 @@ def iso_compute(study: Study, arms: Sequence[ArmFacts], baseline: str) -> Table:
         dict.fromkeys(columns) | {"arm": arm.name, "note": arm.not_affordable} for arm in arms if arm.not_affordable
     ]
     note = (
-        f"Budget: {budget_text(arms)}. Ratios are to {baseline}. exaFLOPs: reference; "
+        f"Budget: {budget_text(arms)}. Ratios are to {baseline}. FLOPs: reference; "
         "executed: as done, with padding; 6N: 6 x parameters x tokens. Evaluation is metered beside."
     )
-    return Table("iso_compute", "Equal compute", (*rows, *refused), note)
+    return Table("iso_compute", "What each arm took", (*rows, *refused), note)
 
 
 def _iso_row(study: Study, arm: ArmFacts) -> Row:
@@ -51,7 +49,10 @@ def _iso_row(study: Study, arm: ArmFacts) -> Row:
     def plan(field: str) -> float:
         return fmean(getattr(run.plan, field) for run in runs)
 
-    to_best = with_bounds("seconds_to_best", [run.at_best.seconds for run in runs], confidence)
+    to_best = from_zero(
+        with_bounds("seconds_to_best", [run.at_best.seconds for run in runs], confidence), "seconds_to_best"
+    )
+    took = from_zero(with_bounds("seconds", [cost.seconds for cost in spent], confidence), "seconds")
     return {
         "arm": arm.name, "fraction": arm.fraction, "seeds": len(runs), "learning_rate": runs[0].learning_rate,
         "epochs": plan("epochs"),
@@ -60,7 +61,7 @@ def _iso_row(study: Study, arm: ArmFacts) -> Row:
         "tokens": round(plan("tokens")), "exaflops": fmean(cost.flops for cost in spent) / EXA,
         "executed_exaflops": fmean(cost.executed_flops for cost in spent) / EXA,
         "6n_exaflops": fmean(cost.flops_6n for cost in spent) / EXA,
-        **with_bounds("seconds", [cost.seconds for cost in spent], confidence), **to_best,
+        **took, **to_best,
         "evaluation_seconds": fmean(run.costs.get("evaluate", Cost()).seconds for run in runs),
         "dollars": dollars(fmean(cost.seconds for cost in spent), price),
         "dollars_to_best": dollars(to_best["seconds_to_best"], price),
@@ -71,7 +72,11 @@ def _iso_row(study: Study, arm: ArmFacts) -> Row:
 
 
 def savings(study: Study, arms: Sequence[ArmFacts], baseline: str) -> Table:
-    """Each arm against the baseline at the same checkpoint, gross and net of selection, with all inputs."""
+    """Each arm against the baseline, each at its own checkpoint, gross and net of selection, with all inputs.
+
+    The way of counting of a published study (`recipes/gsm-gpt2-rff.yaml`): what is less here is saved only where the
+    quality is no worse. Cost to equal quality is in `quality_tables.py`.
+    """
     theirs = next((arm for arm in arms if arm.name == baseline), None)
     pairs = [(arm, peer(arm, theirs, arms)) for arm in arms if theirs is not None and arm.name != baseline]
     rows = [
@@ -83,15 +88,18 @@ def savings(study: Study, arms: Sequence[ArmFacts], baseline: str) -> Table:
     ]  # fmt: skip
     unequal = any(theirs is not None and not has_equal_budget(arm, theirs) for arm, _ in pairs)
     note = (
-        "Means over the common seeds, rounded as printed, then compared: a negative loss difference is better. "
+        f"What an arm took less than {baseline} to its own checkpoint, at whatever quality, as a published study "
+        "(gsm-gpt2-rff) counts its savings: nothing is saved where the loss difference is above 0; see the cost to "
+        "the level. Means over the common seeds, rounded as printed, then compared: a negative loss difference is "
+        "better. "
         "Intervals are of the differences, paired over seeds, and not corrected for the number of arms. "
-        "Saved at best supposes that one knew when to stop: every run went on to its end. Early stop: both arms end "
+        "At best one would have to know when to stop: every run went on to its end. Early stop: both arms end "
         f"after {PATIENCE} evaluations without a better validation loss and keep their best checkpoint until then, as "
         "scored on the way. Net: less what the arm's selection costs beyond the baseline's."
     )
     if unequal:
         note += f" An arm of another budget than {baseline}'s is compared with what {baseline} is at its own budget."
-    return Table("savings", f"Savings against {baseline}", tuple(rows), note)
+    return Table("savings", f"At each arm's own checkpoint, against {baseline}", tuple(rows), note)
 
 
 def _savings_row(study: Study, arm: str, baseline: str, checkpoint: str) -> Row | None:
@@ -112,10 +120,10 @@ def _savings_row(study: Study, arm: str, baseline: str, checkpoint: str) -> Row 
     return {
         "arm": arm, "baseline": baseline, "checkpoint": checkpoint, "seeds": len(seeds),
         "loss_difference": gross.loss_difference, "exact_match_difference_points": gross.exact_match_difference_points,
-        "seconds_saved": gross.seconds, "seconds_saved_percent": _percent(gross.seconds, theirs.seconds),
-        "dollars_saved": gross.dollars, "dollars_saved_percent": gross.dollars_percent,
-        "net_seconds_saved": net.seconds, "net_seconds_saved_percent": _percent(net.seconds, theirs.seconds),
-        "net_dollars_saved": net.dollars, "net_dollars_saved_percent": net.dollars_percent,
+        "less_seconds": gross.seconds, "less_seconds_percent": _percent(gross.seconds, theirs.seconds),
+        "less_dollars": gross.dollars, "less_dollars_percent": gross.dollars_percent,
+        "net_less_seconds": net.seconds, "net_less_seconds_percent": _percent(net.seconds, theirs.seconds),
+        "net_less_dollars": net.dollars, "net_less_dollars_percent": net.dollars_percent,
         **_savings_bounds(pairs, charges, price, study.recipe.study.confidence),
         "loss": ours.loss, "baseline_loss": theirs.loss,
         "exact_match": ours.exact_match, "baseline_exact_match": theirs.exact_match,
@@ -133,10 +141,10 @@ def _savings_bounds(
     differences: dict[str, list[float | None]] = {
         "loss_difference": [ours.loss - theirs.loss for ours, theirs in pairs],
         "exact_match_difference_points": [_points_between(ours, theirs) for ours, theirs in pairs],
-        "seconds_saved": [*seconds],
-        "dollars_saved": [dollars(each, price) for each in seconds],
-        "net_seconds_saved": [*net],
-        "net_dollars_saved": [dollars(each, price) for each in net],
+        "less_seconds": [*seconds],
+        "less_dollars": [dollars(each, price) for each in seconds],
+        "net_less_seconds": [*net],
+        "net_less_dollars": [dollars(each, price) for each in net],
     }
     found = [with_bounds(column, values, confidence) for column, values in differences.items()]
     return {column: value for row in found for column, value in row.items() if column not in differences}
@@ -163,7 +171,7 @@ def _points(study: Study, arm: str, checkpoint: str) -> dict[int, Point]:
 
 def _early_point(run: Run) -> Point:
     stop = early_stop(run.evaluations)
-    kept = min((row for row in run.evaluations if row.step <= stop.step), key=lambda row: row.validation.loss)
+    kept = min((row for row in run.evaluations if row.step <= stop.step), key=lambda row: row.judged)
     return Point(kept.micro.loss, kept.micro.exact_match, stop.seconds)
 
 
@@ -173,42 +181,6 @@ def _mean_point(points: Sequence[Point]) -> Point:
         fmean(point.loss for point in points), fmean(matches) if matches else None,
         fmean(point.seconds for point in points),
     )  # fmt: skip
-
-
-def cost_to_quality_table(study: Study, arms: Sequence[ArmFacts], baseline: str, *, axis: str) -> Table:
-    """Cost to best, to last, to an early stop and to the baseline's best validation loss, on one axis."""
-    level = baseline_level(study, baseline)
-    rows = [_quality_row(study, arm.name, baseline, axis, level) for arm in arms if arm.seeds]
-    known = f" ({level:.4f})" if level is not None else ""
-    note = (
-        f"Level: {baseline}'s best validation loss, mean over its seeds{known}. A cell is empty where a seed never "
-        f"reaches it. Early stop: after {PATIENCE} evaluations without a better validation loss. Selection: paid "
-        "whole, and shared among the arms that rest on it. Break-even: runs that share a selection until it has paid."
-    )
-    return Table(f"cost_to_quality_{axis}", f"Cost to quality, in {axis}", tuple(rows), note)
-
-
-def _quality_row(study: Study, arm: str, baseline: str, axis: str, level: float | None) -> Row:
-    confidence, unit, scale = study.recipe.study.confidence, *COST_COLUMNS.get(axis, (axis, 1.0))
-    found = [cost_to_quality(study, run, axis, level) for run in study.runs_of(arm).values()]
-    theirs = [cost_to_quality(study, run, axis, level) for run in study.runs_of(baseline).values()]
-    reached = [None if each.to_baseline is None else each.to_baseline / scale for each in found]
-    selection = fmean(each.selection for each in found) / scale
-    row: Row = {
-        "arm": arm, "seeds": len(found),
-        **with_bounds(f"{unit}_to_best", [each.to_best / scale for each in found], confidence),
-        **with_bounds(f"{unit}_to_last", [each.to_last / scale for each in found], confidence),
-        **with_bounds(f"{unit}_to_early_stop", [each.to_early_stop / scale for each in found], confidence),
-        **with_bounds(f"{unit}_to_baseline_best", reached, confidence),
-        "seeds_never_reaching": sum(each is None for each in reached),
-        f"selection_{unit}": selection,
-        f"selection_{unit}_amortised": fmean(each.selection_amortised for each in found) / scale,
-    }  # fmt: skip
-    needed = row[f"{unit}_to_baseline_best"]
-    if needed is not None and theirs and arm != baseline:
-        saved_per_run = fmean(each.to_best for each in theirs) / scale - needed
-        return row | {"break_even_runs": break_even_runs(selection=selection, saved_per_run=saved_per_run)}
-    return row | {"break_even_runs": None}
 
 
 def ledger_stages(study: Study) -> Table:

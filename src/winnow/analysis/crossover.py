@@ -108,12 +108,13 @@ def tracks_of(study: Study, arms: Sequence[ArmFacts]) -> Tracks:
     seeds = set.intersection(*(set(study.runs_of(name)) for name in named)) if named else set()
     if not seeds:
         return {}
-    return {name: {seed: _track(study, study.runs[name, seed]) for seed in sorted(seeds)} for name in named}
+    return {name: {seed: track_of(study, study.runs[name, seed]) for seed in sorted(seeds)} for name in named}
 
 
-def _track(study: Study, run: Run) -> Track:
+def track_of(study: Study, run: Run) -> Track:
+    """A run's points on the way, and what its selection cost."""
     aggregate = own_aggregate(study.recipe)
-    points = (Point(row.flops, row.validation.loss, _level(row, aggregate).loss) for row in run.evaluations)
+    points = (Point(row.flops, row.judged, _level(row, aggregate).loss) for row in run.evaluations)
     return Track(tuple(points), selection_charge(study, run.arm, run.seed).whole.flops)
 
 

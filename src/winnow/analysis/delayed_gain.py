@@ -23,7 +23,7 @@ def delayed_gain(run: Run) -> DelayedGain | None:
     scored = [row for row in run.evaluations if row.micro.exact_match is not None]
     if not scored:
         return None
-    by_loss = min(scored, key=lambda row: row.validation.loss)
+    by_loss = min(scored, key=lambda row: row.judged)
     by_match = max(scored, key=_exact_match)
     items = sum((score.items or 0) - score.open_items for score in by_match.sets.values())
     gain = _exact_match(by_match) - _exact_match(by_loss)

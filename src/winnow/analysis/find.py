@@ -5,20 +5,24 @@ from dataclasses import replace
 from pathlib import Path
 
 from winnow.analysis import cost_tables, measured_tables, tables
-from winnow.analysis.arms import arm_facts, savings_baseline
+from winnow.analysis.arms import arm_facts, baseline_name, savings_baseline
 from winnow.analysis.benchmarks import benchmark_tables, forgetting_sentence
 from winnow.analysis.clean_items import evaluation_clean
 from winnow.analysis.contamination import contamination_tables
-from winnow.analysis.cost import AXES
+from winnow.analysis.cost import AXES, flops_unit_of
 from winnow.analysis.crossover import crossover_tables
 from winnow.analysis.delayed_gain import delayed_gains
 from winnow.analysis.effects import effects
+from winnow.analysis.equal_compute import equal_flops
 from winnow.analysis.factors import factors_of, with_factors
+from winnow.analysis.frontier import level_words
 from winnow.analysis.grid import grid
 from winnow.analysis.levels import own_metrics
 from winnow.analysis.limitations import limitations
+from winnow.analysis.mixtures import mixture_tables
 from winnow.analysis.pareto import pareto
 from winnow.analysis.predicted import predicted_table
+from winnow.analysis.quality_tables import cost_to_quality_table
 from winnow.analysis.scores import Score
 from winnow.analysis.study_folder import Study, load
 from winnow.analysis.study_records import Evaluation
@@ -38,13 +42,15 @@ def findings_of(study: Study) -> Findings:
     arms, baseline, verdict, gains = arm_facts(study), savings_baseline(study), judge(study), delayed_gains(study)
     clean, factors = evaluation_clean(study, arms), factors_of(study, arms)
     made = (
+        *mixture_tables(study, arms, baseline_name(study)),
         cost_tables.savings(study, arms, baseline),
         tables.comparisons(verdict.ranking),
         tables.evaluation(study, arms),
         *measured_tables.measured_tables(study, arms),
         *([] if clean is None else [clean]),
         cost_tables.iso_compute(study, arms, baseline),
-        *(cost_tables.cost_to_quality_table(study, arms, baseline, axis=axis) for axis in AXES),
+        equal_flops(study, arms, baseline),
+        *(cost_to_quality_table(study, arms, baseline, axis=axis) for axis in AXES),
         *crossover_tables(study, arms),
         sweep_table(study),
         tables.delayed_gain(gains),
@@ -58,7 +64,8 @@ def findings_of(study: Study) -> Findings:
         *benchmark_tables(study, arms),
         *([make(study, arms, factors) for make in (effects, grid, pareto)] if factors else []),
     )
-    named = {table.name: with_factors(table, arms, factors) for table in made}
+    unit = flops_unit_of(study)
+    named = {table.name: replace(with_factors(table, arms, factors), flops_unit=unit) for table in made}
     forgot = forgetting_sentence(named["forgetting"], verdict.primary.arm) if "forgetting" in named else None
     return Findings(
         recipe=study.recipe,
@@ -73,6 +80,8 @@ def findings_of(study: Study) -> Findings:
         sources=data_sources(study.recipe),
         metrics=own_metrics(study),
         factors=factors,
+        flops_unit=unit,
+        level_words=level_words(study, baseline),
     )
 
 
@@ -93,6 +102,7 @@ def curve_of(arm: str, seed: int, best_step: int, rows: Sequence[Evaluation]) ->
         set_loss={name: tuple(row.sets[name].loss for row in rows) for name in sets},
         set_exact_match={name: tuple(row.sets[name].exact_match for row in rows) for name in sets},
         measured=_measured(rows),
+        target_validation_loss=tuple(row.target_validation.loss for row in rows if row.target_validation),
     )
 
 
@@ -120,7 +130,10 @@ def data_sources(recipe: Recipe) -> tuple[DataSource, ...]:
             for each in ([planted] if planted else [])
         ),
         *(DataSource(each.name, "pretraining", each.licence, _origin(each)) for each in pretraining),
-        *(DataSource(each.name, "evaluation", each.licence, _origin(each)) for each in recipe.evaluation.sets),
+        *(
+            DataSource(each.name, "evaluation", each.licence, _origin(each))
+            for each in (*recipe.evaluation.sets, *(recipe.evaluation.text or ()))
+        ),
     )
 
 

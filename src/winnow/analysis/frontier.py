@@ -1,12 +1,13 @@
 """Cost to quality: what a run spent when it was best, at its end, and when it reached the baseline's best loss.
 
-The level is the mean over the baseline's seeds of its best validation loss; a run has reached it at its first
-evaluation on the way with a validation loss at or below. A run that never does is censored, and is said so.
+The level is the mean over the baseline's seeds of its best validation loss, on the target's kind where the recipe aims
+at one; a run has reached it at its first evaluation on the way with such a loss at or below. A run that never does is
+censored, and is said so.
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from winnow.analysis.cost import amount, amount_at, selection_charge
 from winnow.analysis.statistics import mean_interval
@@ -37,18 +38,23 @@ class CostToQuality:
 
 def baseline_level(study: Study, baseline: str) -> float | None:
     """Mean over seeds of the baseline's best validation loss; None where it has no finished run."""
-    found = [run.best_validation_loss for run in study.runs_of(baseline).values()]
+    found = [run.best_judged for run in study.runs_of(baseline).values()]
     return math.fsum(found) / len(found) if found else None
+
+
+def level_words(study: Study, baseline: str) -> str:
+    """Of which loss that level is one: "validation loss", or "target validation loss"."""
+    return next((run.level_words for run in study.runs_of(baseline).values()), "validation loss")
 
 
 def first_reaching(evaluations: Sequence[Evaluation], level: float) -> Evaluation | None:
     """The first evaluation on the way with a validation loss at or below the level."""
-    return next((row for row in evaluations if row.validation.loss <= level), None)
+    return next((row for row in evaluations if row.judged <= level), None)
 
 
 def early_stop(evaluations: Sequence[Evaluation]) -> Evaluation:
     """The evaluation at which a patience rule would have ended the run."""
-    return evaluations[stopping_place([row.validation.loss for row in evaluations])]
+    return evaluations[stopping_place([row.judged for row in evaluations])]
 
 
 def stopping_place(losses: Sequence[float]) -> int:
@@ -93,7 +99,8 @@ def saving(study: Study, arm: str, baseline: str, *, axis: str, confidence: floa
         (cost_to_quality(study, ours[seed], axis, level), cost_to_quality(study, theirs[seed], axis, level))
         for seed in seeds
     ]
-    return saving_of(pairs, baseline=baseline, axis=axis, confidence=confidence)
+    found = saving_of(pairs, baseline=baseline, axis=axis, confidence=confidence)
+    return replace(found, level=level_words(study, baseline))
 
 
 def saving_of(

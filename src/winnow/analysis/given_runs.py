@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from winnow.analysis.advice import Situation, first_line
 from winnow.analysis.frontier import CostToQuality, saving_of, stopping_place
 from winnow.analysis.items import ItemScores, gain_parts
 from winnow.analysis.quality import compared
@@ -170,7 +171,16 @@ def _verdict(
     if primary.num_items is not None and primary.gain is not None and primary.gain.low is not None:
         notes.append(items_sentence(primary, question.confidence))
     sentence = verdict_sentence(primary, saving, question.confidence)
-    return Verdict(primary.kind, sentence, tuple(notes), primary, saving, tuple(ranking), question.confidence)
+    advice = first_line(primary, Situation(question.baseline, _cost_ratio(curves, primary)))
+    return Verdict(primary.kind, sentence, tuple(notes), primary, saving, tuple(ranking), question.confidence, advice)
+
+
+def _cost_ratio(curves: Curves, pair: Comparison) -> float | None:
+    """What the arm's whole runs cost over the baseline's, on their common seeds; None where that is not known."""
+    ends = {key: curve.costs[-1] for key, curve in curves.items()}
+    seeds = [seed for arm, seed in ends if arm == pair.arm and (pair.baseline, seed) in ends]
+    ours, theirs = (math.fsum(ends[arm, seed] for seed in seeds) for arm in (pair.arm, pair.baseline))
+    return ours / theirs if theirs > 0 else None
 
 
 def _baseline_level(curves: Curves, question: Question) -> float:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from winnow.analysis.best_cells import may_be_best
-from winnow.analysis.gains import Measured, largest_block, measured
+from winnow.analysis.gains import Measured, largest_block, level_scale, measured
 from winnow.analysis.statistics import mean_interval
 from winnow.analysis.study_folder import Study
 from winnow.findings import ArmFacts, Factor, Table
@@ -70,12 +70,18 @@ def _rows(found: Measured, arms: Sequence[ArmFacts], axes: Sequence[Factor], con
         level = mean_interval([each for _, each in sorted(found.levels[arm.name].items())], confidence)
         yield {
             "arm": arm.name, column: level.mean if level else None,
-            f"{column}_low": level.low if level else None, f"{column}_high": level.high if level else None,
+            **{f"{column}_{end}": _possible(found, getattr(level, end, None)) for end in ("low", "high")},
             "seeds": level.num if level else 0,
             unit: means[best] - means[arm.name] if best and arm.name in means else None,
             "best": arm.name == best, "not_shown_worse": shown.get(arm.name),
             "edge": edge(arm.factors, axes) if arm.name == best else "",
         }  # fmt: skip
+
+
+def _possible(found: Measured, bound: float | None) -> float | None:
+    """A bound of a level, cut to what the metric can be."""
+    scale = level_scale(found.metric, found.facts)
+    return None if bound is None else scale * found.facts.within(bound / scale)
 
 
 def edge(levels: Mapping[str, str], axes: Sequence[Factor]) -> str:

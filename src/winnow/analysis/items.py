@@ -7,7 +7,7 @@ contain of their interaction (the usual two-way random model; Searle, Casella an
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -35,6 +35,10 @@ class ItemScores:
     def of_set(self, name: str) -> "ItemScores":
         """The items of one set."""
         return self.where(self.sets == name)
+
+    def of_sets(self, names: Sequence[str]) -> "ItemScores":
+        """The items of some sets."""
+        return self.where(np.isin(self.sets, list(names)))
 
     def where(self, kept: NDArray[np.bool_]) -> "ItemScores":
         """The items that the mask keeps."""

@@ -5,7 +5,7 @@ levels(study, "herding_0.1", Question("hellaswag"))                 # a benchmar
 items(study, "herding_0.1", Question("exact_match", "gsm8k"))       # {0: ItemScores, ...}
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from winnow.analysis.benchmarks import Asked, asked_of
 from winnow.analysis.item_records import items_of, zero_shot_items
@@ -90,7 +90,10 @@ def levels(study: Study, arm: str, question: Question) -> dict[int, float]:
 
 
 def items(study: Study, arm: str, question: Question) -> dict[int, ItemScores]:
-    """The arm's scores by seed, item by item; empty where they are not recorded."""
+    """The arm's scores by seed, item by item; empty where they are not recorded. Of some sets theirs alone."""
+    if question.aggregate in study.recipe.text_sets:
+        every = items(study, arm, replace(question, aggregate="macro"))
+        return {seed: each.of_sets(study.recipe.text_sets[question.aggregate]) for seed, each in every.items()}
     if question.metric in benchmark_names(study.recipe):
         runs = asked_of(study, arm, question.metric)
         return {seed: run.items(run.summary["primary"]).scores_in(run.task) for seed, run in runs.items()}

@@ -20,6 +20,8 @@ SMALL_SAMPLE = 500
 """Evaluation items below which the width of a score's interval is said."""
 MANY_CHOICES = 0.5
 """Share of multiple-choice items from which it is said."""
+FEW_HELD_OUT = 50
+"""Examples of the target's kind below which it is said that checkpoints were chosen on few."""
 RATE = "training.learning_rate"
 UNEQUAL = 0.02
 """Relative difference in reference FLOPs from which arms are called unequal."""
@@ -28,7 +30,7 @@ UNEQUAL = 0.02
 def limitations(study: Study, arms: Sequence[ArmFacts], gains: Sequence[DelayedGain]) -> tuple[str, ...]:
     """One sentence for each check that found something."""
     checks = (
-        _seeds(study), _leak(study), _compute(study, arms), _learning_rate(study, arms), _schedule(study),
+        _seeds(study), _leak(study), _few(study), _compute(study, arms), _learning_rate(study, arms), _schedule(study),
         _choices(study), _same(arms),
         _constant_level(study, arms), _sample(study), _sources(study, arms), _pool(study.pool.get("pool", {})),
         data_sentences(study.pool.get("pool", {}), study.pool.get("tests", {})),
@@ -47,6 +49,15 @@ def _leak(study: Study) -> Iterator[str]:
         yield (
             "The best checkpoint was chosen on the evaluation sets themselves (evaluation.best_by: test): scores at "
             "the best checkpoint are too good. Choose it on validation for a fair one."
+        )
+
+
+def _few(study: Study) -> Iterator[str]:
+    found = next((run.evaluations[0].target_validation for run in study.runs.values()), None)
+    if found is not None and (found.items or 0) < FEW_HELD_OUT:
+        yield (
+            f"Best checkpoints were chosen on {found.items:,} held-out examples of the target's kind, which is few: "
+            "more come with pool.validation_fraction, pool.max_validation, or a larger file of the target's."
         )
 
 

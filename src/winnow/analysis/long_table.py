@@ -12,10 +12,10 @@ from winnow.records import ZERO_SHOT
 from winnow.store import write_atomic
 
 COLUMNS = ("arm", "seed", "step", "split", "source", "metric", "value", "flops", "seconds")
-"""`split` is train, validation, test (samples, on the way), best, last, start (a checkpoint on the whole sets), or
-sweep (a trial's validation loss). `source` is a set's name, micro or macro; of a trial, its learning rate. `flops` and
-`seconds` are the run's training up to that step. Where arms differ in more than their selection, a column for each
-factor follows, with the arm's level."""
+"""`split` is train, validation, target_validation (of the target's kind), test (samples, on the way), best, last, start
+(a checkpoint on the whole sets), or sweep (a trial's validation loss). `source` is a set's name, micro or macro; of a
+trial, its learning rate. `flops` and `seconds` are the run's training up to that step. Where arms differ in more than
+their selection, a column for each factor follows, with the arm's level."""
 
 
 def columns(factors: Iterable[str]) -> tuple[str, ...]:
@@ -80,6 +80,8 @@ def _evaluation_rows(run: Run) -> Iterator[tuple[Any, ...]]:
     for row in run.evaluations:
         cost = (row.flops, row.seconds)
         yield (run.arm, run.seed, row.step, "validation", None, "loss", row.validation.loss, *cost)
+        if row.target_validation is not None:
+            yield (run.arm, run.seed, row.step, "target_validation", None, "loss", row.target_validation.loss, *cost)
         scores = {**row.sets, "micro": row.micro, "macro": row.macro}
         levels = {name: score.levels for name, score in scores.items()}
         yield from _scores((run.arm, run.seed, row.step, "test"), levels, cost)

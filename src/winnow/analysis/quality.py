@@ -30,9 +30,9 @@ def compare(
     ours, theirs = levels(study, arm, asked_of_runs), levels(study, baseline, asked_of_runs)
     if not ours and not theirs and study.finals_of(arm, question.checkpoint):
         return replace(asked, reason=NOT_ASKED.format(metric.words))
-    parts = gain_parts(
-        items(study, arm, asked_of_runs), items(study, baseline, asked_of_runs), aggregate=question.aggregate,
-        sign=metric.sign,
+    parts = None if metric.is_perplexity else gain_parts(
+        items(study, arm, asked_of_runs), items(study, baseline, asked_of_runs), sign=metric.sign,
+        aggregate="macro" if question.aggregate in study.recipe.text_sets else question.aggregate,
     )  # fmt: skip
     return compared(asked, ours, theirs, confidence=confidence, parts=parts)
 

@@ -56,6 +56,8 @@ class FinalScore:
     multiple_choice_share: float = 0.0
     open_items: int = 0
     measured: dict[str, MeasuredScore] = field(default_factory=dict)
+    target_bytes: int | None = None
+    """Of the text of all targets; None where the items are examples."""
 
     @property
     def final_items(self) -> int:
@@ -78,11 +80,14 @@ class Final:
     macro: Score
     metrics: dict[str, Metric] = field(default_factory=dict)
     """What is known of the metrics under `measured`."""
+    aggregates: dict[str, Score] = field(default_factory=dict)
+    """Of plain text the averages over some sets, each counting alike: `in_domain`, `out_of_domain`."""
 
     @property
     def levels(self) -> dict[str, Levels]:
-        """By set, then micro and macro: the level of each metric."""
+        """By set, then over all or some: the level of each metric."""
         averages = {"micro": self.micro.levels, "macro": self.macro.levels}
+        averages |= {name: score.levels for name, score in self.aggregates.items()}
         return {name: score.levels for name, score in self.sets.items()} | averages
 
     @property

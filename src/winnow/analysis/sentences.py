@@ -1,17 +1,23 @@
 """The verdict in words: what is shown, what is not, and what it would take."""
 
+from winnow.analysis.equal_compute import UNEQUAL, AtEqualFlops, Compute
 from winnow.findings import Comparison, Estimate, Saving
 from winnow.ledger import round_half_up
-from winnow.text.printing import fixed, percent
+from winnow.text.printing import fixed, flops_text, percent
 
 AXIS_WORDS = {"flops": "FLOPs", "seconds": "time", "dollars": "dollars", "tokens": "tokens"}
 
 
-def verdict_sentence(comparison: Comparison, saving: Saving | None, confidence: float, unequal: str = "") -> str:
-    """The study's answer in one sentence; `unequal` says which budgets differ, where no saving can be stated."""
+def verdict_sentence(
+    comparison: Comparison, saving: Saving | None, confidence: float, unequal: str = "", chosen_by: str = ""
+) -> str:
+    """The study's answer in one sentence; `unequal` says which budgets differ, where no saving can be stated.
+
+    `chosen_by` is the loss that chose the best checkpoint, where that is not the one on the pool's validation split.
+    """
     if comparison.reason:
         return f"{comparison.arm}: {comparison.reason}."
-    head = f"{_head(comparison)}: {_finding(comparison, confidence)}"
+    head = f"{_head(comparison, chosen_by)}: {_finding(comparison, confidence)}"
     if unequal:
         return f"{head}; the budgets differ ({unequal}), so no saving is stated."
     if comparison.gain is None or saving is None:
@@ -29,6 +35,28 @@ def control_sentence(comparison: Comparison, *, what: str, confidence: float) ->
     return f"{opening}: {_finding(comparison, confidence)}."
 
 
+def compute_sentence(comparison: Comparison, compute: Compute | None) -> str:
+    """The ratios of FLOPs, where the two arms did not have the same; else nothing. Begins with a space."""
+    if compute is None or compute.is_equal:
+        return ""
+    training, whole = (fixed(ratio, 2) for ratio in (compute.training, compute.whole))
+    selection = "" if training == whole else f", {whole} times with the selection"
+    times = "as many" if abs(compute.training - 1) <= UNEQUAL else f"{training} times as many"
+    took = f"{comparison.arm} took {times} training FLOPs as {comparison.baseline}{selection}"
+    return f" Compute was not equal: {took}."
+
+
+def at_equal_sentence(found: AtEqualFlops | None, confidence: float, unit: float) -> tuple[str, ...]:
+    """How the two compare where both had the same FLOPs; nothing where they had them anyway."""
+    if found is None:
+        return ()
+    budget = f"At equal FLOPs ({flops_text(found.flops, unit)} each, selection included)"
+    if found.comparison is None:
+        return (f"{budget} there is nothing to compare: a selection alone takes that much.",)
+    where = f"{found.comparison.aggregate} loss on the way, best checkpoint until then"
+    return (f"{budget}, {where}: {_finding(found.comparison, confidence)}.",)
+
+
 def items_sentence(comparison: Comparison, confidence: float) -> str:
     """What the primary interval covers, and what becomes of the finding for other items."""
     covers = f"The interval covers other seeds on these {comparison.num_items:,} items"
@@ -42,10 +70,11 @@ def items_sentence(comparison: Comparison, confidence: float) -> str:
     return f"{covers}; for other items of the same kind, too, it is {interval.partition('interval ')[2]}{lost}."
 
 
-def _head(comparison: Comparison) -> str:
+def _head(comparison: Comparison, chosen_by: str) -> str:
     metric = comparison.metric.replace("_", " ")
     seeds = comparison.gain.num if comparison.gain else 0
     checkpoint = f"{comparison.checkpoint} checkpoint" if comparison.checkpoint else ""
+    checkpoint += f" by {chosen_by}" if chosen_by and comparison.checkpoint == "best" else ""
     where = (comparison.aggregate, checkpoint, f"{seeds} seed{'s' * (seeds != 1)}")
     return f"{comparison.arm} against {comparison.baseline}, {metric} ({', '.join(part for part in where if part)})"
 
@@ -104,6 +133,8 @@ def _saved(saving: Saving, comparison: Comparison) -> str:
         if saving.includes_selection:
             return f"{did_not_pay} {f'{more} more' if more else 'as much'} of the {axis}"
         return f"{did_not_pay} {gross} of the {axis} before selection, {_whole(-saving.net.mean)} more with it"
+    if comparison.kind == "worse":  # less of the cost at another quality is no saving
+        return f"no saving: {target} was reached with {_whole(saving.gross.mean)} less of the {axis}, but it is worse"
     net = "" if saving.includes_selection else f" (net of selection {_with_spread(saving.net)})"
     return f"{_verb(saving, comparison)} {_with_spread(saving.gross)} of the {axis} to {target}{net}"
 

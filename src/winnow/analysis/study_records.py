@@ -32,6 +32,13 @@ class Evaluation:
     sets: dict[str, Score]
     micro: Score
     macro: Score
+    target_validation: Score | None = None
+    """On held-out examples of the target's kind, where the best checkpoint is chosen by it."""
+
+    @property
+    def judged(self) -> float:
+        """The loss on held-out examples that the recipe aims at: of the target's kind where it says so."""
+        return (self.target_validation or self.validation).loss
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +47,51 @@ class Best:
 
     step: int
     value: float
-    by: Literal["validation", "test"]
+    by: Literal["validation", "target", "test"]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRead:
+    """What a run on plain text read of a source; tokens count end tokens."""
+
+    source: str
+    asked_share: float
+    """Of all tokens of the run."""
+    realised_share: float
+    rows: int
+    tokens: int
+    unique_tokens: int
+    epochs: float
+    effective_tokens: float
+    """Unique tokens that would be worth as much."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnotAsked:
+    """Shares that were asked at a point of a run."""
+
+    at: float
+    shares: dict[str, float]
+
+
+@dataclass(frozen=True)
+class MixtureRead:
+    """What a run on plain text read, source by source and on the way."""
+
+    sources: tuple[SourceRead, ...]
+    rows: tuple[int, ...]
+    """Points of the run."""
+    rows_by_source: tuple[tuple[int, ...], ...]
+    """[points][sources]: rows read of each by then."""
+    between: str = "linear"
+    knots: tuple[KnotAsked, ...] = ()
+
+    @property
+    def schedule(self) -> str:
+        """How its shares change, in a word or two."""
+        if all(knot.shares == self.knots[0].shares for knot in self.knots):
+            return "constant"
+        return f"{self.between}, {len(self.knots)} knots"
 
 
 @dataclass(frozen=True)
@@ -62,6 +113,8 @@ class Run:
     """How it trained: the recipe's section, with the learning rate that a sweep chose."""
     peak_memory_bytes: int | None = None
     """What training took of the accelerator at its worst moment; null on a CPU."""
+    mixture: MixtureRead | None = None
+    """What it read of each source of plain text; None where it trained on examples."""
 
     @property
     def learning_rate(self) -> float | None:
@@ -78,9 +131,14 @@ class Run:
         return self.best.step if checkpoint == "best" else self.last["step"]
 
     @property
-    def best_validation_loss(self) -> float:
-        """The lowest validation loss on the way."""
-        return min(row.validation.loss for row in self.evaluations)
+    def best_judged(self) -> float:
+        """The lowest loss on the way, on the held-out examples that the recipe aims at."""
+        return min(row.judged for row in self.evaluations)
+
+    @property
+    def level_words(self) -> str:
+        """Of which loss that is: "validation loss", or "target validation loss"."""
+        return "validation loss" if self.evaluations[0].target_validation is None else "target validation loss"
 
 
 @dataclass(frozen=True, slots=True)

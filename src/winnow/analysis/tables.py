@@ -33,6 +33,12 @@ def within_unit(row: Row, column: str) -> Row:
     return row | {f"{column}_low": max(0.0, low), f"{column}_high": min(1.0, high)}
 
 
+def from_zero(row: Row, column: str) -> Row:
+    """The row with the interval of an amount or a loss cut to what one can be."""
+    low = row[f"{column}_low"]
+    return row if low is None else row | {f"{column}_low": max(0.0, low)}
+
+
 def adapters(study: Study, arms: Sequence[ArmFacts]) -> Table:
     """One row per checkpoint; its path is null where the study folder does not keep it."""
     rows = []
@@ -64,7 +70,7 @@ def evaluation(study: Study, arms: Sequence[ArmFacts]) -> Table:
             finals = list(study.finals_of(arm.name, checkpoint).values())
             rows += _evaluation_rows(arm.name, checkpoint, finals, study.recipe.study.confidence)
     note = (
-        "Mean over seeds with its interval (a share's is cut to 0 to 100 %); stderr is over items, mean of the "
+        "Mean over seeds with its interval (cut to what a loss or a share can be); stderr is over items, mean of the "
         "seeds. Random level: guessing; constant level: always the most frequent answer. Micro: over items; macro: "
         "over sets."
     )
@@ -75,11 +81,11 @@ def evaluation(study: Study, arms: Sequence[ArmFacts]) -> Table:
 def _evaluation_rows(arm: str, checkpoint: str, finals: Sequence[Final], confidence: float) -> Iterable[Row]:
     if not finals:
         return
-    for name in (*finals[0].sets, "micro", "macro"):
+    for name in (*finals[0].sets, *finals[0].aggregates, "micro", "macro"):
         scores = [averaged_score(final, name) for final in finals]
         yield {
             "arm": arm, "checkpoint": checkpoint, "set": name, "items": scores[0].items, "seeds": len(finals),
-            **with_bounds("loss", [score.loss for score in scores], confidence),
+            **from_zero(with_bounds("loss", [score.loss for score in scores], confidence), "loss"),
             **within_unit(
                 with_bounds("exact_match", [score.exact_match for score in scores], confidence), "exact_match"
             ),
@@ -105,6 +111,10 @@ def averaged_score(final: Final, name: str) -> FinalScore:
     """One set's score, or the average of all: micro weighs sets by items, macro equally."""
     if name in final.sets:
         return final.sets[name]
+    if name in final.aggregates:
+        average = final.aggregates[name]
+        count = average.items or 0
+        return FinalScore(count, 0, average.loss, None, None, None, None, open_items=count)
     average = final.micro if name == "micro" else final.macro
     every = list(final.sets.values())
     sets = [score for score in every if score.final_items and score.exact_match is not None]
@@ -186,10 +196,17 @@ def comparisons(ranking: Sequence[Comparison]) -> Table:
         }
         for each in ranking
     )
-    note = "A positive gain is better. Intervals are corrected for the number of comparisons (Bonferroni)."
+    num = max((each.num_comparisons for each in ranking), default=1)
+    note = (
+        f"A positive gain is better. Intervals are corrected for all {num} comparisons (Bonferroni): wider than that "
+        "of the declared comparison in the verdict, which stands alone, and so its arm may have another word here."
+        if num > 1
+        else "A positive gain is better."
+    )
     if has_items:
         note += " The gain's covers other seeds on these items; the one over items covers other items, too."
-    return Table("comparisons", "All arms against the baseline", rows, note)
+    against = ranking[0].baseline if ranking else "the baseline"
+    return Table("comparisons", f"Ranking of all arms against {against}", rows, note)
 
 
 def _gain(comparison: Comparison, gain: Estimate | None, suffix: str = "") -> Row:

@@ -1,21 +1,21 @@
-"""The answer to the one declared comparison, the controls beside it, and the ranking of all arms."""
+"""The answer to the one declared comparison, in plain words and in numbers, and the ranking of all arms."""
 
 from dataclasses import replace
-from functools import partial
 
-from winnow.analysis.arms import (
-    FULL,
-    arm_facts,
-    baseline_name,
-    differ_in_selection_alone,
-    matched_arms,
-    primary_arm,
-    random_arm,
-)
+from winnow.analysis.advice import Situation, first_line, missing_sentence
+from winnow.analysis.arms import arm_facts, baseline_name, differ_in_selection_alone, in_words, primary_arm
+from winnow.analysis.beside import Beside, beside_of, controls_of, missing_controls, so_far_of
+from winnow.analysis.cost import flops_unit_of
 from winnow.analysis.frontier import saving
 from winnow.analysis.levels import facts
 from winnow.analysis.quality import compare
-from winnow.analysis.sentences import control_sentence, items_sentence, verdict_sentence
+from winnow.analysis.sentences import (
+    at_equal_sentence,
+    compute_sentence,
+    control_sentence,
+    items_sentence,
+    verdict_sentence,
+)
 from winnow.analysis.study_folder import Study
 from winnow.findings import ArmFacts, Comparison, Kind, Saving, Verdict
 
@@ -27,27 +27,49 @@ def judge(study: Study) -> Verdict:
     matched arms are corrected for their number, and so is the ranking.
     """
     asked, arms = study.recipe.study, arm_facts(study)
-    name, confidence = primary_arm(study, arms), asked.confidence
+    name, baseline, confidence = primary_arm(study, arms), baseline_name(study), asked.confidence
     refused = next((arm.not_affordable for arm in arms if arm.name == name), "")
-    saved, unequal = None, ""
+    saved, unequal, beside = None, "", Beside()
     if name is None:
-        waiting = f"no arm beside {baseline_name(study)} has finished yet; nothing is claimed"
+        waiting = f"no arm beside {baseline} has finished yet; nothing is claimed"
         primary = _unanswered(study, "the first selected arm", "too few seeds", waiting)
     elif refused:
         primary = _unanswered(study, name, "not affordable", refused)
     else:
-        primary = compare(study, name, baseline_name(study), question=asked.primary, confidence=confidence)
-        unequal = _unequal_budgets(name, baseline_name(study), arms)
+        primary = compare(study, name, baseline, question=asked.primary, confidence=confidence)
+        unequal = _unequal_budgets(name, baseline, arms)
         saved = None if unequal else _saving(study, name, arms)
+        beside = beside_of(study, primary)
+    controls, so_far = controls_of(study, name, arms), so_far_of(study, name, baseline)
+    situation = Situation(
+        baseline=in_words(baseline, arms), cost_ratio=beside.compute.cost if beside.compute else None,
+        at_equal=beside.at_equal.comparison.kind if beside.at_equal and beside.at_equal.comparison else None,
+        so_far=so_far, missing=missing_controls(study, name, arms),
+        unbeaten=tuple(found.baseline for found, _ in controls if found.kind != "better"),
+    )  # fmt: skip
     return Verdict(
         kind=primary.kind,
-        sentence=verdict_sentence(primary, saved, confidence, unequal),
-        notes=(*_notes(study, name, arms), *_coverage(primary, confidence)),
+        sentence=verdict_sentence(primary, saved, confidence, unequal, _chosen_by(study))
+        + compute_sentence(primary, beside.compute),
+        notes=(
+            *at_equal_sentence(beside.at_equal, confidence, flops_unit_of(study)),
+            *(control_sentence(found, what=what, confidence=confidence) for found, what in controls),
+            *([missing_sentence(situation.missing)] if situation.missing and primary.kind != "better" else []),
+            *_coverage(primary, confidence),
+        ),
         primary=primary,
         saving=saved,
         ranking=ranking(study, arms),
         confidence=confidence,
+        advice=first_line(primary, situation),
+        so_far=so_far,
     )
+
+
+def _chosen_by(study: Study) -> str:
+    """Which loss chose the best checkpoints, as records say; empty where it was the usual one."""
+    ways = {run.best.by for run in study.runs.values()}
+    return {frozenset({"target"}): "target validation loss", frozenset({"test"}): "test loss"}.get(frozenset(ways), "")
 
 
 def _unequal_budgets(name: str, baseline: str, arms: tuple[ArmFacts, ...]) -> str:
@@ -83,22 +105,6 @@ def _coverage(primary: Comparison, confidence: float) -> tuple[str, ...]:
     if primary.num_items is None or primary.gain is None or primary.gain.low is None:
         return ()
     return (items_sentence(primary, confidence),)
-
-
-def _notes(study: Study, name: str | None, arms: tuple[ArmFacts, ...]) -> tuple[str, ...]:
-    """One sentence for each boring arm that a clever one has to beat."""
-    arm = next((arm for arm in arms if arm.name == name and arm.seeds), None)
-    if arm is None or arm.selector == FULL:
-        return ()
-    asked, boring = study.recipe.study, random_arm(arm, arms)
-    others = {boring: "random rows, same fraction"} if boring else {}
-    others |= dict.fromkeys(matched_arms(arm, arms), "control matched to its selection")
-    others.pop(baseline_name(study), None)
-    ask = partial(compare, study, arm.name, question=asked.primary, confidence=asked.confidence)
-    return tuple(
-        control_sentence(ask(other, num_comparisons=len(others)), what=what, confidence=asked.confidence)
-        for other, what in others.items()
-    )
 
 
 def ranking(study: Study, arms: tuple[ArmFacts, ...]) -> tuple[Comparison, ...]:

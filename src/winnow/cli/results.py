@@ -73,7 +73,9 @@ def compare(
     page = found.write(out)
     if as_json:
         arms = {arm: dataclasses.asdict(each) for arm, each in found.items()}
-        print_json({"verdict": found.verdict, "notes": found.notes, "arms": arms, "page": str(page)})
+        print_json(
+            {"advice": found.advice, "verdict": found.verdict, "notes": found.notes, "arms": arms, "page": str(page)}
+        )
         return
     from winnow.report.terminal import compared_lines
 
@@ -180,4 +182,10 @@ def _print_together(found: list[Any], folder: Path, as_json: bool) -> None:
         studies = [{"study": each.recipe.name, "verdict": dataclasses.asdict(each.verdict)} for each in found]
         print_json({"studies": studies, "report": str(page)})
         return
-    print_lines([*(f"{each.recipe.name}: {each.verdict.sentence}" for each in found), "", f"report: {page}"])
+    print_lines(
+        [
+            *(f"{each.recipe.name}: {each.verdict.advice} {each.verdict.sentence}" for each in found),
+            "",
+            f"report: {page}",
+        ]
+    )

@@ -50,8 +50,9 @@ def plan(
         print_json(dataclasses.asdict(made))
         return
     from winnow.cli.tables import plan_lines
+    from winnow.cli.text_tables import mixture_lines
 
-    print_lines(plan_lines(made, asked))
+    print_lines([*plan_lines(made, asked), *mixture_lines(made)])
 
 
 @app.command(epilog="Example: winnow run recipes/quickstart.yaml --set study.seeds=[0,1,2]")
@@ -276,6 +277,7 @@ def _compare(
 def _print_pool(walk: "Walk", as_json: bool) -> None:
     """What is in the pool; where its recipe asks for hygiene, what that found."""
     from winnow.cli.tables import pool_lines
+    from winnow.cli.text_tables import text_pool_lines
     from winnow.store import read_json
 
     statistics = read_json(walk.done["pool"].folder / "statistics.json")
@@ -283,7 +285,7 @@ def _print_pool(walk: "Walk", as_json: bool) -> None:
     if as_json:
         print_json(statistics | ({"hygiene": found} if found else {}))
         return
-    print_lines(pool_lines(statistics, found))
+    print_lines(text_pool_lines(statistics) if "shared" in statistics else pool_lines(statistics, found))
 
 
 def _print_numbers(walk: "Walk | None", kind: str, as_json: bool) -> None:

@@ -21,11 +21,11 @@ CONTAMINATION_RULES = "equal_question", "covered_8", "shared_13", "shared_8"
 
 def plan_lines(plan: "Plan", recipe: "Recipe") -> list[str]:
     """A plan for people."""
-    declared = " (declared)" if plan.is_declared else ""
+    declared, what = " (declared)" if plan.is_declared else "", "rows" if recipe.is_text else "examples"
     lines = [
         f"{recipe.name}: {len(plan.arms)} arms x {plan.seeds} seed(s){_batch(plan)}",
         _model(plan),
-        f"pool{declared}: {plan.pool_examples:,} examples, {plan.pool_tokens:,} tokens",
+        f"pool{declared}: {plan.pool_examples:,} {what}, {plan.pool_tokens:,} tokens",
         f"speed: {plan.flops_per_second:.3g} FLOP/s ({recipe.machine.flops_convention}{_origin(plan)}); "
         f"memory of {'a' if _is_same(plan, 'memory_bytes') else 'the largest'} run: about {_memory(plan)}",
         "",
@@ -112,7 +112,7 @@ def _arms(arms: Sequence["PlannedArm"]) -> list[str]:
             "its time": [clock(arm.evaluation_seconds) for arm in arms]}
            if any(arm.evaluation_exaflops for arm in arms) else {}),
     }  # fmt: skip
-    return _table(list(columns), [list(row) for row in zip(*columns.values(), strict=True)])
+    return table_lines(list(columns), [list(row) for row in zip(*columns.values(), strict=True)])
 
 
 OWN_COLUMNS: tuple[tuple[str, str, Callable[["PlannedArm"], str]], ...] = (
@@ -148,7 +148,7 @@ def _published(arms: Sequence["PlannedArm"]) -> list[str]:
                 _told(told, "dollars", ".2f"),
             ]  # fmt: skip
         )
-    return _table(heads, rows)
+    return table_lines(heads, rows)
 
 
 def _told(published: Mapping[str, float], key: str, form: str) -> str:
@@ -171,7 +171,7 @@ def pool_lines(statistics: Mapping[str, Any], hygiene: Mapping[str, Any] | None 
     removed = statistics["removed_overlaps_total"]
     where = "they stand in an evaluation set" if hygiene else "their question occurs in an evaluation set"
     return [
-        *_table(heads, rows),
+        *table_lines(heads, rows),
         f"{statistics['examples']:,} examples to train on, {statistics['tokens']:,} tokens; {removed:,} rows removed "
         f"because {where}",
         *_reasons(statistics["sources"]),
@@ -215,13 +215,13 @@ def hygiene_lines(tables: Mapping[str, Any]) -> list[str]:
     return [
         "",
         "Evaluation items that stand in a source, and percent of their set:",
-        *_table(["source", "evaluation set", "items", *CONTAMINATION_RULES], contaminated),
+        *table_lines(["source", "evaluation set", "items", *CONTAMINATION_RULES], contaminated),
         "",
         "Rows that have an earlier row as their copy; `masked`: with other numbers in it, which makes them no copies:",
-        *_table(["source", "examples", "exact", "near", "masked", "questions asked again"], copies),
+        *table_lines(["source", "examples", "exact", "near", "masked", "questions asked again"], copies),
         "",
         "Texts:",
-        *_table(["source", "examples", "words", "mean words", "with LaTeX", "languages"], texts),
+        *table_lines(["source", "examples", "words", "mean words", "with LaTeX", "languages"], texts),
     ]
 
 
@@ -236,7 +236,7 @@ def selection_lines(selections: Mapping[str, Mapping[str, Any]]) -> list[str]:
         rows.append(
             [name, f"{made['size']:,}", f"{made['mean_tokens']:.1f}", "" if ratio is None else f"{ratio:.2f}", *shares]
         )
-    return [*_table(heads, rows), "In brackets: share of the selection over share of the pool."]
+    return [*table_lines(heads, rows), "In brackets: share of the selection over share of the pool."]
 
 
 def selector_lines(entries: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -273,10 +273,10 @@ def comparison_lines(found: "SelectionFindings") -> list[str]:
         for number, name in zip(numbers, names, strict=True)
     ]
     return [
-        *_table(heads, rows),
+        *table_lines(heads, rows),
         "MMD: root of the squared one; 1 is as far from the pool, or the target, as random rows.",
         "Passes: FLOPs of representation and selection over those of training on the selection once.",
-        *_table(["Jaccard (random draws)", *numbers], matrix),
+        *table_lines(["Jaccard (random draws)", *numbers], matrix),
         "On the diagonal: a random arm over its seeds.",
     ]
 
@@ -293,7 +293,8 @@ def _shared(row: Mapping[str, Any] | None) -> str:
     return "" if row is None else f"{row['jaccard_share']:.0%} ({row['random_jaccard_share']:.0%})"
 
 
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+def table_lines(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """A table, its first column left-aligned."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table

@@ -59,6 +59,11 @@ class Compared(Mapping[str, ArmDifference]):
         return f"Compared({self.verdict})"
 
     @property
+    def advice(self) -> str:
+        """The answer in plain words: which of the two to use, or that none is shown to be the one."""
+        return self.findings.verdict.advice
+
+    @property
     def verdict(self) -> str:
         """The answer in one sentence."""
         return self.findings.verdict.sentence

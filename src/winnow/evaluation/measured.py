@@ -88,6 +88,7 @@ def _items(items: EvaluationSet, scored: ItemScores) -> Iterator[Item]:
             is_open=bool(items.is_open and items.is_open[place]), loss=float(scored.losses[place]),
             target_tokens=int(scored.target_tokens[place]), output=scored.outputs[place] if has_answer else None,
             extracted=scored.extracted[place] if has_answer else None,
+            target_bytes=items.target_bytes[place] if items.target_bytes else 0,
         )  # fmt: skip
 
 

@@ -179,13 +179,16 @@ def _score_answered(
     model: Any, items: EvaluationSet, tokenizer: Any, *, eos_id: int, max_new_tokens: int, batch_size: int
 ) -> ItemScores:
     """The scores of items that the model answers."""
+    if not items.prompts:  # the model may have no room for an answer
+        none = np.zeros(0, dtype=bool)
+        return ItemScores(np.zeros(0), np.zeros(0, dtype=np.int64), [], [], none, none, 0, none)
     stop_id = eos_id if items.stop_id is None else items.stop_id
     reader = RowReader(model, items.rows, items.prompts)
     generated = generate_greedy(
         model, items.prompts, max_new_tokens=max_new_tokens, eos_id=stop_id, batch_size=batch_size, reader=reader
     )
     reader.read_others()
-    outputs = tokenizer.batch_decode(generated.completions, skip_special_tokens=True) if items.prompts else []
+    outputs = tokenizer.batch_decode(generated.completions, skip_special_tokens=True)
     found = [_found(output, options, items) for output, options in zip(outputs, items.num_options, strict=True)]
     right = [is_right(answer, target) for answer, target in zip(found, items.answers, strict=True)]
     declared = [is_declared(output) for output in outputs]

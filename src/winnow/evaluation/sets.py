@@ -30,6 +30,8 @@ class EvaluationSet:
     """Which items have open answers, of which no exact match is asked; empty where none has."""
     texts: tuple[str, ...] = ()
     """The prompts as text."""
+    target_bytes: tuple[int, ...] = ()
+    """Of the text of each item's targets, 0 where a completion is cut; empty for conversations."""
 
     @property
     def final(self) -> list[int]:
@@ -52,6 +54,7 @@ class EvaluationSet:
             [self.answers[i] for i in kept], [self.num_options[i] for i in kept], self.stop_id,
             tuple(self.is_open[i] for i in kept) if self.is_open else (),
             tuple(self.texts[i] for i in kept) if self.texts else (),
+            tuple(self.target_bytes[i] for i in kept) if self.target_bytes else (),
         )  # fmt: skip
 
 
@@ -82,7 +85,9 @@ def _tokenised(name: str, items: pa.Table, tokenizer: Any, max_tokens: int) -> E
     texts = items["prompt"].to_pylist(), items["completion"].to_pylist()
     encoded = encode_examples(tokenizer, *texts, max_tokens=max_tokens)
     rows = [[*each.prompt_ids, *each.completion_ids] for each in encoded]
-    return _set(name, items, rows, [each.prompt_ids for each in encoded], max_tokens)
+    made = _set(name, items, rows, [each.prompt_ids for each in encoded], max_tokens)
+    sizes = (0 if each.truncated else len(text.encode()) for each, text in zip(encoded, texts[1], strict=True))
+    return replace(made, target_bytes=tuple(sizes))
 
 
 def is_chat(items: pa.Table) -> bool:

@@ -15,12 +15,13 @@ from winnow.evaluation.measured import COLUMNS, Row, answers_for, beyond, item_r
 from winnow.evaluation.measures.asking import AskedMeasure, asked_measures, metrics_of
 from winnow.evaluation.scoring import ItemScores, averages, score_set, scoring_cost
 from winnow.evaluation.sets import EvaluationSet, tokenised_sets
+from winnow.evaluation.windows import in_domain_sets, out_of_domain_sets
 from winnow.metrics import ALWAYS
 from winnow.models.flops import flop_model
 from winnow.models.generate import context_of
 from winnow.models.loading import load_model
 from winnow.parts import EvaluatePart
-from winnow.recipe import USUAL_MEASURES
+from winnow.recipe import IN_DOMAIN, OUT_OF_DOMAIN, USUAL_MEASURES
 from winnow.records import Context, Cost, Outcome, Stored, to_json
 from winnow.store import write_json
 from winnow.text.chat_templates import left_template
@@ -60,6 +61,12 @@ def _score_checkpoint(
     folder = inputs["tests"].folder
     tests = pq.read_table(folder / "tests.parquet")
     sets = tokenised_sets(tests, tokenizer, max_tokens=context_of(model), template=left_template(folder))
+    groups = dict[str, list[str]]()
+    if part.context_tokens is not None:
+        own = in_domain_sets(inputs, tokenizer, context_tokens=part.context_tokens)
+        others = out_of_domain_sets(inputs["tests"], tokenizer, context_tokens=part.context_tokens)
+        groups = {IN_DOMAIN: [each.name for each in own], OUT_OF_DOMAIN: [each.name for each in others]}
+        sets = [*own, *others, *sets]
     asked = asked_measures(part.measures or USUAL_MEASURES)
     scores = []
     for done, items in enumerate(sets):
@@ -73,10 +80,22 @@ def _score_checkpoint(
     rows = {items.name: item_rows(asked, items, scored) for items, scored in zip(sets, scores, strict=True)}
     found = _scores(asked, sets, scores, rows)
     numbers[checkpoint] = {"micro": found["micro"], "macro": found["macro"]}
+    averages_of_text = {name: mean_of_sets(found["sets"], each) for name, each in groups.items() if each}
+    found |= {"aggregates": averages_of_text} if averages_of_text else {}
     write_json(context.folder / f"evaluation_{checkpoint}.json", {"max_new_tokens": part.max_new_tokens} | found)
     table = pa.Table.from_pylist([row for each in rows.values() for row in each], schema=COLUMNS)
     pq.write_table(table, context.folder / f"items_{checkpoint}.parquet", compression="zstd")
     return scoring_cost(flop_model(model), sets, scores, started)
+
+
+def mean_of_sets(sets: Mapping[str, Mapping[str, Any]], names: Sequence[str]) -> dict[str, Any]:
+    """The levels of some sets, each set counting alike."""
+    chosen = [sets[name] for name in names]
+    metrics = chosen[0].get("measured", {})
+    levels = {metric: [each["measured"][metric]["level"] for each in chosen] for metric in metrics}
+    means = {metric: None if None in values else float(np.mean(values)) for metric, values in levels.items()}
+    loss = {"loss": float(np.mean([each["loss"] for each in chosen])), "exact_match": None}
+    return loss | {"items": sum(each["items"] for each in chosen)} | measured_key(means)
 
 
 def _scores(
@@ -118,4 +137,6 @@ def _summary(items: EvaluationSet, scored: ItemScores) -> dict[str, Any]:
         "constant_level": times / len(final) if final else None,
         "multiple_choice_share": float(np.mean([each > 0 for each in items.num_options])),
     }
+    is_windows = items.target_bytes and not any(items.prompts)
+    summary |= {"target_bytes": sum(items.target_bytes)} if is_windows else {}
     return summary | ({"open_items": items.num_open} if items.num_open else {})

@@ -34,6 +34,11 @@ def mixture_mistakes(mixture: MixtureRecipe, sources: Sequence[str]) -> list[str
     return [mistake for place, asked in _mixers_in(mixture) for mistake in _mistakes(place, asked, mixture, sources)]
 
 
+def mixer_options(mixture: MixtureRecipe) -> Frozen | None:
+    """The checked options of its mixer; None where shares change by knots. Raises RecipeError."""
+    return _part(mixture)[1] if isinstance(mixture, MixerRecipe) else None
+
+
 def is_learned(mixture: MixtureRecipe) -> bool:
     """Whether runs have to be trained before its shares are known. Raises RecipeError for an unknown mixer."""
     return isinstance(mixture, MixerRecipe) and find_mixer(mixture.name).is_learned

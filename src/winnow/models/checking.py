@@ -49,7 +49,7 @@ def check_tokenizer(name: str, revision: str | None, model: Any, *, is_encoder: 
 
 def check_adapters(recipe: Recipe) -> None:
     """Raises RecipeError where an adapter of the recipe does not fit the base."""
-    architecture = loading.written(loading.architecture_for(recipe.base))
+    architecture = loading.written(loading.architecture_for(recipe.base, row_tokens=recipe.row_tokens))
     _context(architecture)
     for training in _trainings(recipe):
         if training.method == "lora":
@@ -72,7 +72,9 @@ def _check_adapter(architecture: str, lora: str, peft: str | None) -> None:
 
 def check_answers(recipe: Recipe) -> None:
     """Raises RecipeError where the answers that evaluation asks for leave no room for a prompt."""
-    context = _context(loading.written(loading.architecture_for(recipe.base)))
+    if not recipe.evaluation.sets:
+        return
+    context = _context(loading.written(loading.architecture_for(recipe.base, row_tokens=recipe.row_tokens)))
     if recipe.evaluation.max_new_tokens >= context:
         raise RecipeError(
             f"evaluation.max_new_tokens is {recipe.evaluation.max_new_tokens}; the model takes {context} tokens, "

@@ -27,6 +27,8 @@ def layout_for(base: BaseRecipe) -> Layout | None:
             return None
         given = {"vocab_size": base.pretrain.tokenizer.vocab_size, "n_positions": base.pretrain.context_tokens}
         return layout_of(given | base.pretrain.architecture)
+    if base.model is None:  # from scratch, at a size that depends on the rows
+        return None
     architecture = _configuration(base)
     return None if architecture is None else layout_of(architecture)
 

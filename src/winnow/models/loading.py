@@ -27,9 +27,10 @@ from winnow.models.folders import folder_of
 from winnow.models.gpu_extra import check_gpu_extra
 from winnow.models.merging import merge
 from winnow.models.opening import open_config, open_model, open_skeleton, put_on
-from winnow.recipe import BaseRecipe, LoraRecipe
+from winnow.recipe import BaseRecipe, LoraRecipe, TokenizerRecipe
 from winnow.records import Artifact, Stored
 from winnow.store import read_json, read_record, write_json
+from winnow.text.tokenizers import load_tokenizer
 
 MODEL_REFERENCE = "model.json"
 START = "start.json"
@@ -219,8 +220,13 @@ def architecture_of(model: str, revision: str | None, declared: dict[str, Any] |
         raise RecipeError(f"base.model is neither a folder nor a model that the hub gives: {error}") from error
 
 
-def architecture_for(base: BaseRecipe) -> dict[str, Any]:
-    """The architecture of the model that a recipe starts from, its vocabulary and context included."""
+def architecture_for(base: BaseRecipe, *, row_tokens: int | None = None) -> dict[str, Any]:
+    """The architecture of the model that a recipe starts from, its vocabulary and context (`row_tokens`) included."""
+    if base.from_scratch is not None and row_tokens is not None:
+        architecture, own = base.from_scratch.sized(row_tokens), base.from_scratch.tokenizer
+        check_architecture(architecture)
+        size = own.vocab_size if isinstance(own, TokenizerRecipe) else len(load_tokenizer(own.model, own.revision))
+        return {"vocab_size": size} | architecture
     if base.pretrain is None:
         assert base.model is not None
         return architecture_of(base.model, base.revision, base.architecture)

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from winnow.errors import DataError, nearest
-from winnow.pool.formats import TEXT, Format, Parts, document_of, reader_of, tells_by_row
+from winnow.pool.formats import Format, Parts, document_of, reader_of, tells_by_row
 from winnow.pool.hygiene.reservoir import sample_to_budget
 from winnow.pool.sources import Row, column, paths_of, read_rows
 from winnow.recipe import SourceRecipe
@@ -212,7 +212,7 @@ def fault_of(parts: Parts, answer: str) -> str | None:
 
 def is_text(source: SourceRecipe) -> bool:
     """Whether a source holds plain documents."""
-    return source.passages is not None or (source.path is not None and source.format == TEXT)
+    return source.is_text
 
 
 def load_documents(
@@ -241,16 +241,21 @@ def read_documents(
     source: SourceRecipe, inputs: Mapping[str, Stored], dropped: Counter[str]
 ) -> Iterator[tuple[str, str]]:
     """Ids and texts of a source of plain documents, one by one; empty ones are left out, and repeats end in #2, #3."""
-    is_generated = source.passages is not None
     seen: Counter[str] = Counter()
+    for text in texts_of(source, inputs, dropped):
+        identity = f"{source.name}:{digest(text)}"
+        seen[identity] += 1
+        yield identity if seen[identity] == 1 else f"{identity}#{seen[identity]}", text
+
+
+def texts_of(source: SourceRecipe, inputs: Mapping[str, Stored], dropped: Counter[str]) -> Iterator[str]:
+    """The documents of a source of plain text, one by one; empty ones are left out, unreadable ones counted."""
+    is_generated = source.passages is not None
     for row in generated_rows(source, inputs) if is_generated else read_rows(source):
         try:
             text = row["text"] if is_generated else document_of(row, source)
         except Unreadable as error:
             dropped[error.reason] += 1
             continue
-        if not text.strip():
-            continue
-        identity = f"{source.name}:{digest(text)}"
-        seen[identity] += 1
-        yield identity if seen[identity] == 1 else f"{identity}#{seen[identity]}", text
+        if text.strip():
+            yield text

@@ -29,6 +29,51 @@ def choose_target(examples: Sequence[Example], per_source: Mapping[str, int], *,
     return sorted(target, key=lambda example: example.id)
 
 
+def hold_out_half(own: Sequence[Example], recipe: PoolRecipe) -> tuple[list[Example], list[Example]]:
+    """The target from a file of its own, and what of it is held out: whole groups of near-equal questions.
+
+    About half of the examples, at most `max_validation`. Raises DataError where either part would be empty.
+    """
+    groups = defaultdict(list)
+    for example in own:
+        groups[example.group].append(example)
+    most, held = min(recipe.max_validation, len(own) / 2), set[str]()
+    for name in sorted(groups, key=lambda group: rank(f"target_validation:{group}", recipe.seed)):
+        if sum(len(groups[each]) for each in (*held, name)) <= max(most, 1):
+            held.add(name)
+    parts = ([each for each in own if (each.group in held) is wanted] for wanted in (False, True))
+    target, validation = parts
+    if not target or not validation:
+        raise DataError(
+            f"the {len(own)} examples of pool.target, in {len(groups)} groups of near-equal questions, cannot be "
+            "halved into a target and a part to choose checkpoints by; give more, or say evaluation.best_by: validation"
+        )
+    return target, validation
+
+
+def of_the_targets_kind(validation: Sequence[Example], per_source: Mapping[str, int], *, seed: int) -> list[Example]:
+    """As many validation examples as there are in the target's proportions of its sources.
+
+    Raises DataError, naming a source of which none was held out.
+    """
+    by_source = {name: [each for each in validation if each.source == name] for name in per_source}
+    empty = next((name for name, found in by_source.items() if not found), None)
+    if empty is not None:
+        raise DataError(
+            f"the validation split has no example of {empty!r}, which pool.target names; raise "
+            "pool.validation_fraction or pool.max_validation, or say evaluation.best_by: validation"
+        )
+    times = min(len(found) / per_source[name] for name, found in by_source.items())
+    chosen = [
+        each
+        for name, found in by_source.items()
+        for each in sample(
+            found, max(1, int(times * per_source[name])), seed=seed, identity=lambda each: f"of_target:{each.id}"
+        )
+    ]
+    return sorted(chosen, key=lambda example: example.id)
+
+
 def split_validation(examples: Sequence[Example], recipe: PoolRecipe) -> tuple[list[Example], list[Example]]:
     """Train and validation: whole groups of near-equal questions, about the same share of every source.
 

@@ -1,4 +1,4 @@
-"""The stages of this room: evaluation sets, text for pretraining, its tokenizer, and the pool.
+"""The stages of this room: evaluation sets, text for pretraining, and the pool.
 
 Each takes its part of the recipe, the artifacts it rests on and a context, writes files into `context.folder`, and
 gives back what it left.
@@ -12,15 +12,16 @@ from dataclasses import replace
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from winnow.columns import array_of
 from winnow.errors import DataError, RecipeError
-from winnow.parts import CorpusPart, PoolPart, TestsPart, TokenizerPart
+from winnow.parts import CorpusPart, PoolPart, TestsPart
 from winnow.pool.cleaning import keys_by_set, keys_from_table, keys_table, remove_overlaps, sample, without
 from winnow.pool.encoding import Tokenised, pool_table, tokenise
 from winnow.pool.hygiene.dropping import CONTAMINATIONS, Dropping, dropping_of
 from winnow.pool.loading import is_text, load_documents, load_examples
 from winnow.pool.planting import plant
 from winnow.pool.shards import sorted_shards
-from winnow.pool.splits import choose_target, split_validation
+from winnow.pool.splits import choose_target, hold_out_half, of_the_targets_kind, split_validation
 from winnow.pool.statistics import SourceTally, Splits, pool_statistics, tests_statistics
 from winnow.recipe import PoolRecipe, SourceRecipe
 from winnow.records import Context, Cost, Outcome, Stored
@@ -28,10 +29,12 @@ from winnow.store import write_json
 from winnow.text.chat import RowTokens
 from winnow.text.chat_templates import TEMPLATE
 from winnow.text.examples import QUESTION_COPIES, Example, to_table, write_table
-from winnow.text.tokenizers import TOKENIZER, tokenizer_of, train_tokenizer
+from winnow.text.tokenizers import tokenizer_of
 
 TESTS, KEYS, DOCUMENTS, STATISTICS = "tests.parquet", "keys.parquet", "documents.parquet", "statistics.json"
+TEXTS = "texts.parquet"
 TRAIN, VALIDATION, TARGET = "train.parquet", "validation.parquet", "target.parquet"
+TARGET_VALIDATION = "target_validation.parquet"
 DOCUMENT_SCHEMA = pa.schema([("id", pa.string()), ("source", pa.string()), ("text", pa.string())])
 FIXED_SEED = 0
 """Draws `limit` of evaluation sets and of pretraining text, which have no seed of their own."""
@@ -59,8 +62,21 @@ def make_tests(part: TestsPart, inputs: Inputs, context: Context) -> Outcome:
     statistics = tests_statistics(sets, keys)
     write_json(context.folder / STATISTICS, statistics)
     numbers = {"items": len(examples), "sets": {name: row["items"] for name, row in statistics["sets"].items()}}
-    outputs = (TESTS, KEYS, STATISTICS, *leave_template(part.chat_template, context))
+    texts = () if not part.text else _leave_texts(part, inputs, context)
+    outputs = (TESTS, KEYS, STATISTICS, *texts, *leave_template(part.chat_template, context))
     return Outcome(outputs, numbers=numbers, costs=cost_since(started, "tests"))
+
+
+def _leave_texts(part: TestsPart, inputs: Inputs, context: Context) -> tuple[str, ...]:
+    """Write the documents of the sets of plain text, sorted by set and id; the name of their file."""
+    check_names(part.text, "evaluation.text")
+    rows = []
+    for source in part.text:
+        drawn = sample(load_documents(source, inputs), source.limit, seed=FIXED_SEED, identity=lambda it: it[0])
+        rows += [(identity, source.name, text) for identity, text in sorted(drawn)]
+    columns = [array_of(values, pa.string()) for values in zip(*rows, strict=True)]
+    write_table(pa.Table.from_arrays(columns, schema=DOCUMENT_SCHEMA), context.folder / TEXTS)
+    return (TEXTS,)
 
 
 def leave_template(template: str | None, context: Context) -> tuple[str, ...]:
@@ -110,26 +126,8 @@ def make_corpus(part: CorpusPart, inputs: Inputs, context: Context) -> Outcome:
     return Outcome((DOCUMENTS,), numbers=numbers, costs=cost_since(started, "corpus"))
 
 
-def make_tokenizer(part: TokenizerPart, inputs: Inputs, context: Context) -> Outcome:
-    """Leaves the folder `tokenizer/`, as transformers reads it."""
-    started = time.perf_counter()
-    context.progress.update(0, 1, "training a tokenizer")
-    texts = document_texts(inputs["corpus"])
-    tokenizer = train_tokenizer(texts, part.tokenizer, part.context_tokens)
-    tokenizer.save_pretrained(context.folder / TOKENIZER)
-    numbers = {"vocab_size": len(tokenizer)}
-    return Outcome((TOKENIZER,), numbers=numbers, costs=cost_since(started, "tokenizer"))
-
-
-def document_texts(corpus: Stored) -> Iterator[str]:
-    """The texts of a corpus, read in batches."""
-    with pq.ParquetFile(corpus.folder / DOCUMENTS) as file:
-        for batch in file.iter_batches(columns=["text"]):
-            yield from batch.column(0).to_pylist()
-
-
 def make_pool(part: PoolPart, inputs: Inputs, context: Context) -> Outcome:
-    """Leaves train, validation and target splits with their tokens, sorted by id, and their statistics.
+    """Leaves train, validation, target and target validation splits with their tokens, sorted by id, and statistics.
 
     The same rows in another order give the same files. The statistics do not define the pool: they also tell in which
     evaluation sets removed rows stand, and another set may leave the pool as it is. Raises DataError where nothing is
@@ -144,11 +142,15 @@ def make_pool(part: PoolPart, inputs: Inputs, context: Context) -> Outcome:
     pool = tokenise(drawn, tokenizer, recipe)
     own = tokenise(own_target(recipe, inputs, keys), tokenizer, recipe)
     tally_tokens(tallies, pool)
-    splits, tokens = split_pool(recipe, pool.examples, own.examples, keys), pool.tokens | own.tokens
+    splits = split_pool(recipe, pool.examples, own.examples, keys, validates_target=part.validates_target)
+    tokens = pool.tokens | own.tokens
     if recipe.plant is not None:
         noisy = plant_noise(recipe, splits.train, tokens, inputs, keys)
         splits, tokens = replace(splits, train=noisy.examples), tokens | noisy.tokens
-    files = {TRAIN: splits.train, VALIDATION: splits.validation, TARGET: splits.target}
+    files = {
+        TRAIN: splits.train, VALIDATION: splits.validation, TARGET: splits.target,
+        TARGET_VALIDATION: splits.target_validation,
+    }  # fmt: skip
     files = {name: examples for name, examples in files.items() if examples}
     for name, examples in files.items():
         table = pool_table(examples, tokens)
@@ -245,11 +247,17 @@ def plant_noise(
 
 
 def split_pool(
-    recipe: PoolRecipe, examples: Sequence[Example], own: Sequence[Example], keys: Mapping[str, set[str]]
+    recipe: PoolRecipe,
+    examples: Sequence[Example],
+    own: Sequence[Example],
+    keys: Mapping[str, set[str]],
+    *,
+    validates_target: bool = False,
 ) -> Splits:
     """The pool's examples after target and validation are set aside; neither shares a question with train.
 
-    The target asks no question of an evaluation set, even where `pool.hygiene` leaves such rows in the pool.
+    Neither the target nor what is held out of its kind asks a question of an evaluation set, even where `pool.hygiene`
+    leaves such rows in the pool.
     """
     if not examples:
         raise DataError("the pool is empty: all rows were dropped or stand in evaluation sets; see pool.sources")
@@ -260,7 +268,12 @@ def split_pool(
     if recipe.target and not target:
         raise DataError(f"no example of pool.target has at most {recipe.max_tokens} tokens; raise pool.max_tokens")
     train, validation = split_validation(without(examples, target), recipe)
-    return Splits(train, validation, target)
+    if not validates_target or recipe.target is None:
+        return Splits(train, validation, target)
+    if recipe.target.per_source is None:
+        return Splits(train, validation, *hold_out_half(target, recipe))
+    clean = remove_overlaps(validation, keys).kept if recipe.hygiene else validation
+    return Splits(train, validation, target, of_the_targets_kind(clean, recipe.target.per_source, seed=recipe.seed))
 
 
 def tally_tokens(tallies: Sequence[SourceTally], pool: Tokenised) -> None:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 from math import fsum
 from typing import Any
@@ -40,6 +40,8 @@ class Splits:
     train: list[Example]
     validation: list[Example]
     target: list[Example]
+    target_validation: list[Example] = field(default_factory=list)
+    """Of the target's kind, to choose checkpoints by; of a target out of the pool's sources a part of `validation`."""
 
 
 def pool_statistics(
@@ -78,6 +80,7 @@ def pool_statistics(
         "mean_tokens": lengths.total() / len(splits.train),
         "validation_examples": len(splits.validation),
         "target_examples": len(splits.target),
+        **({"target_validation_examples": len(splits.target_validation)} if splits.target_validation else {}),
         "multiple_choice_share": multiple_choice_share(splits.train),
         "planted": dict(sorted(Counter(each.planted for each in splits.train if each.planted).items())),
         "licences": {tally.source.name: tally.source.licence for tally in tallies},

@@ -59,16 +59,22 @@ class MeasureRecipe(Frozen):
 
 USUAL_MEASURES = MeasureRecipe(name="loss"), MeasureRecipe(name="exact_match")
 """What is measured where the recipe does not say."""
+TEXT_MEASURES = MeasureRecipe(name="loss"), MeasureRecipe(name="bits_per_byte"), MeasureRecipe(name="perplexity")
+"""The same where it pretrains on plain text."""
+IN_DOMAIN, OUT_OF_DOMAIN = "in_domain", "out_of_domain"
+"""Averages of plain text, every set counting alike: over what is held out of each source, and over others' text."""
 
-OWN_ROWS = "micro", "macro", "validation"
-"""What tables call the averages over sets, and the part of the pool that is held out; no set has such a name."""
+OWN_ROWS = "micro", "macro", "validation", "target_validation", IN_DOMAIN, OUT_OF_DOMAIN
+"""What tables call the averages over sets, and the examples that are held out; no set has such a name."""
 
 
 class EvaluationRecipe(Frozen):
     """What is measured, and when."""
 
-    sets: Annotated[tuple[SourceRecipe, ...], Field(min_length=1)]
+    sets: tuple[SourceRecipe, ...]
     """Evaluation sets."""
+    text: Annotated[tuple[SourceRecipe, ...] | None, ADDED] = None
+    """Plain text to evaluate on beside what is held out of each source, for studies that pretrain on plain text."""
     every_steps: Count = 200
     """Steps between two evaluations on the way."""
     sample: Count = 100
@@ -77,9 +83,10 @@ class EvaluationRecipe(Frozen):
     """Length of a generated answer."""
     batch_size: Size = 256
     """Items generated at once: part of the recipe, since the last bits depend on it."""
-    best_by: Literal["validation", "test"] = "validation"
-    """How the best checkpoint is chosen. `test` is the published rule of some references; it leaks, and the
-    report says so."""
+    best_by: Literal["validation", "target", "test"] | None = None
+    """By which loss the best checkpoint is chosen, and cost to quality counted: on the pool's `validation` split, or on
+    held-out examples of the `target`'s kind; null for `target` where the pool has one, else `validation`. `test` is the
+    published rule of some references; it leaks, and the report says so."""
     benchmarks: Annotated[BenchmarksRecipe | None, ADDED] = None
     """Benchmarks of the base model and of every run's checkpoint; null for none."""
 
@@ -91,7 +98,7 @@ class EvaluationRecipe(Frozen):
     def asked(self) -> tuple[MeasureRecipe, ...]:
         """The measures with their options, the loss first."""
         if self.measures is None:
-            return USUAL_MEASURES
+            return USUAL_MEASURES if self.text is None else TEXT_MEASURES
         given = tuple(each if isinstance(each, MeasureRecipe) else MeasureRecipe(name=each) for each in self.measures)
         loss = USUAL_MEASURES[0]
         return (next((each for each in given if each.name == loss.name), loss),
@@ -111,8 +118,22 @@ class EvaluationRecipe(Frozen):
         return self
 
     @model_validator(mode="after")
+    def _has_sets(self) -> Self:
+        if not self.sets and self.text is None:
+            raise ValueError("evaluation.sets is []; it must have at least 1 item")
+        return self
+
+    @model_validator(mode="after")
+    def _text_is_text(self) -> Self:
+        other = next((source.name for source in self.text or () if not source.is_text), None)
+        if other is not None:
+            raise ValueError(f"evaluation.text has {other!r}, which holds examples; give `format: text`, or use sets")
+        return self
+
+    @model_validator(mode="after")
     def _free_set_names(self) -> Self:
-        taken = next((source.name for source in self.sets if source.name in OWN_ROWS), None)
+        given = (*self.sets, *(self.text or ()))
+        taken = next((source.name for source in given if source.name in OWN_ROWS), None)
         if taken is not None:
             raise ValueError(
                 f"evaluation.sets has one named {taken!r}, as rows of the tables are: {', '.join(OWN_ROWS)}; rename it"

@@ -133,3 +133,5 @@ MixtureRecipe = Annotated[
     BeforeValidator(_normal),
 ]
 """A mixture: `MixerRecipe` or `ScheduleRecipe`."""
+NATURAL = MixerRecipe(name="natural")
+"""The mixture of a recipe that gives none: every source as large as it is."""

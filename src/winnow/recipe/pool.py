@@ -10,12 +10,16 @@ from winnow.recipe.values import ADDED, HOW, Count, Fraction, Frozen, Number, Se
 
 
 class TargetRecipe(Frozen):
-    """Training data set aside as the target of targeted selectors; never evaluation data."""
+    """Training data set aside as the target of targeted selectors; never evaluation data.
+
+    Where the best checkpoint is chosen by it (`evaluation.best_by`), other examples of its kind are held out for that.
+    """
 
     per_source: dict[str, Annotated[Whole, Field(ge=1, le=10**9)]] | None = None
-    """How many examples to set aside from each named source of the pool."""
+    """How many examples to set aside from each named source of the pool. Of its kind are the same sources' examples in
+    the validation split, in the same proportions."""
     source: SourceRecipe | None = None
-    """Or a user's own file."""
+    """Or a user's own file. Half of it is held out where the best checkpoint is chosen by it; no selector sees that."""
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:
@@ -74,6 +78,22 @@ class HygieneRecipe(Frozen):
     """Estimated Jaccard similarity of three-word runs from which on two rows are nearly equal."""
 
 
+class TextRecipe(Frozen):
+    """How plain text becomes rows of tokens, for pretraining."""
+
+    context_tokens: Annotated[Whole, Field(ge=8, le=10**7)] = 256
+    """Length of a row: documents of one source end to end, an end token after each, cut into rows."""
+    validation_tokens: Count = 40_000
+    """Held out of each source for validation, whole documents until so many tokens are reached; in no mixture."""
+
+
+_OF_EXAMPLES = (
+    "sample", "max_tokens", "too_long", "validation_fraction", "max_validation", "completion", "chat_template",
+    "target", "plant", "hygiene",
+)  # fmt: skip
+"""Keys of `pool` that plain text has no use for."""
+
+
 class PoolRecipe(Frozen):
     """All candidates for training."""
 
@@ -99,10 +119,46 @@ class PoolRecipe(Frozen):
     """Noise put into the training rows, for studies of what selection makes of it."""
     hygiene: Annotated[HygieneRecipe | None, ADDED] = None
     """Look for evaluation items and for copies; null drops equal questions of the evaluation sets, and nothing else."""
+    text: Annotated[TextRecipe | None, ADDED] = None
+    """For sources of plain text, and for these alone: how rows of tokens are made of them."""
     licence_policy: Annotated[Literal["flag", "refuse"], HOW] = "flag"
     """Sources whose licence forbids commercial use, as far as its name tells: mark them, or refuse the recipe."""
     seed: Seed = 0
     """Seed of sampling and splitting."""
+
+    @model_validator(mode="after")
+    def _text_or_examples(self) -> Self:
+        texts = [source.name for source in self.sources if source.is_text]
+        others = [source.name for source in self.sources if not source.is_text]
+        if texts and others:
+            raise ValueError(
+                f"source {texts[0]!r} holds plain text, source {others[0]!r} examples; a study trains on one of both: "
+                "move the text to base.pretrain.sources, or make two studies"
+            )
+        if texts and self.text is None:
+            raise ValueError(
+                f"source {texts[0]!r} holds plain text, not questions; say how it becomes rows with pool.text, such as "
+                "{context_tokens: 256}, or move it to base.pretrain.sources"
+            )
+        if self.text is not None and not texts:
+            raise ValueError(f"pool.text is for plain text, and source {others[0]!r} holds examples; remove it")
+        return self
+
+    @model_validator(mode="after")
+    def _only_what_text_has(self) -> Self:
+        if self.text is None:
+            return self
+        for key in _OF_EXAMPLES:
+            if getattr(self, key) != type(self).model_fields[key].default:
+                raise ValueError(f"pool.{key} is for examples, and pool.sources holds plain text; remove it")
+        return self
+
+    @model_validator(mode="after")
+    def _limits_of_text(self) -> Self:
+        limited = next((source.name for source in self.sources if source.limit_tokens is not None), None)
+        if limited is not None and self.text is None:
+            raise ValueError(f"source {limited!r} has limit_tokens, which is for plain text; use limit")
+        return self
 
     @model_validator(mode="after")
     def _plants_into_questions(self) -> Self:

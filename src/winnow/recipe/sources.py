@@ -176,9 +176,8 @@ class SyntheticRecipe(Frozen):
         if self.seeds is not None and self.seeds.synthetic is not None:
             raise ValueError("synthetic.seeds is synthetic itself; give files, or leave it out")
         teacher = self.teacher
-        has_price = isinstance(teacher, EndpointTeacherRecipe) and (
-            teacher.dollars_per_million_prompt_tokens or teacher.dollars_per_million_completion_tokens
-        )
+        prices = "dollars_per_million_prompt_tokens", "dollars_per_million_completion_tokens"
+        has_price = any(getattr(teacher, price, 0) for price in prices)
         if has_price and self.max_dollars is None:
             raise ValueError("synthetic.teacher has a price; say with synthetic.max_dollars what it may cost")
         if self.max_dollars is not None and not has_price:
@@ -248,8 +247,10 @@ class SourceRecipe(Frozen):
     limit: Count | None = None
     """Keep a seeded sample of so many rows."""
     limit_words: Annotated[Count | None, ADDED] = None
-    """Of text for pretraining: keep a seeded sample of documents that reaches so many words between spaces, each
-    document as likely as any other; the rest of the source is read past, not held in memory."""
+    """Of text for pretraining: keep a seeded sample of documents that reaches so many words between spaces, each as
+    likely as any other."""
+    limit_tokens: Annotated[Count | None, ADDED] = None
+    """Of plain text in the pool: train on a seeded sample of documents that reaches so many tokens; samples nest."""
     examples: Annotated[Whole, Field(ge=1, le=10**9)] | None = None
     """Declared number of examples, used by `winnow plan` alone where the data are out of reach."""
     tokens: Count | None = None
@@ -281,10 +282,14 @@ class SourceRecipe(Frozen):
     @model_validator(mode="after")
     def _known_sizes(self) -> Self:
         if self.examples is not None and self.tokens is not None and self.tokens < self.examples:
-            raise ValueError(
-                f"source {self.name!r} declares {self.tokens} tokens in {self.examples} examples; each has one at least"
-            )
+            found = f"{self.tokens} tokens in {self.examples} examples"
+            raise ValueError(f"source {self.name!r} declares {found}; each has one at least")
         return self
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it holds plain documents."""
+        return self.passages is not None or (self.path is not None and self.format == "text")
 
     @property
     def has_templates(self) -> bool:

@@ -199,8 +199,32 @@ class PretrainRecipe(Frozen):
         return self
 
 
+class GivenTokenizerRecipe(Frozen):
+    """The tokenizer of a model."""
+
+    model: Text
+    """Folder or hub name."""
+    revision: str | None = None
+    """Revision of a hub model."""
+
+
+class ScratchRecipe(Frozen):
+    """Random weights, drawn anew from each seed: every run pretrains a model of its own."""
+
+    architecture: Architecture
+    """`model_type` and sizes, as in transformers; vocab_size comes from the tokenizer, the longest sequence from
+    `pool.text.context_tokens` where it is not given."""
+    tokenizer: TokenizerRecipe | GivenTokenizerRecipe = TokenizerRecipe()
+    """Its tokenizer: trained on equal bytes of each source, or `{model: NAME}`, that of a model."""
+
+    def sized(self, context_tokens: int) -> dict[str, Any]:
+        """The architecture with a longest sequence; `context_tokens` where it gives none."""
+        has_length = any(key in self.architecture for key in ("max_position_embeddings", "n_positions", "n_ctx"))
+        return self.architecture if has_length else {"max_position_embeddings": context_tokens} | self.architecture
+
+
 class BaseRecipe(Frozen):
-    """The model that every arm starts from: a folder, a hub name, or one that the recipe pretrains."""
+    """The model that every arm starts from: a folder, a hub name, one that the recipe pretrains, or random weights."""
 
     model: Text | None = None
     """Folder or hub name."""
@@ -210,11 +234,13 @@ class BaseRecipe(Frozen):
     """Declared architecture, used by `winnow plan` alone where the hub is out of reach."""
     pretrain: PretrainRecipe | None = None
     """Or: pretrain it."""
+    from_scratch: Annotated[ScratchRecipe | None, ADDED] = None
+    """Or: random weights, for studies that pretrain on plain text (`pool.text`)."""
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:
-        if (self.model is None) == (self.pretrain is None):
-            raise ValueError("base needs exactly one of model and pretrain")
+        if sum(given is not None for given in (self.model, self.pretrain, self.from_scratch)) != 1:
+            raise ValueError("base needs exactly one of model, pretrain and from_scratch")
         return self
 
 

@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BeforeValidator
 from winnow.errors import nearest
 from winnow.recipe.values import Name
 
-ARM_SECTIONS = "training", "budget"
+ARM_SECTIONS = "training", "budget", "mixture"
 """Sections of a recipe in which arms may differ; all others are the study's."""
 TAKEN_NAMES = "arm", "study", "seed", "seeds", "set", "selection", "selector", "fraction", "checkpoint", "metric"
 """What tables call something else."""
@@ -87,8 +87,11 @@ def _settings(place: str, given: dict[str, Any]) -> Settings:
         if section not in ARM_SECTIONS:
             raise ValueError(
                 f"{place} sets {key}{nearest(section, ARM_SECTIONS)}, which belongs to the study; arms may differ in "
-                f"{', '.join(f'{name}.*' for name in ARM_SECTIONS)}"
+                f"{', '.join(f'{name}.*' for name in ARM_SECTIONS[:2])}, mixture"
             )
+        if section == "mixture":
+            found |= {key: value}  # one value, whatever it holds
+            continue
         if not rest and not isinstance(value, dict):
             raise ValueError(
                 f"{place} sets {key} as a whole; name one of its keys, such as {section}.{_FIRST[section]}"

@@ -20,7 +20,9 @@ from winnow.report.grid_figure import grid
 from winnow.report.legend import columns_of, handles_of
 from winnow.report.pareto_figure import pareto
 from winnow.report.primary_figure import primary_levels
-from winnow.report.styles import COLOURS, GREY, MANY_ARMS, SETTINGS, arm_styles
+from winnow.report.schedule_figure import schedules
+from winnow.report.styles import COLOURS, GREY, MANY_ARMS, SETTINGS, SMALL, arm_styles
+from winnow.text.printing import PREFIXES
 
 Series = Callable[[Curve], Sequence[float | None]]
 Places = Callable[[Curve], Sequence[float]]
@@ -31,7 +33,7 @@ ALL_ITEMS = "all items (micro)"
 """Title of a panel; no set can be named so, since it has spaces."""
 NAMES = (
     "loss_curves", "exact_match_curves", "loss_against_cost", "crossover", "grid", "pareto", "final_loss", "primary",
-    "composition",
+    "composition", "schedules",
 )  # fmt: skip
 
 
@@ -69,7 +71,10 @@ def svg(figure: Figure) -> str:
 
 def loss_curves(findings: Findings) -> Figure | None:
     """Loss over the steps, on validation and on each evaluation set."""
-    panels: dict[str, Series] = {"validation": lambda curve: curve.validation_loss}
+    panels: dict[str, Series] = {}
+    if any(curve.target_validation_loss for curve in findings.curves):
+        panels["validation of the target's kind"] = lambda curve: curve.target_validation_loss
+    panels["validation"] = lambda curve: curve.validation_loss
     panels |= {name: _set_loss(name) for name in _sets(findings)}
     figure, axes = _panels(findings, panels, x=lambda curve: curve.steps)
     for axis, series in zip(axes, panels.values(), strict=False):
@@ -103,24 +108,24 @@ def exact_match_curves(findings: Findings) -> Figure | None:
 
 def loss_against_cost(findings: Findings) -> Figure | None:
     """Validation loss over training FLOPs and over training time, with the baseline's best level."""
-    loss: Series = lambda curve: curve.validation_loss  # noqa: E731
-    figure, axes = _panels(findings, {"over training FLOPs": loss}, x=lambda curve: curve.flops, num=2)
+    loss: Series = lambda curve: curve.judged_loss  # noqa: E731
+    figure, axes = _panels(findings, {"over training FLOPs": loss}, x=_in_unit(findings), num=2)
     if not axes:
         return figure
     left, right = axes
     _draw(findings, right, x=lambda curve: curve.seconds, series=loss)
     right.set_title("over training time")
-    best = [min(curve.validation_loss) for curve in findings.curves if curve.arm == findings.baseline]
-    for axis, unit in ((left, "FLOP"), (right, "s")):
-        _focus(axis, [value for curve in findings.curves for value in curve.validation_loss])
-        axis.xaxis.set_major_formatter(EngFormatter(unit=unit))
+    best = [min(curve.judged_loss) for curve in findings.curves if curve.arm == findings.baseline]
+    right.xaxis.set_major_formatter(EngFormatter(unit="s"))
+    for axis in (left, right):
+        _focus(axis, [value for curve in findings.curves for value in curve.judged_loss])
         if best:
             axis.axhline(float(np.mean(best)), color="#444444", linewidth=0.9, linestyle=(0, (1, 2)))
     if best:
         _label_level(right, f"best of {findings.baseline}", float(np.mean(best)), "#444444")
-    left.set_xlabel("training FLOPs (reference, without selection)")
+    left.set_xlabel(f"training {PREFIXES[findings.flops_unit]}FLOPs (reference, without selection)")
     right.set_xlabel("training time")
-    left.set_ylabel("validation loss (nats per token)")
+    left.set_ylabel(f"{findings.level_words} (nats per token)")
     return figure
 
 
@@ -139,7 +144,7 @@ def final_loss(findings: Findings) -> Figure | None:
         if row["loss_low"] is not None:
             axis.plot([row["loss_low"], row["loss_high"]], [place, place], color=colour, linewidth=1.6, alpha=0.7)
         axis.plot(row["loss"], place, "o", color=colour, markersize=6, markerfacecolor=colour if is_best else "white")
-    axis.set_yticks(range(len(arms)), arms, fontsize=6.5 if are_many else None)
+    axis.set_yticks(range(len(arms)), arms, fontsize=SMALL if are_many else None)
     axis.invert_yaxis()
     if are_many:
         axis.margins(y=0.01)
@@ -189,14 +194,16 @@ def composition(table: Table) -> Figure | None:
 def _label_bars(axis: Axes, shares: np.ndarray, left: np.ndarray) -> None:
     for row, share in enumerate(shares):
         if share >= 7:
-            axis.text(left[row] + share / 2, row, f"{share:.0f}", ha="center", va="center", fontsize=7.5, color="white")
+            axis.text(
+                left[row] + share / 2, row, f"{share:.0f}", ha="center", va="center", fontsize=SMALL, color="white"
+            )
 
 
 def _label_level(axis: Axes, text: str, level: float, colour: str, *, is_right: bool = False) -> None:
     """The words above a level, at the end of the axis where curves are away from it."""
     place: Any = ("axes fraction", "data")
     x, side = (0.99, "right") if is_right else (0.01, "left")
-    axis.annotate(text, (x, level), xycoords=place, ha=side, va="bottom", fontsize=7, color=colour)
+    axis.annotate(text, (x, level), xycoords=place, ha=side, va="bottom", fontsize=SMALL, color=colour)
 
 
 def _panels(
@@ -255,6 +262,11 @@ def _focus(axis: Axes, values: Sequence[float | None]) -> None:
     axis.set_ylim(low - margin, high + margin)
 
 
+def _in_unit(findings: Findings) -> Places:
+    """FLOPs in the study's unit."""
+    return lambda curve: [each / findings.flops_unit for each in curve.flops]
+
+
 def _sets(findings: Findings) -> list[str]:
     return list(findings.curves[0].set_loss) if findings.curves else []
 
@@ -277,5 +289,6 @@ DRAWERS: dict[str, Callable[[Findings], Figure | None]] = {
     "final_loss": final_loss,
     "primary": primary_levels,
     "composition": lambda findings: composition(findings.tables["composition"]),
+    "schedules": schedules,
 }
 """Name of a figure -> what draws it."""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from winnow.findings import Factor, Findings, Table
 from winnow.metrics import Metric
 from winnow.report.legend import titled
+from winnow.report.styles import SMALL
 from winnow.text.printing import heading, level
 
 Row = Mapping[str, Any]
@@ -217,14 +218,14 @@ def _cell(axis: Axes, row: Row, sides: Sequence[Floats], colour: str, panel: _Pa
     number = panel.number(value) if has_number else ""
     x, y = (np.sqrt(a * b) if is_log(factor) else (a + b) / 2 for (a, b), factor in zip(sides, panel.axes, strict=True))
     text = f"{'★ ' if row['best'] else ''}{number}".strip()
-    axis.text(x, y, text, ha="center", va="center", fontsize=6.5, color=colour)
+    axis.text(x, y, text, ha="center", va="center", fontsize=SMALL, color=colour)
 
 
 def _named(axis: Axes, which: str, factor: Factor, order: Sequence[str], centres: Floats) -> None:
     """Levels beside an axis, a number as the recipe has it."""
     names = [level(factor.value_of(name)) for name in order]
     place, rename = (axis.set_xticks, axis.set_xlabel) if which == "x" else (axis.set_yticks, axis.set_ylabel)
-    place(centres, names, fontsize=7)
+    place(centres, names, fontsize=SMALL)
     place([], minor=True)
     rename(factor.name.replace("_", " "))
     axis.grid(visible=False)

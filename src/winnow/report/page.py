@@ -18,22 +18,21 @@ from winnow.report.page_data import page_data
 from winnow.report.styles import MANY_ARMS, dark
 from winnow.report.tables import cells_of
 from winnow.report.templating import asset, context_of, environment
-from winnow.text.printing import clock, fixed
+from winnow.text.printing import clock, fixed, flops_text
 
 SCRIPTS = "page.js", "factors.js", "curves.js", "items.js"
 KNOWN_TABLES = (
-    "savings", "comparisons", "evaluation", "evaluation_clean", "iso_compute", "adapters", "composition", "crossover",
-    "crossover_losses", "sweep", "delayed_gain", "planted", "ledger_arms", "ledger_stages", "effects", "grid", "pareto",
-    "measured", "primary", "predicted",
+    "savings", "comparisons", "evaluation", "evaluation_clean", "iso_compute", "equal_flops", "adapters", "composition",
+    "crossover", "crossover_losses", "sweep", "delayed_gain", "planted", "ledger_arms", "ledger_stages", "effects",
+    "grid", "pareto", "measured", "primary", "predicted",
 )  # fmt: skip
 """Tables that have a place of their own on the page; others follow the evaluation."""
-POWERS = (("Z", 1e21), ("E", 1e18), ("P", 1e15), ("T", 1e12), ("G", 1e9), ("M", 1e6))
 CONTAMINATION, COSTS = "contamination", "cost_to_quality_"
 """How the names of tables begin that stand under a heading of their own."""
 SECTIONS = (
     ("factors", "Factors"), ("savings", "Savings"), ("curves", "Curves"), ("frontier", "Learning against cost"),
     ("crossover", "Who wins"),
-    ("evaluation", "Evaluation"), ("compute", "Equal compute"), ("composition", "Composition"),
+    ("evaluation", "Evaluation"), ("compute", "Compute"), ("composition", "Composition"),
     ("contamination", "Contamination"), ("items", "Items"), ("ledger", "Ledger"), ("data", "Data and licences"),
     ("limitations", "Limitations"), ("recipe", "Recipe"),
 )  # fmt: skip
@@ -127,15 +126,9 @@ def headline(findings: Findings) -> list[tuple[str, str]]:
         ("finished runs", f"{len(findings.curves):,}"),
         ("spent", f"{fixed(total('spent_dollars'), 2)} USD"),
         ("machine time", clock(total("spent_seconds"))),
-        ("FLOPs (reference)", flops_text(1e18 * total("spent_exaflops"))),
+        ("FLOPs (reference)", flops_text(1e18 * total("spent_exaflops"), findings.flops_unit)),
         ("wasted, redone after a kill", f"{fixed(total('wasted_dollars'), 2)} USD"),
     ]
-
-
-def flops_text(flops: float) -> str:
-    """FLOPs with four digits and the letter of their power of a thousand: "66.46 TFLOPs"."""
-    letter, unit = next(((letter, unit) for letter, unit in POWERS if flops >= unit), ("", 1.0))
-    return f"{flops / unit:.4g} {letter}FLOPs"
 
 
 def composition_bars(table: Table) -> dict[str, Any]:

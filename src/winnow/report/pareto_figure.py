@@ -9,8 +9,8 @@ from matplotlib.lines import Line2D
 
 from winnow.findings import Findings
 from winnow.report.legend import columns_of, handles_of
-from winnow.report.styles import GREY, LINES, MANY_ARMS, arm_styles
-from winnow.text.printing import heading
+from winnow.report.styles import GREY, LINES, MANY_ARMS, SMALL, arm_styles
+from winnow.text.printing import EXA, heading
 
 WIDTH = 9.0
 SAME = 0.01
@@ -39,8 +39,9 @@ def pareto(findings: Findings) -> Figure | None:
     axis = figure.subplots()
     known = findings.verdict.primary.facts
     scale = known.scale if first == known.name else 1.0  # a column of another name has its unit in it
-    _points(axis, findings, [(row, (row[second], scale * row[first])) for row in rows])
-    axis.set_xlabel(heading(second))
+    size = EXA / findings.flops_unit if second == "exaflops" else 1.0
+    _points(axis, findings, [(row, (size * row[second], scale * row[first])) for row in rows])
+    axis.set_xlabel(heading(second, findings.flops_unit))
     axis.set_ylabel(heading(first))
     figure.legend(handles=handles, loc="outside lower center", ncols=columns)
     return figure
@@ -63,6 +64,6 @@ def _points(axis: Axes, findings: Findings, ends: Sequence[tuple[dict[str, Any],
         face = colour if row["on_the_front"] else "white"
         axis.plot(x, y, MARKERS[line], color=colour, markersize=6, markerfacecolor=face)
         if len(ends) <= MANY_ARMS:
-            axis.annotate(row["arm"], (x, y), (5, 4), textcoords="offset points", fontsize=7)
+            axis.annotate(row["arm"], (x, y), (5, 4), textcoords="offset points", fontsize=SMALL)
     leading = sorted(end for row, end in ends if row["on_the_front"])
     axis.plot(*zip(*leading, strict=True), color=GREY, linewidth=0.9, linestyle=(0, (4, 3)), zorder=0)

@@ -13,7 +13,7 @@ START = "#B00020"
 def primary_levels(findings: Findings) -> Figure | None:
     """A dot for each arm's mean, a line for its interval over seeds, in the metric's printed unit."""
     table = findings.tables.get("primary")
-    styles = arm_styles(findings.arms)
+    styles = arm_styles(findings.arms, findings.factors)
     rows = [row for row in table.rows if row["arm"] in styles] if table else []
     if table is None or not rows:
         return None

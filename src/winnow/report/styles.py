@@ -10,13 +10,18 @@ from typing import Any, Literal
 from winnow.errors import visible
 from winnow.findings import ArmFacts, Factor
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31", "#6A51A3")
-"""Okabe and Ito's colour-blind safe palette without its yellow, and two more."""
-BLACK, GREY = "#222222", "#8A8A8A"
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#C05F96", "#C98A00", "#2F9FD6", "#8C6D31", "#6A51A3")
+"""Okabe and Ito's colour-blind safe palette without its yellow, as dark as a white page needs, and two more.
+
+Those of the page's own curves (`page.css`).
+"""
+BLACK, GREY = "#222222", "#7D7D7D"
+SMALL = 8
+"""Points of the smallest letters in a figure."""
 DARK = {
     "#000000": "#e4e8ed", "#ffffff": "#14181e", "#222222": "#f2f2f2", "#333333": "#c6ced8", "#444444": "#a3adb9",
-    "#8a8a8a": "#9a9a9a", "#999999": "#6b7480", "#e6e6e6": "#2f3742", "#f2f2f2": "#232a33", "#0072b2": "#4aa8e0",
-    "#d55e00": "#f0843c", "#009e73": "#34c79b", "#cc79a7": "#e39cc4", "#e69f00": "#efb13b", "#56b4e9": "#8ad0f5",
+    "#7d7d7d": "#9a9a9a", "#999999": "#6b7480", "#e6e6e6": "#2f3742", "#f2f2f2": "#232a33", "#0072b2": "#4aa8e0",
+    "#d55e00": "#f0843c", "#009e73": "#34c79b", "#c05f96": "#e39cc4", "#c98a00": "#efb13b", "#2f9fd6": "#8ad0f5",
     "#8c6d31": "#c9a766", "#6a51a3": "#a995e0", "#b00020": "#ff8f8f",
 }  # fmt: skip
 """Colour on a light page -> on a dark one."""
@@ -49,7 +54,10 @@ MANY_ARMS = 12
 
 
 def arm_styles(arms: Sequence[ArmFacts], factors: Sequence[Factor] = ()) -> dict[str, tuple[str, LineStyle]]:
-    """Arm -> colour and line style."""
+    """Arm -> colour and line style, the same in all figures that are given all arms.
+
+    No two arms look the same as long as that can be, but for those that have the same levels of two factors.
+    """
     if factors:
         return _styles_by_level(arms, factors)
     families = dict.fromkeys(_family(arm) for arm in arms if arm.selector not in ("full", "random"))
@@ -57,7 +65,12 @@ def arm_styles(arms: Sequence[ArmFacts], factors: Sequence[Factor] = ()) -> dict
     colours |= {"full": BLACK, "random": GREY}
     fractions = sorted({arm.fraction for arm in arms if arm.fraction is not None and arm.selector != "full"})
     lines = {fraction: LINES[place % len(LINES)] for place, fraction in enumerate(fractions)}
-    return {arm.name: (colours[_family(arm)], lines.get(arm.fraction or 1.0, "-")) for arm in arms}
+    styles: dict[str, tuple[str, LineStyle]] = {}
+    for arm in arms:
+        colour, line = colours[_family(arm)], lines.get(arm.fraction or 1.0, "-")
+        used = set(styles.values())
+        styles[arm.name] = colour, next((each for each in (line, *LINES) if (colour, each) not in used), line)
+    return styles
 
 
 def _styles_by_level(arms: Sequence[ArmFacts], factors: Sequence[Factor]) -> dict[str, tuple[str, LineStyle]]:

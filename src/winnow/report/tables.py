@@ -11,17 +11,26 @@ from winnow.text.markup import Markdown, escaped
 from winnow.text.printing import BOUNDS, printed
 
 INPUTS = {
-    "savings": ("baseline", "net_dollars_saved", "loss", "baseline_loss", "exact_match", "baseline_exact_match",
-                "seconds", "baseline_seconds", "dollars_per_hour"),
-    "iso_compute": ("steps", "executed_exaflops", "6n_exaflops", "dollars_to_best", "evaluation_seconds",
-                    "selection_exaflops", "selection_dollars", "visits_ratio", "dollars_ratio"),
+    "savings": ("baseline", "net_less_seconds", "net_less_dollars", "loss", "baseline_loss", "exact_match",
+                "baseline_exact_match", "seconds", "baseline_seconds", "selection_seconds", "dollars_per_hour"),
+    **{
+        f"cost_to_quality_{axis}": ("seeds_never_reaching", f"selection_{unit}_amortised", f"{unit}_to_early_stop")
+        for axis, unit in (("flops", "exaflops"), *((axis, axis) for axis in ("seconds", "dollars", "tokens")))
+    },
+    "iso_compute": ("visits_per_example", "steps", "executed_exaflops", "6n_exaflops", "seconds_to_best",
+                    "dollars_to_best", "evaluation_seconds", "selection_seconds", "selection_dollars", "visits_ratio",
+                    "tokens_ratio", "seconds_ratio", "dollars_ratio"),
     "adapters": ("trainable_parameters",),
     "comparisons": ("baseline", "corrected_for"),
     "effects": ("corrected_for",),
+    "equal_flops": ("corrected_for",),
     "pareto": ("corrected_for",),
     "predicted": ("steps_predicted", "steps", "steps_ratio", "tokens_predicted", "tokens", "evaluation_exaflops_ratio",
                   "evaluation_seconds_ratio", "memory_mib_ratio"),
-    "ledger_stages": ("kind", "arm", "seed"),
+    "ledger_arms": ("charged_executed_exaflops", "charged_6n_exaflops", "amortised_seconds", "evaluation_exaflops",
+                    "evaluation_dollars", "wasted_exaflops", "wasted_dollars"),
+    "ledger_stages": ("kind", "arm", "seed", "spent_executed_exaflops", "spent_6n_exaflops", "charged_seconds",
+                      "wasted_exaflops"),
     "selections": ("fraction", "pool_mean_tokens"),
 }  # fmt: skip
 """Table -> columns that only its CSV has."""
@@ -39,7 +48,7 @@ def csv_text(table: Table) -> str:
 
 def for_people(table: Table) -> tuple[list[str], list[list[str]]]:
     """Headings and printed cells, without the columns that only the CSV has, and without empty notes."""
-    return printed(_for_people(table), table.levels)
+    return printed(_for_people(table), table.levels, table.flops_unit)
 
 
 def _for_people(table: Table) -> list[dict[str, Any]]:

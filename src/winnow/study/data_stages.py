@@ -9,14 +9,15 @@ from winnow.text.chat_templates import read_template
 
 def tokenizer_stage(recipe: Recipe) -> str:
     """Name of the stage that has the tokenizer."""
-    return "tokenizer" if recipe.base.pretrain else "base"
+    return "tokenizer" if recipe.base.pretrain or recipe.base.from_scratch else "base"
 
 
 def _all_sources(recipe: Recipe) -> list[SourceRecipe]:
     text = recipe.base.pretrain.sources if recipe.base.pretrain else ()
     own = recipe.pool.target.source if recipe.pool.target else None
     seeds = [source.synthetic.seeds for source in recipe.pool.sources if source.synthetic and source.synthetic.seeds]
-    return [*recipe.evaluation.sets, *recipe.pool.sources, *text, *([own] if own else []), *seeds]
+    sets = (*recipe.evaluation.sets, *(recipe.evaluation.text or ()))
+    return [*sets, *recipe.pool.sources, *text, *([own] if own else []), *seeds]
 
 
 def generated_inputs(sources: tuple[SourceRecipe, ...]) -> dict[str, str]:
@@ -37,11 +38,11 @@ def data_stages(recipe: Recipe) -> list[Stage]:
         for source in sources
         if source.problems or source.passages
     ]
-    sets = recipe.evaluation.sets
+    sets, text = recipe.evaluation.sets, recipe.evaluation.text or ()
     part = TestsPart(
-        sets=sets, completion=recipe.pool.completion, chat_template=read_template(recipe.pool.chat_template)
+        sets=sets, completion=recipe.pool.completion, chat_template=read_template(recipe.pool.chat_template), text=text
     )
-    return [*made, Stage("tests", "tests", part, generated_inputs(sets))]
+    return [*made, Stage("tests", "tests", part, generated_inputs((*sets, *text)))]
 
 
 def synthetic_stages(recipe: Recipe) -> list[Stage]:
@@ -73,16 +74,19 @@ def _synthetic(recipe: Recipe, source: SourceRecipe) -> list[Stage]:
 
 
 def pool_stages(recipe: Recipe) -> list[Stage]:
-    """The pool, after what hygiene finds in its sources."""
+    """The pool, after what hygiene finds in its sources. Raises RecipeError where it lacks the target that is asked."""
     target, hygiene = recipe.pool.target, recipe.pool.hygiene
     own = (target.source,) if target and target.source else ()
     inputs = {"tests": "tests", "tokenizer": tokenizer_stage(recipe)} | generated_inputs((*recipe.pool.sources, *own))
     pool = recipe.pool.model_copy(update={"chat_template": read_template(recipe.pool.chat_template)})
+    if recipe.best_by == "target" and target is None:
+        raise RecipeError("evaluation.best_by is target, but the pool has none; give pool.target, or say validation")
+    made = PoolPart(pool=pool, validates_target=recipe.best_by == "target")
     if hygiene is None:
-        return [Stage("pool", "pool", PoolPart(pool=pool), inputs)]
+        return [Stage("pool", "pool", made, inputs)]
     sources, sets = recipe.pool.sources, recipe.evaluation.sets
     part = HygienePart(sources=sources, sets=sets, completion=pool.completion, similarity=hygiene.similarity)
     return [
         Stage("hygiene", "hygiene", part, generated_inputs((*sources, *sets))),
-        Stage("pool", "pool", PoolPart(pool=pool), inputs | {"hygiene": "hygiene"}),
+        Stage("pool", "pool", made, inputs | {"hygiene": "hygiene"}),
     ]

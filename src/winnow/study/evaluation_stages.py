@@ -6,6 +6,7 @@ from winnow.parts import BenchmarkPart, EvaluatePart
 from winnow.recipe import Recipe
 from winnow.records import Stage
 from winnow.study.data_stages import tokenizer_stage
+from winnow.study.text_stages import tokens_inputs
 
 
 def evaluation_stage(
@@ -21,10 +22,10 @@ def evaluation_stage(
         checkpoints=checkpoints, max_new_tokens=recipe.evaluation.max_new_tokens,
         batch_size=recipe.evaluation.batch_size, threads=recipe.training.threads,
         measures=recipe.evaluation.asked_beyond,
+        context_tokens=None if recipe.pool.text is None else recipe.pool.text.context_tokens,
     )  # fmt: skip
-    return Stage(
-        name, "evaluate", part, {"run": run, "tests": "tests", "tokenizer": tokenizer_stage(recipe)}, arm, seed
-    )
+    inputs = {"run": run, "tests": "tests", "tokenizer": tokenizer_stage(recipe)} | tokens_inputs(recipe)
+    return Stage(name, "evaluate", part, inputs, arm, seed)
 
 
 def benchmark_stages(

@@ -2,6 +2,7 @@
 
 The plain sections give the usual graph: sources -> tests, pool -> features -> selections -> runs -> evaluations;
 `study.sweep` puts trials between selections and runs.
+In a study of plain text: sources -> tests, documents -> tokens -> mixtures -> runs -> evaluations; nothing is selected.
 `base.pretrain` and `stages:` are training stages like any other; an arm starts from whichever it names.
 """
 
@@ -18,7 +19,8 @@ from winnow.study.evaluation_stages import benchmark_stages, evaluation_stage
 from winnow.study.selection_stages import representation_stages, selection_stage, selection_stages
 from winnow.study.selections import Selection
 from winnow.study.sweeps import check_sweep, sweep_stages, swept_arms
-from winnow.study.training_stages import base_stages, check_starts, own_stages, run_stage, start_for_all
+from winnow.study.text_stages import mixture_stages, text_stages
+from winnow.study.training_stages import base_stages, check_starts, own_stages, run_part, run_stage, start_for_all
 
 
 @dataclass(frozen=True)
@@ -40,11 +42,14 @@ def expand(recipe: Recipe, traits: Mapping[str, Traits]) -> Graph:
     arms = build_arms(recipe, traits)
     selections = Graph({}, arms, ()).selections
     stages = [*data_stages(recipe), *base_stages(recipe), *synthetic_stages(recipe)]
-    stages += [*pool_stages(recipe), *own_stages(recipe)]
+    stages += text_stages(recipe) if recipe.is_text else [*pool_stages(recipe), *own_stages(recipe)]
     check_starts(recipe, arms)
     check_sweep(recipe, arms)
-    stages += representation_stages(recipe, selections)
-    stages += selection_stages(recipe, selections, traits)
+    if recipe.is_text:
+        stages += mixture_stages(recipe, arms, {arm.name: run_part(arm.recipe, recipe.study.seeds[0]) for arm in arms})
+    else:
+        stages += representation_stages(recipe, selections)
+        stages += selection_stages(recipe, selections, traits)
     start = start_for_all(recipe)
     stages.append(evaluation_stage(recipe, "evaluate.zero_shot", start, ("last",)))
     stages += benchmark_stages(recipe, "zero_shot", start, "last")

@@ -10,7 +10,7 @@ from typing import Any
 
 from winnow.errors import ArtifactError
 from winnow.parts import without_added
-from winnow.recipe import PRETRAINING, BaseRecipe, Recipe, TrainingRecipe
+from winnow.recipe import NATURAL, PRETRAINING, BaseRecipe, Recipe, TrainingRecipe
 from winnow.study_files import read_settings
 
 OF_AN_ARM = "settings", "options", "selector"
@@ -27,7 +27,8 @@ def identity(recipe: Recipe) -> dict[str, Any]:
         "primary": recipe.study.primary.model_dump(mode="json"),
     }
     branches = {"branches": True} if recipe.study.branches else {}
-    return plain | _sweep(recipe) | branches | _stages(recipe)
+    mixture = {"mixture": recipe.model_dump(mode="json")["mixture"]} if recipe.mixture != NATURAL else {}
+    return plain | _sweep(recipe) | branches | mixture | _stages(recipe)
 
 
 def _base(base: BaseRecipe) -> BaseRecipe:
@@ -104,7 +105,8 @@ def check_contents(folder: Path, digests: dict[str, str]) -> None:
         if known.get("digests", {}).get(name, digest) != digest:
             raise ArtifactError(
                 f"study folder {folder} was made with another {name}: its contents are not the same (data files "
-                "changed, or a new evaluation set removed rows); use another --out or name"
+                "changed, a new evaluation set removed rows, or evaluation.best_by holds out others); use "
+                "another --out or name"
             )
 
 

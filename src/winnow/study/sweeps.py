@@ -100,12 +100,12 @@ def sweep_stages(recipe: Recipe, arm: Arm, run: Stage) -> list[Stage]:
 
 
 def _trial(run: TrainPart, sweep: SweepRecipe, rate: float) -> TrialPart:
-    """As many evaluations as the run has, on validation alone; of a branch, a run of its length from the start."""
+    """As many evaluations as the run has, on held-out examples; of a branch, a run of its length from the start."""
     assert run.every_steps is not None
     own = {
         "training": run.training.model_copy(update={"learning_rate": rate}),
         "every_steps": max(1, round(run.every_steps * sweep.budget_fraction)),
-        "best_by": "validation",
+        "best_by": "validation" if run.best_by == "test" else run.best_by,
         "keep_for": (),
         "cooldown": None,
         "budget": run.budget if run.cooldown is None else run.cooldown.budget,

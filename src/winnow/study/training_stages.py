@@ -12,6 +12,7 @@ from winnow.study.arms import Arm
 from winnow.study.data_stages import generated_inputs, tokenizer_stage
 from winnow.study.selections import global_batch_size
 from winnow.study.sweeps import sweep_stage
+from winnow.study.text_stages import of_part, run_inputs
 
 BASE = "base"
 
@@ -19,6 +20,8 @@ BASE = "base"
 def base_stages(recipe: Recipe) -> list[Stage]:
     """The base model, and what it is made from where the recipe makes it."""
     base, pretrain = recipe.base, recipe.base.pretrain
+    if base.from_scratch is not None:
+        return []  # every run makes its own; what it is before stands among the stages of plain text
     if pretrain is None:
         assert base.model is not None
         return [Stage(BASE, "model", ModelPart(model=base.model, revision=base.revision))]
@@ -173,13 +176,8 @@ def check_starts(recipe: Recipe, arms: list[Arm]) -> None:
 
 def run_stage(recipe: Recipe, arm: Arm, arms: list[Arm], trunks: Mapping[str, Arm], seed: int, selection: str) -> Stage:
     """The run of an arm and a seed on its selection; of an arm in `trunks` a branch of that one's run."""
-    inputs = {
-        "data": "pool",
-        "selection": selection,
-        "start": start_stage({own.name: own for own in recipe.stages}, arm.recipe.training.start, seed),
-        "tokenizer": tokenizer_stage(recipe),
-    }
-    if recipe.evaluation.best_by == "test":
+    inputs = run_inputs(recipe, arm) if recipe.is_text else _inputs(recipe, arm, seed, selection)
+    if recipe.best_by == "test":
         inputs["tests"] = "tests"
     sweep = sweep_stage(recipe, arm, arms)
     if sweep is not None:
@@ -187,11 +185,17 @@ def run_stage(recipe: Recipe, arm: Arm, arms: list[Arm], trunks: Mapping[str, Ar
     trunk = trunks.get(arm.name)
     if trunk is None:
         kept = tuple(_cooldown(each) for each in arms if each.name in trunks and trunks[each.name] is arm)
-        part = _run_part(arm.recipe, seed).model_copy(update={"keep_for": kept})
+        part = run_part(arm.recipe, seed).model_copy(update={"keep_for": kept})
     else:
-        part = _run_part(trunk.recipe, seed).model_copy(update={"cooldown": _cooldown(arm)})
+        part = run_part(trunk.recipe, seed).model_copy(update={"cooldown": _cooldown(arm)})
         inputs["trunk"] = f"train.{trunk.name}.s{seed}"
     return Stage(f"train.{arm.name}.s{seed}", "train", part, inputs, arm.name, seed)
+
+
+def _inputs(recipe: Recipe, arm: Arm, seed: int, selection: str) -> dict[str, str]:
+    own = {stage.name: stage for stage in recipe.stages}
+    start = start_stage(own, arm.recipe.training.start, seed)
+    return {"data": "pool", "selection": selection, "start": start, "tokenizer": tokenizer_stage(recipe)}
 
 
 def _cooldown(arm: Arm) -> CooldownPart:
@@ -199,10 +203,11 @@ def _cooldown(arm: Arm) -> CooldownPart:
     return CooldownPart(budget=arm.recipe.budget, fraction=arm.recipe.training.decay_fraction)
 
 
-def _run_part(recipe: Recipe, seed: int) -> TrainPart:
+def run_part(recipe: Recipe, seed: int) -> TrainPart:
+    """What is asked of a run of an arm."""
     return TrainPart(
         training=recipe.training, **recipe.training.objective.of_part(), leaves="adapter",
         global_batch_size=batch_size(recipe, recipe.training),
-        every_steps=recipe.evaluation.every_steps, best_by=recipe.evaluation.best_by, seed=seed,
-        devices=recipe.machine.devices, **_spending(recipe, recipe.budget),
+        every_steps=recipe.evaluation.every_steps, best_by=recipe.best_by, seed=seed,
+        devices=recipe.machine.devices, **_spending(recipe, recipe.budget), **of_part(recipe),
     )  # fmt: skip

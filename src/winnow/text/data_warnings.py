@@ -18,8 +18,27 @@ OF_TOKENS = TOO_LONG, NO_ROOM, SPECIAL_TOKEN
 Row = Mapping[str, Any]
 
 
+def text_warnings(pool: Row) -> tuple[str, ...]:
+    """One sentence for each source of plain text that lost documents, and for each pair that shares some."""
+    found = []
+    for row in pool["sources"]:
+        for key, reason in (("repeats", "stand there more than once"), ("overlaps", "stand in evaluation sets")):
+            share = row[key] / max(1, row["read"])
+            if share > TOLD_FROM:
+                found.append(
+                    f"source {row['name']}: {row[key]:,} of {row['read']:,} documents ({percent(share, 1)}) {reason}, "
+                    "and are left out"
+                )
+    for row in pool["shared"]:
+        both, count = " and ".join(row["sources"]), f"{row['documents']:,}"
+        found.append(f"sources {both} have {count} documents in common: shares of one are partly shares of the other")
+    return tuple(found)
+
+
 def data_warnings(pool: Row, tests: Row) -> tuple[str, ...]:
     """One sentence for each source that lost rows or ends of rows, or whose answers are no final ones."""
+    if "shared" in pool:  # of plain text
+        return text_warnings(pool)
     sources = pool.get("sources", ())
     kept = {row["name"]: row["examples"] + row["validation"] + row["target"] for row in sources}
     before = {row["name"]: kept[row["name"]] + _lost(row) for row in sources}

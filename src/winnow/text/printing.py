@@ -12,7 +12,11 @@ NONE = "–"
 MANY = 1e9
 """From here on a number that is no count is written with an exponent."""
 BOUNDS = ("_low", "_high")
-UNITS = {"dollars": "USD", "exaflops": "exaFLOPs", "percent": "(%)", "points": "(points)", "nats": "(nats)", "6n": "6N",
+EXA = 1e18
+"""FLOPs in a column whose name says exaflops; people read them with the prefix of the table's `flops_unit`."""
+PREFIXES = {1e21: "zetta", EXA: "exa", 1e15: "peta", 1e12: "tera", 1e9: "giga", 1e6: "mega", 1.0: ""}
+"""So many FLOPs -> what stands before the word."""
+UNITS = {"dollars": "USD", "percent": "(%)", "points": "(points)", "nats": "(nats)", "6n": "6N",
          "gigaflops": "GFLOPs", "milliseconds": "ms", "mmd": "MMD", "jaccard": "Jaccard",
          "mib": "MiB"}  # fmt: skip
 
@@ -41,9 +45,20 @@ def memory(size_bytes: float) -> str:
     return f"{size:,.0f} {unit}" if size >= 100 else f"{size:#.3g} {unit}"
 
 
-def exaflops(value: float) -> str:
-    """1e18 FLOPs with four significant digits."""
-    return "0" if value == 0 else f"{value:#.4g}"
+def flops_unit(flops: float) -> float:
+    """The largest of `PREFIXES` that is not above so many FLOPs."""
+    return next((unit for unit in PREFIXES if flops >= unit), 1.0)
+
+
+def flops_text(flops: float, unit: float | None = None) -> str:
+    """FLOPs with four digits and the prefix of `unit`, or of their own size: "66.46 teraFLOPs"."""
+    unit = unit or flops_unit(flops)
+    return f"{plain(flops / unit)} {PREFIXES[unit]}FLOPs"
+
+
+def exaflops(value: float, unit: float = EXA) -> str:
+    """1e18 FLOPs with four significant digits, in another unit where that is given."""
+    return "0" if value == 0 else f"{value * (EXA / unit):#.4g}"
 
 
 def plain(value: Any) -> str:
@@ -55,7 +70,7 @@ def plain(value: Any) -> str:
     return f"{value:,.0f}" if 1000 <= abs(value) < MANY else f"{value:.4g}"
 
 
-def cell(column: str, value: Any) -> str:
+def cell(column: str, value: Any, flops_unit: float = EXA) -> str:
     """One value of a table, in the format of its column."""
     if value is None:
         return NONE
@@ -70,7 +85,7 @@ def cell(column: str, value: Any) -> str:
     if "ratio" in words:
         return fixed(value, 3)
     if "exaflops" in words:
-        return exaflops(value)
+        return exaflops(value, flops_unit)
     if "seconds" in words:
         return clock(value)
     if "dollars" in words:
@@ -82,10 +97,11 @@ def cell(column: str, value: Any) -> str:
     return plain(value)
 
 
-def heading(column: str) -> str:
+def heading(column: str, flops_unit: float = EXA) -> str:
     """The words of a column's name, with the unit that its cells are printed in."""
     words = column.split("_")
-    shown = " ".join(UNITS.get(word, word) for word in words)
+    units = UNITS | {"exaflops": f"{PREFIXES[flops_unit]}FLOPs"}
+    shown = " ".join(units.get(word, word) for word in words)
     if set(words) & {"match", "level", "share"} and not set(words) & {"step", "percent", "points"}:
         return f"{shown} (%)"
     if "seconds" in words:
@@ -100,19 +116,22 @@ def level(value: float | str | None) -> str:
     return f"{int(value):,}" if float(value).is_integer() and abs(value) < MANY else f"{value:g}"
 
 
-def printed(rows: Sequence[Mapping[str, Any]], levels: Collection[str] = ()) -> tuple[list[str], list[list[str]]]:
+def printed(
+    rows: Sequence[Mapping[str, Any]], levels: Collection[str] = (), flops_unit: float = EXA
+) -> tuple[list[str], list[list[str]]]:
     """Headings and cells of a table for people: bounds are folded into the cell of what they bound.
 
     `levels` are columns of factors, whose names say nothing of a unit.
     """
     columns = [column for column in (rows[0] if rows else {}) if not column.endswith(BOUNDS)]
-    headings = [column.replace("_", " ") if column in levels else heading(column) for column in columns]
+    headings = [column.replace("_", " ") if column in levels else heading(column, flops_unit) for column in columns]
     return headings, [
-        [level(row[column]) if column in levels else _bounded(column, row) for column in columns] for row in rows
+        [level(row[column]) if column in levels else _bounded(column, row, flops_unit) for column in columns]
+        for row in rows
     ]
 
 
-def _bounded(column: str, row: Mapping[str, Any]) -> str:
-    shown = cell(column, row[column])
-    low, high = (cell(column, row.get(column + bound)) for bound in BOUNDS)
+def _bounded(column: str, row: Mapping[str, Any], flops_unit: float) -> str:
+    shown = cell(column, row[column], flops_unit)
+    low, high = (cell(column, row.get(column + bound), flops_unit) for bound in BOUNDS)
     return shown if NONE in (low, high) or low == high else f"{shown} [{low}, {high}]"

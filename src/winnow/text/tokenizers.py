@@ -8,9 +8,10 @@ in generation, whatever stands beside it.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from winnow.errors import RecipeError
 from winnow.recipe import TokenizerRecipe
@@ -225,6 +226,47 @@ def encode_texts(
                 ]
         found += ids
     return found
+
+
+def encode_documents(tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str]) -> list[list[int]]:
+    """As `encode_texts`, for whole documents: at the speed of the library below, where the tokenizer has one."""
+    if not getattr(tokenizer, "is_fast", False):
+        return encode_texts(tokenizer, texts)
+    backend = tokenizer.backend_tokenizer
+    with _plain_special_tokens(backend):
+        return [each.ids for each in backend.encode_batch_fast(list(texts), add_special_tokens=False)]
+
+
+def encode_with_ends(tokenizer: "PreTrainedTokenizerBase", text: str) -> tuple[list[int], list[int]]:
+    """The tokens of a document, and the character that each ends before.
+
+    Raises RecipeError where the tokenizer does not tell.
+    """
+    if not getattr(tokenizer, "is_fast", False):
+        name = tokenizer.name_or_path or "of the base model"
+        raise RecipeError(f"tokenizer {name} does not tell where its tokens stand in a text; take a fast one")
+    backend = tokenizer.backend_tokenizer
+    with _plain_special_tokens(backend):
+        encoded = backend.encode(text, add_special_tokens=False)
+    return encoded.ids, [end for _, end in encoded.offsets]
+
+
+@contextmanager
+def _plain_special_tokens(backend: Any) -> Iterator[None]:
+    """Special tokens that are spelled out in a text are plain text inside the block; nothing is cut or padded."""
+    before = backend.encode_special_tokens
+    backend.no_truncation()
+    backend.no_padding()
+    backend.encode_special_tokens = True
+    try:
+        yield
+    finally:
+        backend.encode_special_tokens = before
+
+
+def vocabulary_of(tokenizer: "PreTrainedTokenizerBase") -> int:
+    """One more than its largest id."""
+    return max(len(tokenizer), 1 + max(tokenizer.get_vocab().values(), default=0))
 
 
 def clip(text: str, max_tokens: int | None) -> str:

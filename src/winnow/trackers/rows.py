@@ -31,6 +31,7 @@ def _point(entry: Mapping[str, Any]) -> Values:
 
 def _evaluation(entry: Mapping[str, Any]) -> Values:
     scored = {"validation": entry["validation"], "micro": entry["micro"], "macro": entry["macro"]}
+    scored |= {name: entry[name] for name in ("target_validation",) if name in entry}
     scored |= {f"sets/{name}": scores for name, scores in entry["sets"].items()}
     values = {f"{name}/{metric}": level for name, scores in scored.items() for metric, level in _levels(scores)}
     return _spent(entry) | {name: value for name, value in values.items() if value is not None}

@@ -39,11 +39,9 @@ def measure(recipe: Recipe) -> float:
     """Reference FLOPs per second that a run of this recipe reaches here."""
     training = recipe.training
     batch_size = training.per_device_batch_size * training.gradient_accumulation_steps * recipe.machine.devices
-    tokens = min(recipe.pool.max_tokens, TYPICAL_TOKENS)
-    return measure_speed(
-        loading.architecture_for(recipe.base), training, batch_size=batch_size, tokens=tokens,
-        devices=recipe.machine.devices,
-    )  # fmt: skip
+    tokens = recipe.row_tokens or min(recipe.pool.max_tokens, TYPICAL_TOKENS)
+    architecture = loading.architecture_for(recipe.base, row_tokens=recipe.row_tokens)
+    return measure_speed(architecture, training, batch_size=batch_size, tokens=tokens, devices=recipe.machine.devices)
 
 
 def measure_speed(

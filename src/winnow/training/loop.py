@@ -43,6 +43,8 @@ from winnow.training.tally import LOGGED_POINTS, DivergedError, Journal, Tally, 
 
 Optimizer = torch.optim.Optimizer | Together
 CHECKPOINTS = "checkpoints"
+JUDGED_BY = {"validation": "validation", "target": "target_validation", "test": "micro"}
+"""How the best checkpoint is chosen -> the loss of an evaluation on the way that is looked at."""
 """Where a run's checkpoints stand, below its folder."""
 NAMED_EXAMPLES = 50
 """So many examples of a step that went wrong are named."""
@@ -280,7 +282,7 @@ def _evaluate(
     cost: Cost = scores.pop("cost")
     tally.add_evaluation(scores, cost)
     journal.note(tally.spent + tally.evaluating)
-    value = scores["validation"]["loss"] if job.best_by == "validation" else scores["micro"]["loss"]
+    value: float = scores[JUDGED_BY[job.best_by]]["loss"]
     if job.ranks.of_first(tally.improves(value)):
         job.ranks.prepare_to_save()
         if job.ranks.is_first:

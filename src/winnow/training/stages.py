@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from winnow import files
-from winnow.budget import Allowance, VisitPlan, allowance, plan_no_visits, plan_visits
+from winnow.budget import Allowance, VisitPlan, allowance, plan_no_visits, plan_rows, plan_visits
 from winnow.errors import RecipeError
 from winnow.ledger import SHARED
 from winnow.models import loading
@@ -42,6 +42,7 @@ from winnow.training.objectives.goal import Goal, goal_of
 from winnow.training.ranks import Ranks
 from winnow.training.sharding import shard
 from winnow.training.tally import JOURNAL, Tally
+from winnow.training.text_rows import TextBatches, TextPool
 
 RECORDS = "training_records.json"
 
@@ -72,7 +73,8 @@ def train_as(ranks: Ranks, part: TrainPart, inputs: Mapping[str, Stored], contex
         part = part.model_copy(update={"training": part.training.model_copy(update=rate)})
     torch.set_num_threads(part.training.threads)
     tokenizer = tokenizer_of(inputs["tokenizer"])
-    tokenizer.chat_template = left_template(inputs["data"].folder) or tokenizer.chat_template
+    if "data" in inputs:
+        tokenizer.chat_template = left_template(inputs["data"].folder) or tokenizer.chat_template
     goal, model = _goal(part, inputs), _model(part, inputs, tokenizer)
     flops = flop_model(model)
     rows = rows_of_run(goal, part, inputs, tokenizer)
@@ -86,11 +88,7 @@ def train_as(ranks: Ranks, part: TrainPart, inputs: Mapping[str, Stored], contex
             latest = cooldown.begins(plan.steps)
             before = branch_off(inputs["trunk"], context.folder / CHECKPOINTS, latest=latest)
         ranks.wait()
-    batches = goal.batches(
-        rows, plan, global_batch_size=part.global_batch_size,
-        micro_batch_size=part.training.per_device_batch_size, seed=part.seed, packing=part.training.packing,
-        devices=part.devices, start_tokens=start_tokens(next(model.parameters()).device),
-    )  # fmt: skip
+    batches = _batches(goal, part, rows, plan, model)
     shorter = (part.model_copy(update={"budget": each.budget}) for each in part.keep_for)
     ends = [_plan(each, inputs, rows, visit_flops).steps for each in shorter]
     kept = kept_steps(part, plan.steps) | branch_points(part, plan.steps, ends)
@@ -116,7 +114,19 @@ def train_as(ranks: Ranks, part: TrainPart, inputs: Mapping[str, Stored], contex
         )  # fmt: skip
         tally, wasted = train(job, context.folder, progress, probe)
         if ranks.is_first:
-            _write_records(part, context.folder, plan, flops, tally, wasted, before)
+            mixed = rows.told(batches.rows) if isinstance(rows, TextPool) and plan.visits else None
+            _write_records(part, context.folder, plan, flops, tally, wasted, before, mixed)
+
+
+def _batches(goal: Goal, part: TrainPart, rows: TokenRows | TextPool, plan: VisitPlan, model: Any) -> Any:
+    """The batches of the run."""
+    sizes = {"global_batch_size": part.global_batch_size, "micro_batch_size": part.training.per_device_batch_size}
+    if isinstance(rows, TextPool):
+        return TextBatches(rows.rows(plan.visits), plan, **sizes)
+    return goal.batches(
+        rows, plan, **sizes, seed=part.seed, packing=part.training.packing, devices=part.devices,
+        start_tokens=start_tokens(next(model.parameters()).device),
+    )  # fmt: skip
 
 
 def _goal(part: TrainPart, inputs: Mapping[str, Stored]) -> Goal:
@@ -148,10 +158,15 @@ def _model(part: TrainPart, inputs: Mapping[str, Stored], tokenizer: Any) -> Any
 
 
 def _plan(
-    part: TrainPart, inputs: Mapping[str, Stored], rows: TokenRows, visit_flops: NDArray[np.float64]
+    part: TrainPart, inputs: Mapping[str, Stored], rows: TokenRows | TextPool, visit_flops: NDArray[np.float64]
 ) -> VisitPlan:
     if part.training.method == "none":
-        return plan_no_visits(len(rows.names))
+        return plan_no_visits(rows.unique_rows if isinstance(rows, TextPool) else len(rows.names))
+    if isinstance(rows, TextPool):
+        return plan_rows(
+            allowance_of(part, inputs, examples=rows.unique_rows), unique_rows=rows.unique_rows,
+            row_tokens=rows.context_tokens, row_flops=float(visit_flops[0]), global_batch_size=part.global_batch_size,
+        )  # fmt: skip
     return plan_visits(
         rows.lengths, visit_flops, allowed=allowance_of(part, inputs, examples=len(rows.names)),
         global_batch_size=part.global_batch_size, seed=part.seed,
@@ -161,20 +176,24 @@ def _plan(
 def allowance_of(part: TrainPart, inputs: Mapping[str, Stored], *, examples: int) -> Allowance:
     """What a run may use, in the unit that it counts; `examples` are those of a run without a selection.
 
-    Raises BudgetError where the selection alone costs more.
+    Raises BudgetError where the selection, or the mixture of plain text, alone costs more.
     """
-    selects = "selection" in inputs
+    paid = inputs.get("selection") or inputs.get("mixture")
     return allowance(
-        part.budget, pool_examples=inputs["data"].numbers["examples"] if selects else examples,
+        part.budget, pool_examples=inputs["data"].numbers["examples"] if "selection" in inputs else examples,
         flops_per_second=part.flops_per_second, dollars_per_hour=part.dollars_per_hour,
-        spent_flops=inputs["selection"].numbers["charged_flops"] if selects and part.charge_selection else 0.0,
+        spent_flops=paid.numbers["charged_flops"] if paid and part.charge_selection else 0.0,
     )  # fmt: skip
 
 
 def _write_records(
-    part: TrainPart, folder: Path, plan: VisitPlan, flops: FlopModel, tally: Tally, wasted: Cost, before: Tally
-) -> None:
-    """Write the records of a run, which say that its training is over; `before` is what the longer run has paid."""
+    part: TrainPart, folder: Path, plan: VisitPlan, flops: FlopModel, tally: Tally, wasted: Cost, before: Tally,
+    mixed: Mapping[str, Any] | None,
+) -> None:  # fmt: skip
+    """Write the records of a run, which say that its training is over.
+
+    `before` is what the longer run has paid, `mixed` what a run on plain text has read of each source.
+    """
     if tally.kept_step is not None:
         checkpoints.check_best(folder / CHECKPOINTS, tally.kept_step)
     best = {"step": tally.best_step, "value": tally.best_value, "by": part.best_by} if tally.evaluations else None
@@ -188,6 +207,8 @@ def _write_records(
         "costs": {"train": dataclasses.asdict(tally.spent), "evaluate": dataclasses.asdict(tally.evaluating)},
         "wasted": dataclasses.asdict(wasted), "peak_memory_bytes": tally.peak_memory_bytes or None,
     }  # fmt: skip
+    if mixed is not None:
+        records["mixture"] = mixed
     if before.step:
         paid = {"train": before.spent, "evaluate": before.evaluating}
         records["shared"] = {meter: dataclasses.asdict(cost) for meter, cost in paid.items()}

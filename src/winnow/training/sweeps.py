@@ -90,8 +90,14 @@ def _shortened(part: TrialPart, inputs: Mapping[str, Stored]) -> TrainPart:
 
 
 def losses_on_the_way(steps: list[dict[str, Any]], evaluations: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Validation loss at each evaluation, and the mean training loss since the one before; null for no number."""
-    found = [{"step": row["step"], "validation_loss": _number(row["validation"]["loss"])} for row in evaluations]
+    """Validation loss at each evaluation, and the mean training loss since the one before; null for no number.
+
+    Of the target's kind, where examples of it are held out.
+    """
+    judged = [row.get("target_validation", row["validation"])["loss"] for row in evaluations]
+    found = [
+        {"step": row["step"], "validation_loss": _number(loss)} for row, loss in zip(evaluations, judged, strict=True)
+    ]
     found[0]["training_loss"] = None
     for before, row in pairwise(found):
         since = [at["loss"] for at in steps if before["step"] < at["step"] <= row["step"]]

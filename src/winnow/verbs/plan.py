@@ -7,7 +7,7 @@ a source is out of reach, from what the recipe declares; FLOPs come from the arc
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ from winnow.text.printing import memory
 from winnow.verbs.planned_arms import PlannedArm, Training, planned_arms, trainings_of
 from winnow.verbs.planned_data import is_declared, read_pool
 from winnow.verbs.planned_evaluation import final_of
+from winnow.verbs.planned_mixtures import PlannedSource, planned_mixtures
 from winnow.verbs.planned_speed import SpeedOrigin, seconds_of, speed_for
 from winnow.verbs.remembered import Remembered
 from winnow.walk import Watch, Watching
@@ -63,6 +64,8 @@ class Plan:
     untrained_exaflops: float = 0.0
     """Reference FLOPs of looking once at the model that runs start from."""
     untrained_seconds: float = 0.0
+    mixtures: list[PlannedSource] = field(default_factory=list)
+    """Of plain text: what each arm reads of every source."""
 
 
 @checks_arguments(RecipeError)
@@ -85,6 +88,7 @@ def plan(
     machine = speed.machine
     arms = planned_arms(recipe, built, trainings, pool, speed)
     _check_budgets(trained, arms)
+    mixtures, told = planned_mixtures(built, arms, pool)
     worst = max((trainings[arm.name] for arm in trained), key=lambda each: each.peak.total_bytes)
     largest = max((trainings[arm.name] for arm in trained), key=lambda each: each.costs.trainable_parameters)
     adapters = [each.adapter_bytes for each in trainings.values() if each.adapter_bytes is not None]
@@ -104,7 +108,8 @@ def plan(
         memory_bytes=worst.peak.total_bytes,
         device_bytes=device_bytes(recipe.machine),
         arms=arms,
-        warnings=[*pool.warnings, *_warnings(arms), *equal_arms(built), *_told(recipe, trained, worst), *notes],
+        warnings=[*pool.warnings, *_warnings(arms), *equal_arms(built), *_told(recipe, trained, worst), *told, *notes],
+        mixtures=mixtures,
         untrained_exaflops=looks.flops / 1e18,
         untrained_seconds=seconds_of(looks, speed),
     )

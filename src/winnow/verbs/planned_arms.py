@@ -17,6 +17,7 @@ from winnow.study.arms import Arm
 from winnow.study.branches import trunks_of
 from winnow.study.selections import Selection, representation_of
 from winnow.study.sweeps import swept_arms
+from winnow.study.text_stages import proxy_share
 from winnow.study.training_stages import batch_size
 from winnow.training.schedule import cooldown_steps
 from winnow.verbs.planned_evaluation import evaluation_of
@@ -189,7 +190,12 @@ def _planned(arm: Arm, arms: list[Arm], training: Training, pool: PlannedPool, m
         return replace(plain, note=str(error))
     mean_tokens, mean_flops = float(pool.lengths.mean()), float(costs.train(pool.lengths).mean())
     visits = _visits(allowed, mean_tokens, mean_flops)
+    if recipe.is_text and visits >= plain.global_batch_size:
+        visits -= visits % plain.global_batch_size  # whole steps alone, as `plan_rows` has it
     tokens, flops = visits * mean_tokens, visits * mean_flops
+    if proxies := proxy_share(recipe):
+        selection = proxies * flops
+        plain = replace(plain, selection_exaflops=selection / 1e18)
     papers = flops_6n(
         costs.parameters - (costs.trainable_parameters if recipe.training.method == "lora" else 0), tokens
     )

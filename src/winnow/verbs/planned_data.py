@@ -6,11 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from winnow.errors import RecipeError
+from winnow.mixing.sources import SourceTokens
 from winnow.pipeline import look_over, selector_traits, store_beside
 from winnow.recipe import Recipe
 from winnow.store import Store
 from winnow.study.graph import Graph, expand
-from winnow.verbs.planned_pool import PlannedPool, pool_of
+from winnow.verbs.planned_pool import PlannedPool, pool_of, text_pool_of, text_rows
 from winnow.walk import Watch, missing, walk_stages, wanted
 
 
@@ -23,10 +24,16 @@ def read_pool(recipe: Recipe, out: str | Path | None, store: str | Path | None, 
     """The pool and the evaluation sets, read and tokenised into the store, or a pool as large as is declared."""
     if is_declared(recipe):
         sizes = [(source.examples or 0, source.tokens or 0) for source in recipe.pool.sources]
+        if recipe.row_tokens is not None:
+            held = [SourceTokens(each.name, each.tokens or 0, each.examples or 0, 0) for each in recipe.pool.sources]
+            rows = text_rows(sum(tokens for _, tokens in sizes), recipe.row_tokens)
+            return PlannedPool(rows, True, sources=tuple(held))
         return PlannedPool(np.concatenate([_declared_lengths(*each) for each in sizes]), True)
     graph, shelf = expand(recipe, selector_traits()), store_beside(recipe, out, store)
     _check_generated(recipe, graph, shelf)
-    walk = walk_stages(graph, recipe, shelf, wanted(graph, until=("pool", "tests")), watch)
+    walk = walk_stages(graph, recipe, shelf, wanted(graph, until=("pool", "text_pool", "tests")), watch)
+    if recipe.row_tokens is not None:
+        return text_pool_of(recipe, walk.done, warnings=look_over(recipe, walk.done))
     return pool_of(walk.done, warnings=look_over(recipe, walk.done))
 
 

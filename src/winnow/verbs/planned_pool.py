@@ -17,6 +17,9 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from winnow.columns import read_columns
+from winnow.mixing.sources import SourceTokens
+from winnow.mixing.stage import source_tokens
+from winnow.recipe import Recipe
 from winnow.records import Stored
 from winnow.text.examples import IS_OPEN
 
@@ -49,6 +52,21 @@ class PlannedPool:
     validation: Lengths = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     sets: tuple[PlannedSet, ...] = ()
     tokens_per_letter: float = 0.25
+    sources: tuple[SourceTokens, ...] = ()
+    """What each source of plain text holds for training; none where it trains on examples."""
+
+
+def text_pool_of(recipe: Recipe, done: Mapping[str, Stored], warnings: tuple[str, ...] = ()) -> PlannedPool:
+    """The rows that plain text fills once, and its sources; what evaluation reads of it is not sized."""
+    assert recipe.row_tokens is not None
+    rows = text_rows(done["pool"].numbers["tokens"], recipe.row_tokens)
+    sources = tuple(source_tokens(each.name, done[f"tokens.{each.name}"]) for each in recipe.pool.sources)
+    return PlannedPool(rows, False, warnings, sources=sources)
+
+
+def text_rows(tokens: int, row_tokens: int) -> Lengths:
+    """The lengths of the rows that so many tokens of plain text fill once."""
+    return np.full(max(1, tokens // row_tokens), row_tokens, dtype=np.int64)
 
 
 def pool_of(done: Mapping[str, Stored], warnings: tuple[str, ...] = ()) -> PlannedPool:

@@ -18,7 +18,7 @@ from winnow.verbs.planned_pool import PlannedPool
 
 def skeleton(recipe: Recipe, training: TrainingRecipe) -> Any:
     """The base model without its weights, adapted as this section says."""
-    model = loading.skeleton(loading.architecture_for(recipe.base))
+    model = loading.skeleton(loading.architecture_for(recipe.base, row_tokens=recipe.row_tokens))
     loading.freeze(model, training.freeze)
     return loading.adapt(model, training.adapter, seed=0) if training.method == "lora" else model
 

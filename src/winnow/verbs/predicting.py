@@ -15,7 +15,7 @@ from winnow.store import sealed, write_json
 from winnow.study.arms import Arm
 from winnow.study.predictions import PREDICTED, read_predictions, trained_arms
 from winnow.verbs.planned_arms import PlannedArm, planned_arms, trainings_of
-from winnow.verbs.planned_pool import pool_of
+from winnow.verbs.planned_pool import pool_of, text_pool_of
 from winnow.verbs.planned_speed import speed_for
 from winnow.verbs.remembered import Remembered
 from winnow.walk import Walk
@@ -40,7 +40,7 @@ def predictions(
     recipe: Recipe, arms: list[Arm], done: Mapping[str, Stored], *, folder: Path, store: Path
 ) -> dict[str, Prediction]:
     """Arm -> what one of its runs is predicted to use."""
-    pool = pool_of(done)
+    pool = pool_of(done) if recipe.row_tokens is None else text_pool_of(recipe, done)
     trained = next((arm for arm in arms if arm.recipe.training.method != "none"), arms[0])
     speed, _ = speed_for(recipe, trained.recipe, pool, folder)
     planned = planned_arms(recipe, arms, trainings_of(arms, pool, Remembered(store)), pool, speed)

@@ -71,7 +71,12 @@ def _verdict_run(study: Study, verdict: Verdict) -> FinishedRun:
     numbers = _estimate("gain", verdict.primary.gain)
     if verdict.saving is not None:
         numbers |= _estimate("saving_gross", verdict.saving.gross) | _estimate("saving_net", verdict.saving.net)
-    texts = {"verdict": verdict.sentence, "verdict_kind": verdict.kind, "notes": " ".join(verdict.notes)}
+    texts = {
+        "advice": verdict.advice,
+        "verdict": verdict.sentence,
+        "verdict_kind": verdict.kind,
+        "notes": " ".join(verdict.notes),
+    }
     return FinishedRun(
         RunName(study.settings["name"], "verdict", key),
         numbers=numbers,

@@ -51,6 +51,7 @@ def _primary_mistakes(recipe: Recipe) -> Iterator[str]:
             f"{', '.join(known)}; name one of them, or add to evaluation.measures or evaluation.benchmarks"
         )
     sets = [source.name for source in recipe.evaluation.sets]
+    sets = [*recipe.text_sets, *(name for names in recipe.text_sets.values() for name in names), *sets]
     allowed = ["micro"] if primary.metric in tasks else ["micro", "macro", *sets]
     if primary.aggregate not in allowed:
         yield (

@@ -23,7 +23,7 @@ from winnow.recipe.options import NoOptions, checked_options
 from winnow.registry import Registry
 
 GROUP = "winnow.measures"
-BUILT_IN = "loss", "exact_match", "strict_exact_match"
+BUILT_IN = "loss", "exact_match", "strict_exact_match", "bits_per_byte", "perplexity"
 Answers = Literal["none", "greedy"]
 """What a measure has to be given of each item: nothing but the losses of its reference, or the greedy answer, too."""
 
@@ -47,6 +47,8 @@ class Item:
     """What the model answered; null for measures that need no answers."""
     extracted: str | None = None
     """What of the output counts as its final answer; null where there is none."""
+    target_bytes: int = 0
+    """Of the target tokens' text as UTF-8; 0 where it is cut, or a conversation's."""
 
 
 @dataclass(frozen=True, slots=True)

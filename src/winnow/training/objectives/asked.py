@@ -16,7 +16,9 @@ def objective_mistakes(recipe: Recipe, arms: Sequence[TrainingRecipe]) -> list[s
 
     `arms` are the trainings of all arms. Tells, too, of a sweep over rates where no arm is trained.
     """
-    found = [mistake for training in arms for mistake in _of("training", training, has="pool")]
+    has: Data = "corpus" if recipe.is_text else "pool"
+    is_scratch = recipe.base.from_scratch is not None
+    found = [mistake for training in arms for mistake in _of("training", training, has=has, has_start=not is_scratch)]
     for stage in recipe.stages:
         found += _of(f"stage {stage.name!r}: training", stage.training, has="pool")
     if recipe.base.pretrain is not None:
@@ -26,7 +28,7 @@ def objective_mistakes(recipe: Recipe, arms: Sequence[TrainingRecipe]) -> list[s
     return list(dict.fromkeys(found))
 
 
-def _of(place: str, training: TrainingRecipe, *, has: Data) -> Iterator[str]:
+def _of(place: str, training: TrainingRecipe, *, has: Data, has_start: bool | None = None) -> Iterator[str]:
     name, key = training.objective.name, f"{place}.objective"
     try:
         objective = registry.find(name)
@@ -37,7 +39,7 @@ def _of(place: str, training: TrainingRecipe, *, has: Data) -> Iterator[str]:
         if objective.takes != has:
             fitting = ", ".join(each for each in registry.names() if registry.find(each).takes == has)
             yield f"{key} is {name!r}, which trains on a {objective.takes}; here is a {has}, so choose one of {fitting}"
-        own = {START} if has == "pool" else set[str]()
+        own = {START} if (has == "pool" if has_start is None else has_start) else set[str]()
         for role in objective.beside:
             if role not in own:
                 yield f"{key} is {name!r}, which looks at a model {role!r}; no run has one here, so choose another"

@@ -1,0 +1,74 @@
+"""What is wrong with a study that pretrains on plain text, and what of such a study one of examples cannot have."""
+
+from collections.abc import Iterator
+
+from winnow.mixing.asked import mixture_mistakes
+from winnow.recipe import NATURAL, Recipe
+from winnow.study.text_stages import learning_target
+
+
+def text_mistakes(recipe: Recipe) -> list[str]:
+    """A line for each mistake in the recipe of an arm."""
+    if not recipe.is_text:
+        return [reason for is_wrong, reason in _of_text(recipe) if is_wrong]
+    found = [reason for is_wrong, reason in _of_examples(recipe) if is_wrong]
+    mixing = mixture_mistakes(recipe.mixture, [source.name for source in recipe.pool.sources])
+    found += mixing or _of_target(recipe)
+    if recipe.budget.tokens is not None and recipe.budget.tokens < (recipe.row_tokens or 0):
+        found.append(
+            f"budget.tokens is {recipe.budget.tokens}, less than one row of {recipe.row_tokens} tokens "
+            "(pool.text.context_tokens); raise it"
+        )
+    return found
+
+
+def _of_target(recipe: Recipe) -> list[str]:
+    """What shares are learned for must be none of what they are then judged by."""
+    target = learning_target(recipe)
+    if target is None:
+        return []
+    judges = (*(recipe.evaluation.text or ()), *recipe.evaluation.sets)
+    same = next((each.name for each in judges if each.path is not None and each.path == target.path), None)
+    if same is not None:
+        return [f"mixture.options.target is the evaluation set {same!r}; learn shares from other text than judges them"]
+    names = [source.name for source in recipe.pool.sources]
+    if target.name in names or not target.is_text:
+        return [f"mixture.options.target {target.name!r} must be plain text, and named as no source is"]
+    return []
+
+
+def _of_examples(recipe: Recipe) -> Iterator[tuple[bool, str]]:
+    """What a study of plain text cannot have, and why."""
+    chosen = recipe.selection
+    yield (
+        chosen.arms != ("full",) or chosen.controls or bool(chosen.representations),
+        "selection chooses among examples, and pool.sources holds plain text, all of which is trained on; remove it, "
+        "and compare mixtures with vary.mixture",
+    )
+    yield bool(recipe.stages), "stages train on examples, and pool.sources holds plain text; remove them"
+    yield recipe.study.resample_pool < 1, "study.resample_pool draws examples, and pool.sources holds plain text"
+    yield recipe.study.branches, "study.branches is not there for plain text; remove it"
+    names = [each.name for each in (*recipe.pool.sources, *(recipe.evaluation.text or ()), *recipe.evaluation.sets)]
+    twice = next((name for at, name in enumerate(names) if name in names[:at]), None)
+    yield (
+        twice is not None,
+        f"two of pool.sources, evaluation.text and evaluation.sets are named {twice!r}, and each is a row of the "
+        "tables; give each a name of its own",
+    )
+    unit = recipe.budget.unit
+    yield (
+        unit in ("flops", "seconds", "dollars"),
+        f"budget.{unit} does not tell how many tokens a run on plain text reads; use tokens, examples or pool_epochs",
+    )
+    is_scratch = recipe.base.from_scratch is not None
+    yield (
+        is_scratch and recipe.training.method == "lora",
+        f"training.method is {recipe.training.method}; a model from scratch trains all weights: set it to full",
+    )
+
+
+def _of_text(recipe: Recipe) -> Iterator[tuple[bool, str]]:
+    """What only a study of plain text can have."""
+    yield recipe.base.from_scratch is not None, "base.from_scratch is for plain text (pool.text); use base.pretrain"
+    yield recipe.evaluation.text is not None, "evaluation.text is for plain text (pool.text); use evaluation.sets"
+    yield recipe.mixture != NATURAL, "mixture is for sources of plain text (pool.text); remove it"
