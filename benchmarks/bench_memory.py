@@ -33,12 +33,13 @@ from winnow.records import Silent  # noqa: E402
 from winnow.text.printing import memory  # noqa: E402
 from winnow.training import launching  # noqa: E402
 from winnow.training.batches import EpochBatches  # noqa: E402
-from winnow.training.fitting import cut_shares, largest_micro_batch, per_device  # noqa: E402
+from winnow.training.fitting import cut_shares, per_device  # noqa: E402
+from winnow.training.largest_batches import MicroBatch, largest_micro_batch  # noqa: E402
 from winnow.training.launching import together  # noqa: E402
 from winnow.training.loop import Job, train  # noqa: E402
 from winnow.training.objectives.goal import goal_of  # noqa: E402
 from winnow.training.optimizers import build_optimizer, trained  # noqa: E402
-from winnow.training.peak_memory import MicroBatch, predict  # noqa: E402
+from winnow.training.peak_memory import predict  # noqa: E402
 from winnow.training.ranks import Ranks  # noqa: E402
 from winnow.training.sharding import shard  # noqa: E402
 

@@ -16,10 +16,15 @@ LLAMA = {
     "model_type": "llama", "num_hidden_layers": 2, "hidden_size": 32, "intermediate_size": 48, "vocab_size": 300,
     "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 128,
 }  # fmt: skip
-ARCHITECTURES = {"gpt2": GPT2, "llama": LLAMA, "qwen2": {**LLAMA, "model_type": "qwen2", "tie_word_embeddings": True}}
+NEOX = {
+    "model_type": "gpt_neox", "num_hidden_layers": 2, "hidden_size": 32, "intermediate_size": 48, "vocab_size": 300,
+    "num_attention_heads": 4, "max_position_embeddings": 128,
+}  # fmt: skip
+"""Not known to arithmetic."""
+KNOWN = {"gpt2": GPT2, "llama": LLAMA, "qwen2": {**LLAMA, "model_type": "qwen2", "tie_word_embeddings": True}}
 METHODS = {
     "full": {"method": "full"},
-    "frozen": {"method": "full", "freeze": [".*embed.*", ".*wte.*"]},
+    "frozen": {"method": "full", "freeze": ["embed|wte|wpe"]},
     "all-linear": {"method": "lora", "lora": {"target_modules": "all-linear", "r": 3}},
     "dora": {"method": "lora", "lora": {"target_modules": "all-linear", "use_dora": True, "use_rslora": True}},
     "checkpointed": {"method": "full", "gradient_checkpointing": True, "optimizer": "sgd"},
@@ -28,8 +33,10 @@ METHODS = {
 POOL = PlannedPool(np.array([9, 20, 31, 17], dtype=np.int64), False, targets_share=0.5)
 
 
-def recipe_of(architecture=GPT2, **training):
-    """The smallest recipe on another base, trained otherwise."""
+def recipe_of(architecture=NEOX, **training):
+    """The smallest recipe on another base, trained otherwise, with adapters on all matrices unless told."""
+    own = {} if "peft" in training else {"lora": {"target_modules": "all-linear"}}
+    training = {"method": "lora"} | own | training
     recipe = load_recipe(SMALLEST)
     pretrain = recipe.base.pretrain.model_copy(update={"architecture": architecture})
     base = recipe.base.model_copy(update={"pretrain": pretrain})
@@ -56,9 +63,8 @@ def answers(root, recipe):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("kind", ARCHITECTURES)
-def test_what_is_remembered_is_what_the_skeleton_says(tmp_path, asked, kind, method):
-    recipe = recipe_of(ARCHITECTURES[kind], **METHODS[method])
+def test_what_is_remembered_is_what_the_skeleton_says(tmp_path, asked, method):
+    recipe = recipe_of(NEOX, **METHODS[method])
     said = answers(tmp_path, recipe)
     assert len(asked) == (3 if METHODS[method]["method"] == "lora" else 2)
     asked.clear()
@@ -66,8 +72,30 @@ def test_what_is_remembered_is_what_the_skeleton_says(tmp_path, asked, kind, met
     assert not asked
 
 
+@pytest.mark.parametrize("method", ["full", "frozen", "all-linear"])
+@pytest.mark.parametrize("kind", KNOWN)
+def test_a_known_architecture_asks_the_skeleton_nothing(tmp_path, asked, monkeypatch, kind, method):
+    from winnow.models import checking
+
+    monkeypatch.setattr(checking, "check_models", None)
+    recipe = recipe_of(KNOWN[kind], **METHODS[method])
+    Remembered(tmp_path).check_models(recipe)
+    costs, adapter, peak = answers(tmp_path, recipe)
+    assert not asked and not list(tmp_path.iterdir())
+    assert costs == planned_sizes.costs_of(recipe)
+    assert adapter == (planned_sizes.adapter_bytes_of(recipe) if METHODS[method]["method"] == "lora" else None)
+    stepped = planned_sizes.peak_of(recipe, recipe.training, POOL)
+    assert peak.total_bytes == pytest.approx(stepped.total_bytes, rel=0.1)
+
+
+@pytest.mark.parametrize("method", ["dora", "peft"])
+def test_what_arithmetic_does_not_know_of_a_known_architecture_is_asked(tmp_path, asked, method):
+    answers(tmp_path, recipe_of(LLAMA, **METHODS[method]))
+    assert "peak_of" in asked and ("costs_of" in asked) == (method == "peft")
+
+
 def lora(**changes):
-    return {"method": "lora", "lora": {"r": 8} | changes}
+    return {"method": "lora", "lora": {"r": 8, "target_modules": "all-linear"} | changes}
 
 
 @pytest.mark.parametrize(

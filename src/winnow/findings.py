@@ -255,8 +255,8 @@ class Findings:
     verdict: Verdict
     tables: Mapping[str, Table]
     """By name: savings, evaluation, iso_compute, equal_flops, adapters, composition, comparisons,
-    cost_to_quality_<axis>, crossover, crossover_losses, delayed_gain, ledger_arms, ledger_stages; evaluation_clean
-    where the study has a contamination report; effects, grid and pareto where arms differ in factors."""
+    cost_to_quality_<axis>, crossover, crossover_losses, delayed_gain, ledger_arms, ledger_stages, predicted;
+    evaluation_clean where the study has a contamination report; effects, grid and pareto where there are factors."""
     curves: tuple[Curve, ...]
     delayed_gains: tuple[DelayedGain, ...]
     limitations: tuple[str, ...]

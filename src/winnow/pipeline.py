@@ -35,6 +35,7 @@ from winnow.study_files import STUDY
 from winnow.text.data_warnings import data_warnings, text_warnings
 from winnow.trackers.interface import check_installed
 from winnow.trackers.interface import wanted as wanted_trackers
+from winnow.verbs.predicting import keep_predictions
 from winnow.verbs.track import send_study
 from winnow.walk import Walk, Watch, Watching, missing, walk_stages, wanted
 
@@ -70,6 +71,8 @@ def run(
     data = set(wanted(graph, until=("pool", "text_pool", "tests"))).intersection(names)
     ready = walk_stages(graph, recipe, shelf, [name for name in names if name in data], watch, begin)
     watch.warned(look_over(recipe, ready.done))
+    if any(graph.stages[name].kind == "train" and graph.stages[name].arm is not None for name in names):
+        keep_predictions(folder, recipe, graph.arms, ready, shelf.root)
     walk = walk_stages(graph, recipe, shelf, names, watch, so_far=ready)
     announce(folder, recipe)  # also where nothing was to be made
     findings = publish(folder, recipe, graph, walk)
@@ -265,22 +268,6 @@ def selector_traits() -> dict[str, Any]:
     from winnow.selection.registry import traits
 
     return traits()
-
-
-def selection_flops(selector: str, options: dict[str, Any], **sizes: int) -> float:
-    """FLOPs of one selection of these sizes, its representation not counted."""
-    from winnow.selection import registry
-
-    if registry.traits()[selector].is_control:
-        return 0.0
-    return registry.find_selector(selector).flops(options=registry.check(selector, options), **sizes)
-
-
-def own_size(selector: str, options: dict[str, Any]) -> int | None:
-    """Rows of a selector that brings its own size; null where only the pool can tell."""
-    from winnow.selection import registry
-
-    return registry.find_selector(selector).num_rows(registry.check(selector, options))
 
 
 def lacks_speed(recipe: Recipe) -> bool:

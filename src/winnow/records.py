@@ -65,6 +65,26 @@ class Cost:
         return Cost(*(a + b for a, b in zip(dataclasses.astuple(self), dataclasses.astuple(other), strict=True)))
 
 
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What one run of an arm was predicted to use, before it trained."""
+
+    steps: int
+    tokens: int
+    """Of training."""
+    flops: float
+    """Reference FLOPs of training."""
+    seconds: float
+    """Of training."""
+    memory_bytes: int
+    """On one device, at the worst moment."""
+    evaluation_flops: float
+    """Reference FLOPs of all evaluation, benchmarks included."""
+    evaluation_seconds: float
+    dollars: float
+    """Of training, selection and evaluation."""
+
+
 @dataclass(frozen=True)
 class Stage:
     """One step of work: a kind, what is asked of it, and the stages whose artifacts it needs."""

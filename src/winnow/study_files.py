@@ -28,6 +28,7 @@ from winnow.store import SEAL, check_files, hash_file, json_text, sealed, unseal
 
 STUDY, FILES = "study.json", "files"
 STAGES = "records/stages.json"
+PREDICTIONS = "records/predicted.json"
 CHECKPOINTS = "best", "last"
 WEIGHTS = "adapters/", "base/"
 """Folders that hold checkpoints; whoever sends them elsewhere checks them, findings do not rest on them."""

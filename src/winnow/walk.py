@@ -36,6 +36,12 @@ class Walk:
     before: Callable[[], None] | None = None
     """What has still to be done before the first stage is made."""
 
+    def begin(self) -> None:
+        """Do what has to be done before anything is made, if it is not done yet."""
+        if self.before is not None:
+            self.before()
+            self.before = None
+
     def made(self, kind: str) -> dict[str, Stored]:
         """The artifacts of this kind that are of an arm, or of the untrained model, by whose they are."""
         stages = [self.stages[name] for name in self.done if self.stages[name].kind == kind]
@@ -132,9 +138,7 @@ def _attempt(stage: Stage, graph: Graph, recipe: Recipe, store: Store, walk: Wal
             found = _find(stage, fingerprint, store)
             if found is None:
                 _discard_changed(stage, fingerprint, store)
-                if walk.before is not None:
-                    walk.before()
-                    walk.before = None
+                walk.begin()
                 found = _make(stage, inputs, fingerprint, recipe, store, walk, watch)
     if found is not None:
         walk.done[stage.name] = found

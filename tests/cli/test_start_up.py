@@ -66,6 +66,16 @@ def test_what_is_finished_imports_nothing_heavy(study, verb):
 
 
 @pytest.mark.slow
+@needs_no_gpu
+@pytest.mark.parametrize("change", [
+    "training.learning_rate=0.01", "training.per_device_batch_size=5", "machine.flops_per_second=null",
+    "training.optimizer=adamw",
+])  # fmt: skip
+def test_a_plan_of_a_new_shape_over_known_data_imports_nothing_heavy(study, change):
+    assert imported("plan", SMALLEST, "--out", study.parent / "new", "--set", change) == []
+
+
+@pytest.mark.slow
 def test_a_report_that_draws_imports_matplotlib_alone(study):
     (study / "figures" / "final_loss.png").unlink()
     assert imported("report", study) == ["matplotlib"]

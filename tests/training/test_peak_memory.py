@@ -12,8 +12,9 @@ from winnow.models.costs import PeakMemory
 from winnow.models.host import device_bytes
 from winnow.recipe import LoraRecipe, MachineRecipe, TrainingRecipe
 from winnow.training.batches import EpochBatches
-from winnow.training.fitting import cut_shares, largest_micro_batch, per_device, ways_to_fit
-from winnow.training.peak_memory import MicroBatch, predict
+from winnow.training.fitting import cut_shares, per_device, ways_to_fit
+from winnow.training.largest_batches import MicroBatch, largest_micro_batch
+from winnow.training.peak_memory import predict
 
 SMALL = MicroBatch(rows=1, length=2, targets=1)
 LARGE = MicroBatch(rows=8, length=64, targets=256)

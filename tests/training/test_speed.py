@@ -9,7 +9,7 @@ import pytest
 from winnow.recipe import TrainingRecipe
 from winnow.training import calibration
 from winnow.training.calibration import MEASURED, WARM_UP, clock_for, measure_speed, seconds_per_step
-from winnow.verbs import plan as planning
+from winnow.verbs import planned_speed as planning
 
 ARCHITECTURE = {"model_type": "gpt2", "n_layer": 2, "n_embd": 64, "n_head": 2, "n_positions": 64, "vocab_size": 300}
 FULL = TrainingRecipe(method="full", per_device_batch_size=8)

@@ -21,6 +21,7 @@ from winnow.analysis.levels import own_metrics
 from winnow.analysis.limitations import limitations
 from winnow.analysis.mixtures import mixture_tables
 from winnow.analysis.pareto import pareto
+from winnow.analysis.predicted import predicted_table
 from winnow.analysis.quality_tables import cost_to_quality_table
 from winnow.analysis.scores import Score
 from winnow.analysis.study_folder import Study, load
@@ -58,6 +59,7 @@ def findings_of(study: Study) -> Findings:
         tables.adapters(study, arms),
         cost_tables.ledger_arms(study, arms),
         cost_tables.ledger_stages(study),
+        predicted_table(study, arms),
         *contamination_tables(study),
         *benchmark_tables(study, arms),
         *([make(study, arms, factors) for make in (effects, grid, pareto)] if factors else []),

@@ -111,6 +111,8 @@ class Run:
     wasted: Cost
     training: dict[str, Any] = field(default_factory=dict)
     """How it trained: the recipe's section, with the learning rate that a sweep chose."""
+    peak_memory_bytes: int | None = None
+    """What training took of the accelerator at its worst moment; null on a CPU."""
     mixture: MixtureRead | None = None
     """What it read of each source of plain text; None where it trained on examples."""
 

@@ -39,10 +39,13 @@ def plan(
     """Print what a study would cost, arm by arm, without training."""
     asked = load(recipe, overrides)
     from winnow import pipeline
+    from winnow.cli.bars import Bars
     from winnow.verbs.plan import plan as make_plan
 
     pipeline.store_beside(asked, out, store)  # looks at both places, in the words of the options
-    made = make_plan(asked, out=out, store=store)
+    bars = Bars()
+    with bars.shown():
+        made = make_plan(asked, out=out, store=store, watch=bars)
     if as_json:
         print_json(dataclasses.asdict(made))
         return

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from winnow.errors import visible
+from winnow.ledger import dollars
 from winnow.recipe.licences import is_noncommercial
 from winnow.text.printing import NONE, clock, memory
 
@@ -25,7 +26,7 @@ def plan_lines(plan: "Plan", recipe: "Recipe") -> list[str]:
         f"{recipe.name}: {len(plan.arms)} arms x {plan.seeds} seed(s){_batch(plan)}",
         _model(plan),
         f"pool{declared}: {plan.pool_examples:,} {what}, {plan.pool_tokens:,} tokens",
-        f"speed: {plan.flops_per_second:.3g} FLOP/s ({recipe.machine.flops_convention}); "
+        f"speed: {plan.flops_per_second:.3g} FLOP/s ({recipe.machine.flops_convention}{_origin(plan)}); "
         f"memory of {'a' if _is_same(plan, 'memory_bytes') else 'the largest'} run: about {_memory(plan)}",
         "",
         *_arms(plan.arms),
@@ -33,6 +34,11 @@ def plan_lines(plan: "Plan", recipe: "Recipe") -> list[str]:
     total = [_sum(plan, key) - _sum(plan, f"shared_{key}") for key in ("exaflops", "seconds", "dollars")]
     total[0] += _sum(plan, "selection_exaflops")
     lines += [f"all runs, selection included: {_spent(total)}"]
+    if any(arm.evaluation_exaflops for arm in plan.arms):
+        looks = [_sum(plan, f"evaluation_{key}") for key in ("exaflops", "seconds", "dollars")]
+        looks[0], looks[1] = looks[0] + plan.untrained_exaflops, looks[1] + plan.untrained_seconds
+        looks[2] += dollars(plan.untrained_seconds, recipe.machine.dollars_per_hour)
+        lines += [f"evaluation and benchmarks, beside the budget: {_spent(looks)}"]
     if any(arm.shared_exaflops for arm in plan.arms):
         shared = [_sum(plan, f"shared_{key}") for key in ("exaflops", "seconds", "dollars")]
         lines += [f"trained once by the longer run that others branch from, and not counted again: {_spent(shared)}"]
@@ -53,6 +59,12 @@ def _sum(plan: "Plan", key: str) -> float:
 def _is_same(plan: "Plan", key: str) -> bool:
     """Whether it is the same for all arms that train."""
     return len({getattr(arm, key) for arm in plan.arms if arm.visits}) <= 1
+
+
+def _origin(plan: "Plan") -> str:
+    return {"estimated": ", estimated", "measured": ", measured", "known": ", as this study has it"}.get(
+        plan.speed_origin, ""
+    )
 
 
 def _batch(plan: "Plan") -> str:
@@ -96,7 +108,10 @@ def _arms(arms: Sequence["PlannedArm"]) -> list[str]:
         "selection": [f"{arm.selection_exaflops:.3g}" for arm in arms],
         "time": [clock(arm.seconds) for arm in arms],
         "USD": [f"{arm.dollars:.2f}" for arm in arms],
-    }
+        **({"evaluation": [f"{arm.evaluation_exaflops:.3g}" for arm in arms],
+            "its time": [clock(arm.evaluation_seconds) for arm in arms]}
+           if any(arm.evaluation_exaflops for arm in arms) else {}),
+    }  # fmt: skip
     return table_lines(list(columns), [list(row) for row in zip(*columns.values(), strict=True)])
 
 

@@ -1,9 +1,12 @@
 """How many rows go through a model at once: in training, and where nothing is learned."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
+
+if TYPE_CHECKING:
+    import torch
 
 ON_CPU, ON_ACCELERATOR = 2_048, 16_384
 """Tokens, padding counted. On a CPU the activations of more leave its caches (measured, EXPERIMENTS.md)."""
@@ -12,7 +15,7 @@ START_ON_CPU = 64
 """Tokens whose training takes about the time that one more micro-batch does, whatever is in it (measured, as above)."""
 
 
-def tokens_at_once(device: torch.device) -> int:
+def tokens_at_once(device: "torch.device") -> int:
     """Tokens in one forward pass: fixed for a kind of device, since the last bits of a loss depend on it."""
     return ON_CPU if device.type == "cpu" else ON_ACCELERATOR
 
@@ -27,7 +30,7 @@ def cuts(lengths: Sequence[int], tokens: int) -> list[slice]:
     return [*found, slice(start, len(lengths))] if len(lengths) else []
 
 
-def start_tokens(device: torch.device) -> int | None:
+def start_tokens(device: "torch.device") -> int | None:
     """Padding that one more micro-batch is worth; None on an accelerator, which is busy with large ones alone."""
     return START_ON_CPU if device.type == "cpu" else None
 

@@ -7,17 +7,13 @@ from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 
 from winnow.models.folders import unusable
+from winnow.models.known_configs import LARGEST
 
 REFUSALS = (
     OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, AssertionError, RuntimeError,
     ImportError, MemoryError, re.error, SafetensorError, StrictDataclassError,
 )  # fmt: skip
 """What transformers, PEFT, safetensors and torch raise for configurations and weights that are none."""
-LARGEST = {
-    "num_hidden_layers": 1000, "hidden_size": 1 << 17, "num_attention_heads": 1 << 12, "num_key_value_heads": 1 << 12,
-    "head_dim": 1 << 14, "intermediate_size": 1 << 21, "vocab_size": 1 << 24, "max_position_embeddings": 1 << 27,
-}  # fmt: skip
-"""Sizes that no model comes near; a larger one is a slip, and building it would take hours."""
 
 
 def reason_of(error: BaseException) -> str:

@@ -24,7 +24,7 @@ SCRIPTS = "page.js", "factors.js", "curves.js", "items.js"
 KNOWN_TABLES = (
     "savings", "comparisons", "evaluation", "evaluation_clean", "iso_compute", "equal_flops", "adapters", "composition",
     "crossover", "crossover_losses", "sweep", "delayed_gain", "planted", "ledger_arms", "ledger_stages", "effects",
-    "grid", "pareto", "measured", "primary",
+    "grid", "pareto", "measured", "primary", "predicted",
 )  # fmt: skip
 """Tables that have a place of their own on the page; others follow the evaluation."""
 CONTAMINATION, COSTS = "contamination", "cost_to_quality_"

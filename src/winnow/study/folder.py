@@ -25,6 +25,7 @@ from winnow.store import read_json, sealed, unsealed, write_atomic
 from winnow.study.arms import Arm, primary_baseline
 from winnow.study.graph import Graph
 from winnow.study.identity import identity, known_study
+from winnow.study.predictions import write_predictions
 from winnow.study.weights import BASE, bring_base, bring_weights, other_bases, weights_path
 from winnow.study_files import CHECKPOINTS, REMEDY, STAGES, StudyFiles, run_name, sealed_text
 
@@ -60,6 +61,7 @@ def write_folder(
     _remove_outdated(files, listed, graph, done, first_seed)
     _write_stages(files, listed, graph, done)
     _write_pool(files, recipe, done)
+    write_predictions(files)
     for stage in graph.stages.values():
         if stage.name in done:
             _copy_results(files, stage, done[stage.name], first_seed, graph.seeds)

@@ -17,7 +17,8 @@ EXA = 1e18
 PREFIXES = {1e21: "zetta", EXA: "exa", 1e15: "peta", 1e12: "tera", 1e9: "giga", 1e6: "mega", 1.0: ""}
 """So many FLOPs -> what stands before the word."""
 UNITS = {"dollars": "USD", "percent": "(%)", "points": "(points)", "nats": "(nats)", "6n": "6N",
-         "gigaflops": "GFLOPs", "milliseconds": "ms", "mmd": "MMD", "jaccard": "Jaccard"}  # fmt: skip
+         "gigaflops": "GFLOPs", "milliseconds": "ms", "mmd": "MMD", "jaccard": "Jaccard",
+         "mib": "MiB"}  # fmt: skip
 
 
 def fixed(value: float, places: int, *, signed: bool = False) -> str:

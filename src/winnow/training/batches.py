@@ -7,7 +7,6 @@ rows of a step stand end to end in lines hardly longer than its longest row, so 
 takes about the memory of a padded one of so many rows, and a step takes fewer of them.
 """
 
-from collections.abc import Sequence
 from itertools import pairwise
 from typing import Protocol
 
@@ -15,20 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from winnow.budget import VisitPlan, visit_order
-from winnow.models.batch_sizes import least_padded
 from winnow.models.forward import Batch
 from winnow.models.rows import TokenRows, pack, pad
+from winnow.training.largest_batches import micro_cuts
 from winnow.training.lines import fill_lines
-
-
-def micro_cuts(lengths: Sequence[int], *, most: int, start_tokens: int | None) -> list[slice]:
-    """Where a step's rows, of ascending length, are cut into micro-batches of up to `most` rows.
-
-    `start_tokens`: the padding that one more micro-batch is worth; None for as few of them as can be.
-    """
-    if start_tokens is None:
-        return [slice(start, min(start + most, len(lengths))) for start in range(0, len(lengths), most)]
-    return least_padded(lengths, most=most, start=start_tokens)
 
 
 class Batches(Protocol):

@@ -32,7 +32,7 @@ from winnow.training import checkpoints
 from winnow.training.batches import Batches
 from winnow.training.branching import BRANCHES
 from winnow.training.early_stopping import ends_early
-from winnow.training.memory import half, is_out_of_memory, no_room_to_update
+from winnow.training.memory import forget_peak, half, is_out_of_memory, no_room_to_update, peak_bytes
 from winnow.training.objectives.goal import Goal, Totals, means
 from winnow.training.objectives.views import Models
 from winnow.training.optimizers import Together, build_optimizer, trained
@@ -112,6 +112,7 @@ def _train(job: Job, folder: Path, progress: Progress, probe: Probe | None) -> t
         loss, metrics, micro_batches = _step_that_fits(job, optimizer, models, rate, tally, places)
         cost = _cost(job, models, micro_batches, time.perf_counter() - started)
         tally.count_step(visits=sum(len(b.rows) for b in micro_batches), cost=cost, loss=loss, metrics=metrics)
+        tally.peak_memory_bytes = max(tally.peak_memory_bytes, peak_bytes())
         journal.note(tally.spent + tally.evaluating)
         if tally.step % max(1, steps // LOGGED_POINTS) == 0 or tally.step == steps:
             tally.log(rate)
@@ -281,6 +282,7 @@ def _evaluate(
         if tally.step:
             _save(job, optimizer, tally, places)
         raise
+    forget_peak()
     cost: Cost = scores.pop("cost")
     tally.add_evaluation(scores, cost)
     journal.note(tally.spent + tally.evaluating)

@@ -16,6 +16,20 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or CPU_MESSAGE in str(error)
 
 
+def peak_bytes() -> int:
+    """What tensors took of the accelerator at the worst moment since the start, or since `forget_peak`; 0 on a CPU.
+
+    There the process holds libraries and evaluation beside, which nothing tells apart.
+    """
+    return int(torch.cuda.max_memory_allocated()) if torch.cuda.is_available() else 0
+
+
+def forget_peak() -> None:
+    """Count anew: what evaluation took is no part of training."""
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+
+
 def half(micro_batches: list[Batch]) -> int:
     """Half the rows, or lines, of the largest of these. Raises TrainingError where that is a single one."""
     rows = max(len(batch.ids) for batch in micro_batches)

@@ -14,7 +14,6 @@ import weakref
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -27,6 +26,7 @@ from winnow.models.costs import PeakMemory
 from winnow.models.forward import Batch, Losses
 from winnow.models.recomputing import recompute_layers
 from winnow.recipe import TrainingRecipe
+from winnow.training.largest_batches import MicroBatch
 from winnow.training.optimizers import build_optimizer, trained
 from winnow.training.precision import autocast_dtype
 
@@ -36,19 +36,6 @@ QUANTISED_BYTES = {"4bit": 0.5 + 1 / 64 + 4 / (64 * 256), "8bit": 1.0}
 """Bytes per weight: NF4 with its doubly quantised scales (Dettmers et al. 2023, section 3), LLM.int8."""
 EIGHT_BIT_STATE = (2 + 2 * 4 / 256) / 8
 """AdamW's state in 8 bits over that in 32: two bytes per weight, and two scales per block of 256."""
-
-
-@dataclass(frozen=True)
-class MicroBatch:
-    """The largest micro-batch of a run."""
-
-    rows: int
-    length: int
-    """Tokens of every row, padding included."""
-    targets: int
-    """Positions whose prediction is trained on, all rows together."""
-    follows: bool = False
-    """Whether others of its step go before it even without gradient accumulation, so that gradients are there."""
 
 
 def predict(model: Any, training: TrainingRecipe, largest: MicroBatch) -> PeakMemory:

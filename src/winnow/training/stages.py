@@ -206,7 +206,7 @@ def _write_records(
         "steps": tally.steps, "evaluations": tally.evaluations,
         "best": best, "last": {"step": tally.step, "visits": tally.visits},
         "costs": {"train": dataclasses.asdict(tally.spent), "evaluate": dataclasses.asdict(tally.evaluating)},
-        "wasted": dataclasses.asdict(wasted),
+        "wasted": dataclasses.asdict(wasted), "peak_memory_bytes": tally.peak_memory_bytes or None,
     }  # fmt: skip
     if mixed is not None:
         records["mixture"] = mixed

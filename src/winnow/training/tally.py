@@ -38,6 +38,8 @@ class Tally:
     """What the objective logs beside the loss, since the last logged point."""
     micro_batch_size: int | None = None
     """Smaller than the recipe's where memory ran out."""
+    peak_memory_bytes: int = 0
+    """What training took of an accelerator at the worst moment; 0 on a CPU."""
 
     def count_step(self, *, visits: int, cost: Cost, loss: float, metrics: Mapping[str, float]) -> None:
         """One optimizer step is done."""

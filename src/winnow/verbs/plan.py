@@ -6,10 +6,8 @@ Sizes come from the data themselves (read and tokenised into the store, which `w
 a source is out of reach, from what the recipe declares; FLOPs come from the architecture alone.
 """
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,17 +17,18 @@ from winnow.mistakes import doubts, lacking_here
 from winnow.models.costs import PeakMemory
 from winnow.models.host import device_bytes
 from winnow.pipeline import checked, selector_traits, store_beside, study_folder
-from winnow.recipe import MachineRecipe, Recipe
+from winnow.recipe import Recipe
 from winnow.recipe.arguments import FolderPath, checks_arguments
 from winnow.recipe.file import AnyRecipe, as_recipe
 from winnow.study.arms import Arm, build_arms, equal_arms
-from winnow.study.identity import known_study
 from winnow.text.printing import memory
-from winnow.training.requirements import missing_here
 from winnow.verbs.planned_arms import PlannedArm, Training, planned_arms, trainings_of
+from winnow.verbs.planned_data import is_declared, read_pool
+from winnow.verbs.planned_evaluation import final_of
 from winnow.verbs.planned_mixtures import PlannedSource, planned_mixtures
-from winnow.verbs.planned_pool import is_declared, read_pool
+from winnow.verbs.planned_speed import SpeedOrigin, seconds_of, speed_for
 from winnow.verbs.remembered import Remembered
+from winnow.walk import Watch, Watching
 
 SELECTION_SHARE = 0.2
 """Above this share of the budget, selection draws a warning."""
@@ -52,6 +51,8 @@ class Plan:
     """Of the first arm; each arm has its own."""
     seeds: int
     flops_per_second: float
+    speed_origin: SpeedOrigin
+    """Declared by the recipe, known from before, estimated by arithmetic, or measured by training."""
     memory: PeakMemory
     """Of the run that needs most, on one device, at its worst moment; evaluation not counted."""
     memory_bytes: int
@@ -60,28 +61,38 @@ class Plan:
     """What a device has."""
     arms: list[PlannedArm]
     warnings: list[str]
+    untrained_exaflops: float = 0.0
+    """Reference FLOPs of looking once at the model that runs start from."""
+    untrained_seconds: float = 0.0
     mixtures: list[PlannedSource] = field(default_factory=list)
     """Of plain text: what each arm reads of every source."""
 
 
 @checks_arguments(RecipeError)
-def plan(recipe: AnyRecipe, *, out: FolderPath | None = None, store: FolderPath | None = None) -> Plan:
-    """The plan of a recipe. Raises WinnowError in one line where data or model are out of reach and not declared."""
+def plan(
+    recipe: AnyRecipe, *, out: FolderPath | None = None, store: FolderPath | None = None, watch: Watching | None = None
+) -> Plan:
+    """The plan of a recipe; `watch` is told of the data that have to be read for it.
+
+    Raises WinnowError in one line where data or model are out of reach and not declared.
+    """
     recipe = as_recipe(recipe)
     recipe = checked(recipe, must_exist=not is_declared(recipe))
     kept = Remembered(None if is_declared(recipe) else store_beside(recipe, out, store).root)
     kept.check_models(recipe)
-    pool = read_pool(recipe, out, store)
+    pool = read_pool(recipe, out, store, watch or Watch())
     built = build_arms(recipe, selector_traits())
     trained = [arm for arm in built if arm.recipe.training.method != "none"] or built
     trainings = trainings_of(built, pool, kept)
-    machine, notes = _machine(recipe, trained[0].recipe, out)
-    arms = planned_arms(recipe, built, trainings, pool, machine)
+    speed, notes = speed_for(recipe, trained[0].recipe, pool, study_folder(recipe, out))
+    machine = speed.machine
+    arms = planned_arms(recipe, built, trainings, pool, speed)
     _check_budgets(trained, arms)
     mixtures, told = planned_mixtures(built, arms, pool)
     worst = max((trainings[arm.name] for arm in trained), key=lambda each: each.peak.total_bytes)
     largest = max((trainings[arm.name] for arm in trained), key=lambda each: each.costs.trainable_parameters)
     adapters = [each.adapter_bytes for each in trainings.values() if each.adapter_bytes is not None]
+    looks = final_of(recipe, worst.costs, pool)
     return Plan(
         parameters=largest.costs.parameters,
         trainable_parameters=largest.costs.trainable_parameters,
@@ -92,12 +103,15 @@ def plan(recipe: AnyRecipe, *, out: FolderPath | None = None, store: FolderPath 
         global_batch_size=arms[0].global_batch_size,
         seeds=len(recipe.study.seeds),
         flops_per_second=machine.flops_per_second or 0.0,
+        speed_origin=speed.origin,
         memory=worst.peak,
         memory_bytes=worst.peak.total_bytes,
         device_bytes=device_bytes(recipe.machine),
         arms=arms,
         warnings=[*pool.warnings, *_warnings(arms), *equal_arms(built), *_told(recipe, trained, worst), *told, *notes],
         mixtures=mixtures,
+        untrained_exaflops=looks.flops / 1e18,
+        untrained_seconds=seconds_of(looks, speed),
     )
 
 
@@ -123,37 +137,6 @@ def _check_budgets(trained: Sequence[Arm], arms: Sequence[PlannedArm]) -> None:
     if names and not any(arm.visits or arm.note for arm in arms if arm.name in names):
         budget = trained[0].recipe.budget
         raise BudgetError(f"budget.{budget.unit} of {budget.amount:g} is less than one example; raise it")
-
-
-def _machine(recipe: Recipe, trained: Recipe, out: str | Path | None) -> tuple[MachineRecipe, list[str]]:
-    """The machine with a speed: declared, the study's own, or measured in a few seconds as one arm trains.
-
-    With a note where the machine was busy while its speed was measured.
-    """
-    if recipe.machine.flops_per_second is not None or trained.training.method == "none":
-        return recipe.machine, []
-    known = known_study(study_folder(recipe, out)) or {}
-    speed, notes = known.get("machine", {}).get("flops_per_second"), list[str]()
-    lacking = missing_here(trained.training)
-    if speed is None and lacking is not None:
-        raise RecipeError(f"{lacking}; to plan it here declare machine.flops_per_second")
-    if speed is None:
-        from winnow.training.calibration import measure
-
-        notes = busy()
-        speed = measure(trained)
-    return recipe.machine.model_copy(update={"flops_per_second": speed}), notes
-
-
-def busy() -> list[str]:
-    """A note where more processes want to run here than there are cores, by the load of the last minute."""
-    load, cores = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0, os.cpu_count() or 1
-    if load <= cores:
-        return []
-    return [
-        f"this machine is busy: about {load:.1f} processes share {cores} cores; the speed is that of a core by itself, "
-        "and runs take longer for as long as they share theirs"
-    ]
 
 
 def _memory_warning(training: Training, room: int) -> str | None:

@@ -11,8 +11,8 @@ from winnow.budget import CHARGES_SELECTION, Allowance, allowance, flops_6n, sel
 from winnow.errors import BudgetError
 from winnow.ledger import dollars
 from winnow.models.costs import FlopModel, PeakMemory
-from winnow.pipeline import own_size, selection_flops
 from winnow.recipe import GIVES, GradientsRecipe, MachineRecipe, Recipe, RepresentationRecipe, TrainingRecipe
+from winnow.selection import registry
 from winnow.study.arms import Arm
 from winnow.study.branches import trunks_of
 from winnow.study.selections import Selection, representation_of
@@ -20,7 +20,9 @@ from winnow.study.sweeps import swept_arms
 from winnow.study.text_stages import proxy_share
 from winnow.study.training_stages import batch_size
 from winnow.training.schedule import cooldown_steps
+from winnow.verbs.planned_evaluation import evaluation_of
 from winnow.verbs.planned_pool import PlannedPool
+from winnow.verbs.planned_speed import Speed, seconds_of
 from winnow.verbs.remembered import Remembered
 
 
@@ -61,6 +63,14 @@ class PlannedArm:
     """Of one run, on one device, at its worst moment."""
     factors: Mapping[str, str] = field(default_factory=dict)
     """Factor -> its level in this arm."""
+    train_seconds: float = 0.0
+    """Of training alone."""
+    evaluation_exaflops: float = 0.0
+    """Reference FLOPs of looking at a run, on its way and at its end, benchmarks included; beside the budget."""
+    evaluation_tokens: int = 0
+    evaluation_seconds: float = 0.0
+    """Nothing where `machine.fixed_seconds` says what a run takes beside its training."""
+    evaluation_dollars: float = 0.0
 
 
 class Training:
@@ -99,10 +109,15 @@ def trainings_of(arms: list[Arm], pool: PlannedPool, memory: Remembered) -> dict
 
 
 def planned_arms(
-    recipe: Recipe, arms: list[Arm], trainings: Mapping[str, Training], pool: PlannedPool, machine: MachineRecipe
+    recipe: Recipe, arms: list[Arm], trainings: Mapping[str, Training], pool: PlannedPool, speed: Speed
 ) -> list[PlannedArm]:
     """All arms, those whose rates are tried with their trials, branches with what they share."""
-    found = {arm.name: _planned(arm, arms, trainings[arm.name], pool, machine) for arm in arms}
+    machine = speed.machine
+    plans = (_planned(arm, arms, trainings[arm.name], pool, machine) for arm in arms)
+    found = {
+        arm.name: _evaluated(plan, arm.recipe, trainings[arm.name].costs, pool, speed)
+        for arm, plan in zip(arms, plans, strict=True)
+    }
     trunks = trunks_of(recipe, arms)
     for arm in arms:
         if arm.name in trunks:
@@ -110,6 +125,18 @@ def planned_arms(
     for arm in swept_arms(recipe, arms):
         found[arm.name] = _with_trials(found[arm.name], recipe, machine)
     return list(found.values())
+
+
+def _evaluated(arm: PlannedArm, recipe: Recipe, costs: FlopModel, pool: PlannedPool, speed: Speed) -> PlannedArm:
+    """The arm with what looking at its runs costs."""
+    if arm.note:
+        return arm
+    looks = evaluation_of(recipe, costs, pool, steps=arm.steps)
+    seconds = seconds_of(looks, speed)
+    return replace(
+        arm, evaluation_exaflops=looks.flops / 1e18, evaluation_tokens=looks.tokens, evaluation_seconds=seconds,
+        evaluation_dollars=dollars(seconds, speed.machine.dollars_per_hour),
+    )  # fmt: skip
 
 
 def _branched(arm: PlannedArm, fraction: float) -> PlannedArm:
@@ -134,7 +161,8 @@ def _size(chosen: Selection, arms: list[Arm], pool: PlannedPool) -> int:
     sized = next((other.selection for other in arms if other.selection.name == chosen.of), chosen)
     if sized.fraction is not None:
         return selected_size(sized.fraction, len(pool.lengths))
-    return own_size(sized.selector, dict(sized.options)) or len(pool.lengths)
+    rows = registry.find_selector(sized.selector).num_rows(registry.check(sized.selector, dict(sized.options)))
+    return rows or len(pool.lengths)
 
 
 def _planned(arm: Arm, arms: list[Arm], training: Training, pool: PlannedPool, machine: MachineRecipe) -> PlannedArm:
@@ -176,7 +204,8 @@ def _planned(arm: Arm, arms: list[Arm], training: Training, pool: PlannedPool, m
     return replace(
         plain, epochs=visits / examples, visits=visits, visits_per_example=visits / examples,
         steps=steps_for(visits, plain.global_batch_size), tokens=int(tokens), exaflops=flops / 1e18,
-        exaflops_6n=papers / 1e18, seconds=seconds, dollars=dollars(seconds, machine.dollars_per_hour),
+        exaflops_6n=papers / 1e18, train_seconds=counted / (machine.flops_per_second or 1.0), seconds=seconds,
+        dollars=dollars(seconds, machine.dollars_per_hour),
         trainable_parameters=costs.trainable_parameters, memory_bytes=training.peak.total_bytes,
     )  # fmt: skip
 
@@ -192,9 +221,11 @@ def _selection_flops(chosen: Selection, recipe: Recipe, costs: FlopModel, pool: 
     passes = sum(_passes(each, costs, pool.lengths) for each in asked)
     width = next((_width(each, chosen) for each in asked if GIVES[each.kind] == "vectors"), 0)
     target = recipe.pool.target
-    return passes + selection_flops(
-        chosen.selector, dict(chosen.options), pool_examples=len(pool.lengths), width=width, size=examples,
-        target_examples=sum((target.per_source or {}).values()) if target and chosen.target else 0,
+    if registry.traits()[chosen.selector].is_control:
+        return passes
+    return passes + registry.find_selector(chosen.selector).flops(
+        options=registry.check(chosen.selector, dict(chosen.options)), pool_examples=len(pool.lengths), width=width,
+        size=examples, target_examples=sum((target.per_source or {}).values()) if target and chosen.target else 0,
     )  # fmt: skip
 
 

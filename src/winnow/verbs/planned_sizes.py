@@ -5,22 +5,21 @@ Needs torch and builds the model, seconds of CPU time; `remembered.py` asks once
 
 from typing import Any
 
-import numpy as np
-
 from winnow.models import loading
-from winnow.models.batch_sizes import start_tokens
 from winnow.models.costs import FlopModel, PeakMemory
 from winnow.models.file_sizes import adapter_bytes
 from winnow.models.flops import flop_model
 from winnow.recipe import Recipe, TrainingRecipe
-from winnow.training.fitting import cut_shares, largest_micro_batch, per_device
+from winnow.training.fitting import cut_shares, per_device
 from winnow.training.peak_memory import predict
+from winnow.verbs.known_sizes import largest_of, start_tokens_of
 from winnow.verbs.planned_pool import PlannedPool
 
 
 def skeleton(recipe: Recipe, training: TrainingRecipe) -> Any:
     """The base model without its weights, adapted as this section says."""
     model = loading.skeleton(loading.architecture_for(recipe.base, row_tokens=recipe.row_tokens))
+    loading.freeze(model, training.freeze)
     return loading.adapt(model, training.adapter, seed=0) if training.method == "lora" else model
 
 
@@ -35,18 +34,8 @@ def adapter_bytes_of(recipe: Recipe) -> int:
 
 
 def peak_of(recipe: Recipe, training: TrainingRecipe, pool: PlannedPool) -> PeakMemory:
-    """Memory of one device at the worst moment of a run; a device whose memory is declared is taken for an accelerator.
-
-    A declared pool does not tell its longest row; the longest that it may have is taken.
-    """
-    lengths = np.full(len(pool.lengths), recipe.pool.max_tokens) if pool.is_declared else pool.lengths
+    """Memory of one device at the worst moment of a run."""
     model, devices = skeleton(recipe, training), recipe.machine.devices
     cut = cut_shares(model) if training.sharding == "full" and devices > 1 else None
-    start = start_tokens(loading.best_device()) if recipe.machine.memory_bytes is None else None
-    largest = largest_micro_batch(
-        lengths, training, devices, seed=recipe.study.seeds[0],
-        targets_share=pool.targets_share if training.loss_on == "completion" else 1.0,
-        start_tokens=start,
-    )  # fmt: skip
-    peak = predict(model, training, largest)
-    return per_device(peak, cut, devices, has_copy=start is not None) if cut else peak
+    peak = predict(model, training, largest_of(recipe, training, pool))
+    return per_device(peak, cut, devices, has_copy=start_tokens_of(recipe) is not None) if cut else peak

@@ -1,11 +1,11 @@
-"""What plans worked out with a model's skeleton, kept in the store: the same question is answered without torch.
+"""What training takes by arithmetic where an architecture is known, else what the skeleton said, kept in the store.
 
     memory = Remembered(store.root)
     memory.costs(recipe).train(lengths)
 
-A question is all that its answer rests on: the base with its files, the section `training` without its rates, for
-memory the pool's lengths and the machine, and always the code of winnow and the versions of the libraries. A base at a
-hub is asked for anew each time, since only the hub knows what it is.
+Neither takes torch the second time. A question is all that its answer rests on: the base with its files, the section
+`training` without its rates, for memory the pool's lengths and the machine, and always the code of winnow and the
+versions of the libraries. A base at a hub is asked for anew each time, since only the hub knows what it is.
 """
 
 import dataclasses
@@ -19,11 +19,15 @@ from typing import Any, TypeVar
 
 import winnow
 from winnow.models.costs import FlopModel, PeakMemory
+from winnow.models.file_sizes import float32_bytes
 from winnow.models.folders import contents_of
 from winnow.models.host import kind_of_device
+from winnow.models.known_flops import known_flops
+from winnow.models.known_models import is_usable, known_parts
 from winnow.recipe import Recipe, TrainingRecipe
 from winnow.records import from_json, to_json
 from winnow.store import hash_code, hash_json, sealed, unsealed, write_json
+from winnow.verbs.known_sizes import known_peak_of
 from winnow.verbs.planned_pool import PlannedPool
 
 KEPT = Path("kept") / "plans"
@@ -44,6 +48,8 @@ class Remembered:
 
     def check_models(self, recipe: Recipe) -> None:
         """Raises RecipeError for a model or adapter that cannot be used; one that can is not tried again."""
+        if is_usable(recipe):
+            return
 
         def check() -> dict[str, Any]:
             from winnow.models.checking import check_models
@@ -57,6 +63,9 @@ class Remembered:
 
     def costs(self, recipe: Recipe) -> FlopModel:
         """FLOPs of an example of any length."""
+        known = known_parts(recipe.base, recipe.training)
+        if known is not None:
+            return known_flops(*known)
 
         def count() -> dict[str, Any]:
             from winnow.verbs.planned_sizes import costs_of
@@ -71,6 +80,10 @@ class Remembered:
         """Size of the file of a run's adapter; None where all weights are trained."""
         if recipe.training.method != "lora":
             return None
+        known = known_parts(recipe.base, recipe.training)
+        if known is not None:
+            layout, parts = known
+            return float32_bytes(parts.adapter_weights(layout))
 
         def count() -> dict[str, Any]:
             from winnow.verbs.planned_sizes import adapter_bytes_of
@@ -81,6 +94,9 @@ class Remembered:
 
     def peak(self, recipe: Recipe, training: TrainingRecipe, pool: PlannedPool) -> PeakMemory:
         """Memory of one device at the worst moment of a run that trains as this section says."""
+        known = known_peak_of(recipe, training, pool)
+        if known is not None:
+            return known
 
         def predict() -> dict[str, Any]:
             from winnow.verbs.planned_sizes import peak_of
