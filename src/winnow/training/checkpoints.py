@@ -133,6 +133,11 @@ def newest_place(folder: Path, *, latest: int | None = None) -> Path | None:
     return next(_undamaged(folder, latest), None)
 
 
+def last_good(folder: Path) -> str:
+    """Which checkpoint is the last good one, in words."""
+    return f"the last good checkpoint is {newest_place(folder) or 'the start: none was written yet'}"
+
+
 def _write_sealed(final: Path, fill: Fill, best: str | None = None) -> None:
     """Write a folder whose manifest holds the hashes of its files and the name of the best weights beside it."""
 

@@ -181,12 +181,8 @@ def _no_number(
     more = f" and {len(rows) - NAMED_EXAMPLES} more" if len(rows) > NAMED_EXAMPLES else ""
     return DivergedError(
         f"{what} at step {tally.step + 1}, on examples {', '.join(rows[:NAMED_EXAMPLES])}{more}; lower "
-        f"training.learning_rate or look at these examples; {_last_good(places)}", tally,
+        f"training.learning_rate or look at these examples; {checkpoints.last_good(places)}", tally,
     )  # fmt: skip
-
-
-def _last_good(places: Path) -> str:
-    return f"the last good checkpoint is {checkpoints.newest_place(places) or 'the start: none was written yet'}"
 
 
 def _gradients(job: Job, models: Models, share: Iterable[Batch], weight: float) -> list[float] | None:
@@ -229,7 +225,7 @@ def _updated(
             raise
         weights = sum(weight.numel() for weight in trained(job.model))
         found = no_room_to_update(job.recipe, weights=weights, step=tally.step + 1)
-        raise TrainingError(f"{found}; {_last_good(places)}") from error
+        raise TrainingError(f"{found}; {checkpoints.last_good(places)}") from error
     return loss, means(job.goal.objective.metrics, metrics)
 
 
