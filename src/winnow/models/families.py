@@ -1,6 +1,6 @@
 """What is known of a model before torch is imported: its architecture, its type, and which modules an adapter adapts.
 
-recipe = with_usual_modules(recipe)      # training.lora.target_modules, where none were named
+usual_modules("llama")        # ("q_proj", "v_proj")
 """
 
 import ast

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -10,6 +11,15 @@ from numpy.typing import NDArray
 
 from winnow.errors import DataError
 from winnow.models.forward import Batch
+
+
+class HasLengths(Protocol):
+    """Rows of which no more than the lengths is asked."""
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """[rows]; tokens of every row."""
+        ...
 
 
 @dataclass(frozen=True)

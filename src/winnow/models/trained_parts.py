@@ -74,12 +74,12 @@ def _after_freezing(layout: Layout, patterns: Sequence[str]) -> TrainedParts | N
     return TrainedParts(trained, frozenset(), None) if trained else None
 
 
-def _adapted(layout: Layout, targets: str | Sequence[str]) -> frozenset[str] | None:
-    """Names of the matrices that PEFT finds; None where a target is no matrix of the layers."""
+def _adapted(layout: Layout, targets: str | Sequence[str] | None) -> frozenset[str] | None:
+    """Names of the matrices that PEFT finds; None where a target is no matrix of the layers, or none is named."""
     names = [matrix.name for matrix in layout.matrices]
     if targets == ALL_LINEAR:
         return frozenset(names)
-    if isinstance(targets, str):  # a regular expression, which may also find other modules
+    if targets is None or isinstance(targets, str):  # a regular expression may also find other modules
         return None
 
     def found(target: str) -> list[str]:

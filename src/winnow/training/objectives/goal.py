@@ -9,7 +9,7 @@ import torch
 
 from winnow.models.flops import FlopModel, flop_model
 from winnow.models.forward import Batch, Losses
-from winnow.models.rows import TokenRows
+from winnow.models.rows import HasLengths, TokenRows
 from winnow.recipe import Frozen
 from winnow.training.objectives import registry
 from winnow.training.objectives.registry import Objective
@@ -52,7 +52,7 @@ class Goal:
         """What a batch adds to the loss of its step."""
         return self.objective.loss(models, batch, total_weight=total_weight, options=self.options)
 
-    def visit_flops(self, flops: FlopModel, rows: TokenRows) -> "NDArray[np.float64]":
+    def visit_flops(self, flops: FlopModel, rows: HasLengths) -> "NDArray[np.float64]":
         """[rows]: reference FLOPs of a visit to each."""
         return self.objective.visit_flops(self._flops(flops), rows, options=self.options)
 

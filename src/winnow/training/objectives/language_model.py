@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from winnow.models.forward import Batch, Losses
-    from winnow.models.rows import TokenRows
+    from winnow.models.rows import HasLengths, TokenRows
     from winnow.training.batches import Batches
 
 
@@ -42,7 +42,7 @@ def targets(batch: "Batch", *, options: Any) -> float:
     return batch.total_weight()
 
 
-def visit_flops(flops: Flops, rows: "TokenRows", *, options: Any) -> "NDArray[np.float64]":
+def visit_flops(flops: Flops, rows: "HasLengths", *, options: Any) -> "NDArray[np.float64]":
     """Each row forward and backward in the trained model, and forward in those beside it."""
     cost = flops.trained.train(rows.lengths)
     for model in flops.beside.values():

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from winnow.models.forward import Batch
-    from winnow.models.rows import TokenRows
+    from winnow.models.rows import HasLengths, TokenRows
     from winnow.training.batches import Batches
 
 GROUP = "winnow.objectives"
@@ -82,7 +82,7 @@ class WeightFunction(Protocol):
 class VisitFlops(Protocol):
     """What tells the reference cost of training."""
 
-    def __call__(self, flops: Flops, rows: "TokenRows", *, options: Any) -> "NDArray[np.float64]":
+    def __call__(self, flops: Flops, rows: "HasLengths", *, options: Any) -> "NDArray[np.float64]":
         """[rows]: FLOPs of a visit to each, without padding."""
         ...
 
