@@ -71,6 +71,10 @@ VALUES = {
     "examples-text": ("pool.sources.0.problems.examples=many", "examples is 'many'", "integer"),
     "documents-1e14": ("base.pretrain.sources.0.passages.documents=1e14", "documents", "at most 10000000"),
     "declared-1e14": ("pool.sources.0.examples=1e14", "pool.sources[0].examples", "at most 1000000000"),
+    "passages-in-pool": (
+        "pool.sources.0={name: m, licence: x, passages: {documents: 5}}", "'m' holds plain text, source 'school'"),
+    "text-in-pool": (
+        "pool.sources.0={name: m, licence: x, path: m.jsonl, format: text}", "'m' holds plain text, source 'school'"),
     "declared-few": ("pool.sources.0={name: a, licence: x, path: x, format: text, examples: 9, tokens: 3}", "3 tokens"),
     "layers": ("base.pretrain.architecture.n_layer=100000", "n_layer is 100000", "at most 1,000"),
     "layers-1e5": ("base.pretrain.architecture.n_layer=1e5", "n_layer is 100000.0", "at most 1,000"),
@@ -560,7 +564,6 @@ EARLY = {
     "where-generated": ("pool.sources.0.where={level: easy}", "is generated and takes no `where`"),
     "families": ("pool.sources.0.problems.families=[adition]", "unknown family 'adition'", "'addition'"),
     "teacher-families": (teacher("teacher: {kind: built_in, families: [adition]}"), "unknown family 'adition'"),
-    "passages-in-pool": ("pool.sources.0={name: m, licence: x, passages: {documents: 5}}", "'m' holds plain text"),
     "synthetic-set": ("evaluation.sets.0={name: e, licence: x, synthetic: {examples: 5}}", "'e' is synthetic"),
     # data: paths, formats, first rows
     "path": (source("none.jsonl"), "finds no file at", "none.jsonl"),
@@ -578,7 +581,6 @@ EARLY = {
         "none.jsonl"),
     "ending": (source("notes.docx"), "is of no known type"),
     "format": (source("good.jsonl", format="gsm8q"), "unknown format 'gsm8q'", "did you mean 'gsm8k'?"),
-    "text-in-pool": (source("good.jsonl", format="text"), "format 'text' has no questions"),
     "column": (source("other.jsonl"), "no column 'question'", "did you mean 'quetsion'?"),
     "second-file": (source("[good.jsonl, other.jsonl]"), "no column 'question'"),
     "fields": (

@@ -45,7 +45,7 @@ def test_no_hint_is_of_a_verb_that_is_there_and_each_names_one_that_is():
 @pytest.mark.parametrize(
     ("word", "said"),
     [("eval", "winnow evaluate RECIPE"), ("LS", "winnow select --list"), ("fit", "winnow run RECIPE"),
-     ("plann", "did you mean 'plan'"), ("fly", "winnow has compare")],
+     ("plann", "did you mean 'plan'"), ("fly", "winnow has chat, compare")],
 )  # fmt: skip
 def test_a_wrong_verb_is_answered_with_the_right_one(command, word, said):
     code, _, err = command(word, "my.yaml")

@@ -78,7 +78,7 @@ def test_exact_match_of_open_answers_alone_is_no_question(tmp_path, aggregate, i
         (made[name].folder / "statistics.json").write_text(json.dumps(statistics))
     primary = SimpleNamespace(metric="exact_match", aggregate=aggregate)
     asked = SimpleNamespace(asked=USUAL_MEASURES)
-    recipe = SimpleNamespace(study=SimpleNamespace(primary=primary), evaluation=asked)
+    recipe = SimpleNamespace(study=SimpleNamespace(primary=primary), evaluation=asked, is_text=False)
     if is_refused:
         assert_refuses(lambda: look_over(recipe, made), "exact_match", "all answers of open are open text")
     else:

@@ -84,7 +84,7 @@ def test_words_of_yaml_1_1_are_plain_text(write):
     (["pool.sources=a.jsonl"], "pool.sources is 'a.jsonl'; it must be a list"),
     (["pool.target.per_source.GSM8K=0"], "pool.target.per_source.GSM8K is 0; it must be at least 1"),
     (["pool.target={}"], "pool.target needs exactly one of per_source and source"),
-    (["base.pretrain=null", "base.model=null"], "base needs exactly one of model and pretrain"),
+    (["base.pretrain=null", "base.model=null"], "base needs exactly one of model, pretrain and from_scratch"),
     (["training.schedule=liner"], "training.schedule is 'liner' (did you mean 'linear'?); allowed: 'constant', "),
     (["training.learning_rate=fast"], "training.learning_rate is 'fast'; input should be a valid number"),
     (["pool.validation_fraction=1"], "pool.validation_fraction is 1; it must be below 1.0"),

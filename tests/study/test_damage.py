@@ -10,13 +10,14 @@ from winnow.errors import ArtifactError
 from winnow.pipeline import report, run
 from winnow.recipe.file import load_recipe
 from winnow.store import Store, check_files, hash_tree, read_json, write_json
+from winnow.study.predictions import PREDICTED
 from winnow.study_files import STUDY, WEIGHTS, check_records, check_weights, read_settings
 from winnow.verbs.watch import look
 
 pytestmark = pytest.mark.slow
 
 WRITTEN_EACH_TIME = "tables/", "figures/", "README.md", "report.html"
-ASIDE = ".lock", ".running.yaml", STUDY
+ASIDE = ".lock", ".running.yaml", PREDICTED, STUDY
 
 
 @pytest.fixture(scope="module")

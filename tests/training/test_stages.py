@@ -82,7 +82,7 @@ def test_an_arm_leaves_adapters_and_records_as_the_contract_says(train):
     stored, outcome, records = train(part_of(every_steps=2, seed=4))
     assert set(records) | {"arm"} == {
         "arm", "seed", "objective", "training", "global_batch_size", "mask", "plan", "parameters", "checkpoint_bytes",
-        "steps", "evaluations", "best", "last", "costs", "wasted",
+        "steps", "evaluations", "best", "last", "costs", "wasted", "peak_memory_bytes",
     }  # fmt: skip
     assert set(records["plan"]) == {"examples", "visits", "steps", "epochs", "tokens", "flops"}
     assert (

@@ -106,14 +106,14 @@ def run_of(file: Path) -> RunName:
 
     lm-eval calls a folder by the model's whole path, with `__` for each slash.
     """
-    model = file.parent.name.rpartition("__")[2]
+    model = file.parent.name.split("__")[-1]
     return named_in(str(file.parent.with_name(model) / file.name) if model else str(file))
 
 
 def facts_of(metric: str) -> Metric | None:
     """What is known of a metric of lm-eval, under the name that it has here; None of one that is not known."""
     try:
-        found = metric_named(metric.rpartition("/")[2])
+        found = metric_named(metric.rsplit("/", maxsplit=1)[-1])
     except KeyError:
         return None
     return Metric(

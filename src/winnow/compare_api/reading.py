@@ -71,14 +71,24 @@ def read(given: Any, names: Names) -> Given:
     return found
 
 
+def _exists(path: Path) -> bool:
+    """Whether there is such a file or folder; a name that none can have is none's."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
 def _read_path(given: str, names: Names, found: Given) -> None:
-    run, rest = (None, given) if Path(given).exists() else split(given)
+    run, rest = (None, given) if _exists(Path(given)) else split(given)
     path = Path(rest)
-    if (state := state_file(path)) is not None:
+    if not _exists(path):
+        _read_table(path, rest, names, run, found)
+    elif (state := state_file(path)) is not None:
         found.wide += read_state(state, run or named_in(str(state)))
     elif path.is_dir() and run_folders(path):
         found.wide += read_runs(path, names, run)
-    elif path.exists() and (files := sample_files(path)):
+    elif files := sample_files(path):
         for file in files:
             found.samples.add(run or run_of(file), file)
     elif path.is_dir():

@@ -19,7 +19,7 @@ def adapter_bytes(model: Any) -> int:
     from peft import get_peft_model_state_dict
 
     tensors = get_peft_model_state_dict(model).items()
-    kinds = {name: (str(tensor.dtype).rpartition(".")[2], tensor.element_size()) for name, tensor in tensors}
+    kinds = {name: (str(tensor.dtype).removeprefix("torch."), tensor.element_size()) for name, tensor in tensors}
     return _safetensors_bytes({name: (*kinds[name], tuple(tensor.shape)) for name, tensor in tensors})
 
 

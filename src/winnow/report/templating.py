@@ -134,4 +134,5 @@ def context_of(findings: Findings) -> dict[str, Any]:
 def where(table: Table, column: str, value: str) -> Table:
     """The rows with this value in a column, without that column."""
     rows = (row for row in table.rows if row[column] == value)
-    return replace(table, rows=tuple({key: each for key, each in row.items() if key != column} for row in rows))
+    kept = tuple({key: each for key, each in row.items() if key != column} for row in rows)
+    return replace(table, rows=kept, columns=tuple(key for key in table.columns if key != column))

@@ -13,7 +13,7 @@ from winnow.selection import registry
 Given = str | Mapping[str, Any] | RepresentationRecipe
 SizedBy = Literal["examples", "tokens"]
 NO_MODEL = "none"
-NOT_READ = SourceRecipe(name="given", licence="unknown", path="given", format="text")
+NOT_READ = SourceRecipe(name="given", licence="unknown", path="given", format="alpaca")
 """Stands where a study has sources; the rows are handed over."""
 NOTHING = {
     "name": "select",

@@ -32,7 +32,7 @@ def keep_predictions(folder: Path, recipe: Recipe, arms: Sequence[Arm], walk: Wa
     if new:
         walk.begin()
         made = predictions(recipe, list(arms), walk.done, folder=folder, store=store)
-        known |= {name: made[name] for name in new}
+        known |= {name: made[name] for name in new if name in made}  # none of an arm that cannot pay for its selection
         write_json(folder / PREDICTED, sealed({"arms": {name: to_json(each) for name, each in known.items()}}))
 
 
