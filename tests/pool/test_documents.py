@@ -8,7 +8,8 @@ import pytest
 
 from winnow.errors import DataError
 from winnow.parts import DocumentsPart, TestsPart
-from winnow.pool import documents
+from winnow.pool import documents, random_order
+from winnow.pool.cleaning import rank
 from winnow.pool.documents import make_documents
 from winnow.pool.stages import make_tests
 from winnow.recipe import SourceRecipe
@@ -116,3 +117,19 @@ def test_what_is_written_does_not_rest_on_how_many_go_at_once(text, read, monkey
     _, whole = read(text("a", texts))
     monkeypatch.setattr(documents, "BATCH_BYTES", 100)
     assert read(text("a", texts))[1] == whole
+
+
+def test_files_that_are_too_large_are_cut_and_nothing_else_changes(text, read, monkeypatch, tmp_path):
+    texts = [text_of(number) for number in range(300)] + [text_of(7)] * 50
+    outcome, whole = read(text("a", texts))
+    monkeypatch.setattr(random_order, "FILE_BYTES", 1200)
+    monkeypatch.setattr(random_order, "PORTION_CHARACTERS", 90)
+    again, cut = read(text("a", texts))
+    assert cut == whole and again.numbers == outcome.numbers and outcome.numbers["repeats"] == 50
+    with random_order.in_random_order("a", texts, tmp_path / "pieces", seed=0) as opened:
+        portions = list(opened)
+    assert max(len(portion) for portion in portions) < 9
+    found = [document for portion in portions for document, _ in portion]
+    ranks = [rank(identity, 0) for identity, _ in found]
+    assert ranks == sorted(set(ranks)) and sorted(each for _, each in found) == sorted(set(texts))
+    assert not (tmp_path / "pieces").exists()

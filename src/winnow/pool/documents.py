@@ -2,15 +2,12 @@
 
 The order is that of hashes of (seed, content), so that its beginning is a sample of all documents, each as likely as
 any other, and a shorter beginning is part of a longer one. Neither the order of the files nor how the documents lie in
-them matters. Documents pass through files on disk, sorted piece by piece: memory does not grow with the source.
+them matters. Documents pass through files on disk (`random_order.py`): memory does not grow with the source.
 """
 
-import json
-import shutil
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,21 +17,14 @@ import pyarrow.parquet as pq
 from winnow.columns import array_of, read_columns
 from winnow.errors import DataError
 from winnow.parts import DocumentsPart
-from winnow.pool.cleaning import rank
-from winnow.pool.hygiene.contamination import COVERED, EQUAL, EvaluationIndex, Item, Row
+from winnow.pool.hygiene.contamination import Item
+from winnow.pool.hygiene.held_items import HeldItems
 from winnow.pool.loading import texts_of
+from winnow.pool.random_order import Document, Portion, in_random_order
 from winnow.pool.stages import DOCUMENTS, TESTS, TEXTS, cost_since
 from winnow.records import Context, Outcome, Stored
-from winnow.text.examples import digest
 
 SCHEMA = pa.schema([("id", pa.string()), ("text", pa.string())])
-PIECES = 256
-"""Files that documents pass through, by the first byte of their hashes: of 4 GB of text each has 16 MB."""
-FOUND_BY = EQUAL, COVERED
-"""Rules of `pool/hygiene/contamination.py` by which a document holds an evaluation item."""
-
-Document = tuple[str, str]
-"""Id and text."""
 
 
 @dataclass
@@ -61,10 +51,11 @@ def make_documents(part: DocumentsPart, inputs: Mapping[str, Stored], context: C
     """
     started, tally, dropped = time.perf_counter(), Tally(), Counter[str]()
     source = part.source
-    index = EvaluationIndex(evaluation_items(inputs["tests"]))
+    items = evaluation_items(inputs["tests"])
+    held = HeldItems(items) if items else None
     texts = counted(texts_of(source, inputs, dropped), tally)
-    with in_random_order(source.name, texts, context.folder / "pieces", seed=part.seed) as pieces:
-        kept = (document for piece in pieces for document in _clean(piece, index, tally))
+    with in_random_order(source.name, texts, context.folder / "pieces", seed=part.seed) as portions:
+        kept = (document for portion in portions for document in _clean(portion, held, tally))
         _write(_limited(kept, source.limit, source.limit_words), context.folder / DOCUMENTS, tally)
     if not tally.documents:
         reasons = [f"{count:,} rows with {reason}" for reason, count in dropped.items()]
@@ -98,47 +89,16 @@ def counted(texts: Iterable[str], tally: Tally) -> Iterator[str]:
         yield text
 
 
-@contextmanager
-def in_random_order(
-    name: str, texts: Iterable[str], folder: Path, *, seed: int
-) -> Iterator[Iterator[list[tuple[Document, int]]]]:
-    """The documents of a source in the order of their hashes, piece by piece, each with how often it stood there.
-
-    `folder` holds them meanwhile, then is removed.
-    """
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    places = [folder / f"{number:03}.jsonl" for number in range(PIECES)]
-    try:
-        with ExitStack() as stack:
-            files = [stack.enter_context(place.open("wb")) for place in places]
-            for text in texts:
-                identity = f"{name}:{digest(text)}"
-                order = rank(identity, seed)
-                files[order[0] * PIECES // 256].write(json.dumps([order.hex(), identity, text]).encode() + b"\n")
-        yield (_sorted(place) for place in places)
-    finally:
-        shutil.rmtree(folder)
-
-
-def _sorted(place: Path) -> list[tuple[Document, int]]:
-    with place.open("rb") as file:
-        rows = [tuple(json.loads(line)) for line in file]
-    times = Counter(identity for _, identity, _ in rows)
-    return [((identity, text), times[identity]) for _, identity, text in sorted(set(rows))]
-
-
-def _clean(piece: list[tuple[Document, int]], index: EvaluationIndex, tally: Tally) -> list[Document]:
-    """The documents of a piece that hold no evaluation item."""
-    tally.repeats += sum(times - 1 for _, times in piece)
-    documents = [document for document, _ in piece]
-    if not index.items or not documents:
+def _clean(portion: Portion, held: HeldItems | None, tally: Tally) -> list[Document]:
+    """The documents of a portion that hold no evaluation item."""
+    tally.repeats += sum(times - 1 for _, times in portion)
+    documents = [document for document, _ in portion]
+    if held is None:
         return documents
-    hits = index.hits([Row(identity, (text,), text) for identity, text in documents])
-    tainted = set().union(*(hits.rows[rule] for rule in FOUND_BY))
-    tally.overlaps += len(tainted)
-    tally.found |= {(index.items[at].set, index.items[at].id) for rule in FOUND_BY for at in hits.items[rule]}
-    return [document for document in documents if document[0] not in tainted]
+    holders, items = held.holders([text for _, text in documents])
+    tally.overlaps += len(holders)
+    tally.found |= {(item.set, item.id) for item in map(held.items.__getitem__, items)}
+    return [document for number, document in enumerate(documents) if number not in holders]
 
 
 def _limited(documents: Iterable[Document], limit: int | None, limit_words: int | None) -> Iterator[Document]:

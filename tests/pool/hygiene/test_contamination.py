@@ -2,7 +2,7 @@ import random
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from winnow.pool.hygiene.contamination import RULES, EvaluationIndex, Hits, Item, Row, percent, table
@@ -74,6 +74,7 @@ def covered_words(item, row, n=8):
     return len(marked)
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(st.sampled_from("ab"), max_size=30), min_size=1, max_size=4),
        st.lists(st.lists(st.sampled_from("ab"), max_size=30), max_size=4))  # fmt: skip
 def test_cover_is_what_its_definition_says(items, rows):

@@ -73,7 +73,10 @@ class Hits:
 
 
 class EvaluationIndex:
-    """The runs of words of all evaluation items, to look rows up in."""
+    """The runs of words of all evaluation items, to look rows up in.
+
+    `lengths` are the words of each item, `keys` give the items of a `question_key`, `covering` those of a run of words.
+    """
 
     def __init__(self, items: Sequence[Item]) -> None:
         self.items = list(items)
@@ -81,13 +84,13 @@ class EvaluationIndex:
         plain = words.of_kinds(WORD, NUMBER, SPELLED_NUMBER)
         letters = words.of_kinds(WORD)
         self.lengths = plain.lengths
-        self._covering = Lookup(ngrams(plain.hashes, plain.lengths, COVER_WORDS))
+        self.covering = Lookup(ngrams(plain.hashes, plain.lengths, COVER_WORDS))
         self._long = Lookup(ngrams(letters.hashes, letters.lengths, LONG))
         self._short = Lookup(ngrams(letters.hashes, letters.lengths, SHORT))
-        self._keys: dict[str, list[int]] = {}
+        self.keys: dict[str, list[int]] = {}
         for number, item in enumerate(items):
-            self._keys.setdefault(question_key(item.question), []).append(number)
-        self._keys.pop("", None)
+            self.keys.setdefault(question_key(item.question), []).append(number)
+        self.keys.pop("", None)
 
     def hits(self, rows: Sequence[Row]) -> Hits:
         """Which items stand in these rows, by each rule."""
@@ -103,7 +106,7 @@ class EvaluationIndex:
     def _find_equal(self, rows: Sequence[Row], found: Hits) -> None:
         for row in rows:
             for question in row.questions:
-                for item in self._keys.get(question_key(question), ()):
+                for item in self.keys.get(question_key(question), ()):
                     found.rows[EQUAL].add(row.id)
                     found.items[EQUAL].setdefault(item, row.id)
 
@@ -111,7 +114,7 @@ class EvaluationIndex:
         owners = [number for number, row in enumerate(rows) for _ in row.questions]
         words = split_words([without_options(question) for row in rows for question in row.questions])
         plain = words.of_kinds(WORD, NUMBER, SPELLED_NUMBER)
-        texts, _, items, places = self._covering.matches(ngrams(plain.hashes, plain.lengths, COVER_WORDS))
+        texts, _, items, places = self.covering.matches(ngrams(plain.hashes, plain.lengths, COVER_WORDS))
         pairs, cover = covers(texts, items, places)
         if not len(cover):
             return
@@ -137,16 +140,16 @@ class Lookup:
 
     def __init__(self, grams: Ngrams) -> None:
         order = np.argsort(grams.hashes, kind="stable")
-        self._hashes = grams.hashes[order]
+        self.hashes = grams.hashes[order]
         self._items, self._places = grams.texts[order], grams.places[order]
 
     def matches(self, grams: Ngrams) -> tuple[NDArray[np.int64], ...]:
         """All pairs of an equal run in a text and in an item: text, its place there, item, its place there."""
-        low = np.searchsorted(self._hashes, grams.hashes, side="left")
-        is_found = low < len(self._hashes)
-        is_found[is_found] = self._hashes[low[is_found]] == grams.hashes[is_found]
+        low = np.searchsorted(self.hashes, grams.hashes, side="left")
+        is_found = low < len(self.hashes)
+        is_found[is_found] = self.hashes[low[is_found]] == grams.hashes[is_found]
         low, kept = low[is_found], np.flatnonzero(is_found)
-        times = np.searchsorted(self._hashes, grams.hashes[kept], side="right") - low
+        times = np.searchsorted(self.hashes, grams.hashes[kept], side="right") - low
         one = np.repeat(kept, times)
         other = np.repeat(low, times) + np.arange(times.sum()) - np.repeat(np.cumsum(times) - times, times)
         return grams.texts[one], grams.places[one], self._items[other], self._places[other]

@@ -84,7 +84,7 @@ class _Words(dict[str, bytes]):
         return self[word]
 
 
-class _Chunks(dict[str, bytes]):
+class Chunks(dict[str, bytes]):
     """What stands between two spaces -> the hashes of its words, computed when first asked for."""
 
     def __init__(self) -> None:
@@ -102,9 +102,9 @@ class _Chunks(dict[str, bytes]):
         self._words.clear()
 
 
-def split_words(texts: Sequence[str]) -> Words:
-    """The words of each text, casefolded, in Unicode's compatible form."""
-    known, parts = _Chunks(), []
+def split_words(texts: Sequence[str], known: Chunks | None = None) -> Words:
+    """The words of each text, casefolded, in Unicode's compatible form; `known` remembers them from call to call."""
+    known, parts = Chunks() if known is None else known, []
     for text in texts:
         parts.append(b"".join(map(known.__getitem__, text.split())))
         if len(known) > MAX_CHUNKS:
