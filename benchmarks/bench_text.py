@@ -3,6 +3,7 @@
     python benchmarks/bench_text.py memory      # peak of anonymous memory, bytes per document more
     python benchmarks/bench_text.py tokens      # CPU time of the stage `tokens` against bare encode_batch_fast
     python benchmarks/bench_text.py training    # tokens a second of a run against a bare loop on the same batches
+    python benchmarks/bench_text.py reading     # tokens a second of rows against a loop over an array of rows
 
 Times are of CPU (`process_time`), one thread, the best of three.
 """
@@ -191,12 +192,45 @@ def bench_training() -> None:
                 optimizer.step()
                 optimizer.zero_grad()
 
-        def reading():
-            pool.rows(rows).ids(range(rows))
-
-        best = {each.__name__: min(timed(each) for _ in range(3)) for each in (ours, bare, reading)}
+        best = {each.__name__: min(timed(each) for _ in range(3)) for each in (ours, bare)}
         tokens = rows * context
         print(", ".join(f"{name} {tokens / seconds:,.0f} tokens a CPU-s" for name, seconds in best.items()))
+
+
+def bench_reading() -> None:
+    """Rows of mixed documents in batches of eight against a loop over an array of rows, mapped into memory."""
+    import numpy as np
+
+    from winnow.mixing.schedule import Schedule
+    from winnow.text.token_cache import TOKENS, TokenCache, write_cache
+    from winnow.training.text_rows import Stream, TextPool
+
+    rng, tokens, batch = np.random.default_rng(0), 6_000_000, 8
+    for context, mean in ((128, 300), (1024, 300), (1024, 1200), (256, 4000)):
+        with tempfile.TemporaryDirectory() as name:
+            streams = []
+            for source in ("a", "b", "c"):
+                (Path(name) / source).mkdir()
+                documents = (rng.integers(1, 2048, rng.integers(1, 2 * mean)) for _ in range(tokens // 2 // mean))
+                write_cache(Path(name) / source, documents, np.dtype("u2"))
+                streams.append(Stream(source, TokenCache.open(Path(name) / source), seed=0))
+            count = tokens // context // batch * batch
+            rows = TextPool(tuple(streams), Schedule.constant({"a": 0.5, "b": 0.3, "c": 0.2}), context).rows(count)
+            array = np.memmap(Path(name) / "a" / TOKENS, dtype="<u2", mode="r")
+            array = array[: len(array) // context * context].reshape(-1, context)
+            order = rng.integers(0, len(array), count)
+
+            def ours(rows=rows, count=count):
+                for start in range(0, count, batch):
+                    rows.ids(range(start, start + batch))
+
+            def bare(array=array, order=order):
+                for start in range(0, len(order), batch):
+                    np.stack([array[row] for row in order[start : start + batch]]).astype(np.int64)
+
+            best = {each.__name__: min(timed(each) for _ in range(3)) for each in (ours, bare)}
+            told = ", ".join(f"{each} {count * context / best[each] / 1e6:,.0f}" for each in best)
+            print(f"rows of {context} tokens, documents of {mean}: {told} million tokens a CPU-s")
 
 
 if __name__ == "__main__":
@@ -204,4 +238,4 @@ if __name__ == "__main__":
     if len(sys.argv) > 2:
         print(json.dumps(run(asked, Path(sys.argv[2]))))
     else:
-        {"memory": bench_memory, "tokens": bench_tokens, "training": bench_training}[asked]()
+        {"memory": bench_memory, "tokens": bench_tokens, "training": bench_training, "reading": bench_reading}[asked]()

@@ -1,15 +1,21 @@
+import random
+from collections import Counter
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from winnow.errors import DataError, RecipeError
 from winnow.parts import TextPoolPart, TokenizerPart, TokensPart
+from winnow.pool import shared_documents
 from winnow.pool.documents import SCHEMA
 from winnow.pool.text_pool import make_text_pool
 from winnow.pool.tokenizer import equal_texts, make_tokenizer
 from winnow.pool.tokens import make_tokens
 from winnow.recipe import GivenTokenizerRecipe, SourceRecipe
 from winnow.records import Artifact, Context, Cost, Stored
+from winnow.text import tokenizers
+from winnow.text.examples import digest
 from winnow.text.token_cache import TokenCache
 from winnow.text.tokenizers import encode_documents, encode_texts, encode_with_ends, eos_id, tokenizer_of
 
@@ -69,7 +75,7 @@ def test_a_source_that_is_held_out_whole_is_told(made):
 
 def test_special_tokens_spelled_out_are_plain_text(tokenizer):
     loaded = tokenizer_of(tokenizer)
-    assert encode_documents(loaded, TEXTS) == encode_texts(loaded, TEXTS)
+    assert list(encode_documents(loaded, TEXTS)) == encode_texts(loaded, TEXTS)
     ids, ends = encode_with_ends(loaded, TEXTS[3])
     assert ids == encode_texts(loaded, TEXTS[3:4])[0] and ends[-1] == len(TEXTS[3])
     assert loaded("<|endoftext|>")["input_ids"] == [eos_id(loaded)]
@@ -117,3 +123,30 @@ def test_a_slow_tokenizer_is_told_apart():
 
     with pytest.raises(RecipeError, match="slow does not tell where"):
         encode_with_ends(Slow(), "text")
+
+
+@pytest.mark.parametrize("at_once", [7, 10**6])
+def test_shared_documents_are_counted_with_the_first_source_that_has_them(tmp_path, monkeypatch, at_once):
+    monkeypatch.setattr(shared_documents, "IDS_AT_ONCE", at_once)
+    rng, paths, expected, seen = random.Random(0), {}, Counter(), {}
+    for name in "abcd":
+        contents = rng.sample(range(60), 30)
+        rows = [{"id": f"{name}:{digest(str(each))}", "text": str(each)} for each in contents]
+        pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), tmp_path / name, row_group_size=8)
+        paths[name] = tmp_path / name
+        expected.update((seen[each], name) for each in contents if each in seen)
+        seen |= {each: name for each in contents if each not in seen}
+    found = shared_documents.shared_documents(paths)
+    assert {tuple(row["sources"]): row["documents"] for row in found} == expected
+    assert [row["sources"] for row in found] == sorted(row["sources"] for row in found)
+
+
+def test_documents_are_encoded_a_few_at_a_time(tokenizer, monkeypatch):
+    loaded, sizes = tokenizer_of(tokenizer), []
+    monkeypatch.setattr(tokenizers, "PORTION_CHARACTERS", 60)
+    portions = tokenizers._portions
+    monkeypatch.setattr(tokenizers, "_portions", lambda texts: (sizes.append(each) or each for each in portions(texts)))
+    texts = [TEXTS[0], "egg " * 40, *TEXTS[1:9]]
+    assert list(encode_documents(loaded, texts)) == encode_texts(loaded, texts)
+    assert [text for portion in sizes for text in portion] == texts
+    assert all(len(portion) == 1 or sum(map(len, portion)) <= 60 for portion in sizes) and len(sizes) < len(texts)

@@ -4,9 +4,9 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from winnow.columns import read_columns
 from winnow.errors import DataError
 from winnow.parts import TextPoolPart
+from winnow.pool.shared_documents import shared_documents
 from winnow.pool.stages import DOCUMENTS, STATISTICS, cost_since
 from winnow.records import Context, Outcome, Stored
 from winnow.store import write_json
@@ -31,7 +31,8 @@ def make_text_pool(part: TextPoolPart, inputs: Mapping[str, Stored], context: Co
     sources = [_statistics(source.name, source.licence, inputs) for source in part.sources]
     keys = "name", "tokens", "documents", "bytes"
     write_json(context.folder / SIZES, [{key: row[key] for key in keys} for row in sources])
-    statistics = {"sources": sources, "shared": _shared(names, inputs)} | {
+    shared = shared_documents({name: inputs[f"documents.{name}"].folder / DOCUMENTS for name in names})
+    statistics = {"sources": sources, "shared": shared} | {
         key: sum(row[key] for row in sources) for key in ("tokens", "documents", "bytes", "overlaps")
     }
     write_json(context.folder / STATISTICS, statistics)
@@ -46,14 +47,3 @@ def _statistics(name: str, licence: str, inputs: Mapping[str, Stored]) -> dict[s
     left_out = read["documents"] - kept["documents"] - kept["validation_documents"]
     sizes = {key: value for key, value in kept.items() if key != "source"}
     return {"name": name, "licence": licence} | reading | {"left_out": left_out} | sizes
-
-
-def _shared(names: list[str], inputs: Mapping[str, Stored]) -> list[dict[str, Any]]:
-    """Pairs of sources that have documents in common, and how many: their shares then say less than they seem to."""
-    seen, found = dict[str, str](), dict[tuple[str, str], int]()
-    for name in names:
-        for identity in read_columns(inputs[f"documents.{name}"].folder / DOCUMENTS, ["id"])["id"].to_pylist():
-            first = seen.setdefault(identity.removeprefix(f"{name}:"), name)
-            if first != name:
-                found[first, name] = found.get((first, name), 0) + 1
-    return [{"sources": list(pair), "documents": count} for pair, count in found.items()]

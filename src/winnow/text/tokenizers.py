@@ -28,6 +28,8 @@ MODEL_REFERENCE = "model.json"
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model")
 BATCH = 1000
 """Texts per call of the fast tokenizer."""
+PORTION_CHARACTERS = 400_000
+"""Of documents that are encoded at once."""
 TOKEN_CHARACTERS = 256
 """No token spells more. Tokenizers that do not split at spaces take minutes for a text of ten million characters."""
 
@@ -228,13 +230,30 @@ def encode_texts(
     return found
 
 
-def encode_documents(tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str]) -> list[list[int]]:
-    """As `encode_texts`, for whole documents: at the speed of the library below, where the tokenizer has one."""
+def encode_documents(tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str]) -> Iterator[list[int]]:
+    """As `encode_texts`, for whole documents: at the speed of the library below, where the tokenizer has one.
+
+    A few hundred kB go at once, since it takes a hundred bytes for each token until they are done.
+    """
     if not getattr(tokenizer, "is_fast", False):
-        return encode_texts(tokenizer, texts)
+        yield from encode_texts(tokenizer, texts)
+        return
     backend = tokenizer.backend_tokenizer
-    with _plain_special_tokens(backend):
-        return [each.ids for each in backend.encode_batch_fast(list(texts), add_special_tokens=False)]
+    for portion in _portions(texts):
+        with _plain_special_tokens(backend):
+            encoded = [each.ids for each in backend.encode_batch_fast(portion, add_special_tokens=False)]
+        yield from encoded
+
+
+def _portions(texts: Sequence[str]) -> Iterator[list[str]]:
+    """The texts in their order, `PORTION_CHARACTERS` at a time, or a longer one alone."""
+    start = size = 0
+    for place, text in enumerate(texts):
+        if size and size + len(text) > PORTION_CHARACTERS:
+            yield list(texts[start:place])
+            start, size = place, 0
+        size += len(text)
+    yield list(texts[start:])
 
 
 def encode_with_ends(tokenizer: "PreTrainedTokenizerBase", text: str) -> tuple[list[int], list[int]]:

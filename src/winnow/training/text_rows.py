@@ -7,7 +7,8 @@ another number of processes, needs no saved position.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -27,8 +28,15 @@ from winnow.text.token_cache import TokenCache
 
 EPOCHS_KEPT = 2
 """Orders in memory, of each source: a row may begin in one epoch and end in the next."""
+STRETCH_DOCUMENTS = 512
+"""Whose places are at hand as plain integers."""
 POINTS = 50
 """Of a run at which records say what it has read so far."""
+
+
+Stretch = tuple[list[int], list[int]]
+"""Of documents that follow each other in a stream: where each begins in it, and the last one ends; and how much
+further each lies in the source's tokens."""
 
 
 class Stream:
@@ -36,6 +44,9 @@ class Stream:
 
     def __init__(self, name: str, cache: TokenCache, *, seed: int) -> None:
         self.name, self.cache, self.lengths = name, cache, cache.lengths
+        self.dtype = cache.tokens.dtype
+        self._tokens = np.asarray(cache.tokens)  # whose slices cost less than those of a memmap
+        self._stretch: Stretch = [0, 0], [0]
         self._key = seed, int.from_bytes(hashlib.sha256(name.encode()).digest()[:8])
         self._epochs: dict[int, tuple[NDArray[np.int64], NDArray[np.int64]]] = {}
 
@@ -46,24 +57,34 @@ class Stream:
 
     def read(self, start: int, count: int) -> NDArray[np.int64]:
         """The tokens [count] from this place of the stream on."""
-        found, done = np.empty(count, dtype=np.int64), 0
-        for piece in self._pieces(start):
-            part = piece[: count - done]
-            found[done : done + len(part)] = part
-            done += len(part)
-            if done == count:
-                break
-        return found
+        found = np.empty(count, dtype=self.dtype)
+        self.read_into(found, start)
+        return found.astype(np.int64)
 
-    def _pieces(self, start: int) -> Iterator[NDArray[Any]]:
-        """What is left of the document at this place, then the documents after it."""
-        epoch, offset = divmod(start, self.epoch_tokens)
-        while True:
+    def read_into(self, found: NDArray[Any], start: int) -> None:
+        """Fill `found` [count], of type `dtype`, with the tokens from this place of the stream on."""
+        at, stop = start, start + len(found)
+        while at < stop:
+            begins, shifts = self._stretch_at(at)
+            place, last = bisect_right(begins, at) - 1, min(stop, begins[-1])
+            while at < last:
+                end, shift = min(begins[place + 1], last), shifts[place]
+                found[at - start : end - start] = self._tokens[at + shift : end + shift]
+                at, place = end, place + 1
+
+    def _stretch_at(self, at: int) -> Stretch:
+        """The stretch that this place of the stream lies in; rows that follow each other find it as it was left."""
+        begins = self._stretch[0]
+        if not begins[0] <= at < begins[-1]:
+            epoch, offset = divmod(at, self.epoch_tokens)
             order, starts = self._epoch(epoch)
             first = int(np.searchsorted(starts, offset, side="right")) - 1
-            for place in range(first, len(order)):
-                yield self.cache.document(order[place])[max(0, offset - int(starts[place])) :]
-            epoch, offset = epoch + 1, 0
+            first -= first % STRETCH_DOCUMENTS
+            numbers = order[first : first + STRETCH_DOCUMENTS]
+            places = epoch * self.epoch_tokens + starts[first : first + len(numbers)]
+            end = int(places[-1]) + int(self.lengths[numbers[-1]])
+            self._stretch = [*places.tolist(), end], (self.cache.starts[numbers] - places).tolist()
+        return self._stretch
 
     def _epoch(self, epoch: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The order of an epoch's documents, and where each begins in it."""
@@ -118,11 +139,11 @@ class TextRows:
 
     def ids(self, numbers: Sequence[int]) -> NDArray[np.int64]:
         """[numbers, context_tokens]: the tokens of these rows."""
-        found = np.empty((len(numbers), self.context_tokens), dtype=np.int64)
-        for place, number in enumerate(numbers):
-            stream = self.streams[self.order[number]]
-            found[place] = stream.read(int(self.ranks[number]) * self.context_tokens, self.context_tokens)
-        return found
+        found = np.empty((len(numbers), self.context_tokens), dtype=self.streams[0].dtype)
+        sources, ranks = self.order[numbers].tolist(), self.ranks[numbers].tolist()
+        for row, source, rank in zip(found, sources, ranks, strict=True):
+            self.streams[source].read_into(row, rank * self.context_tokens)
+        return found.astype(np.int64)
 
 
 class TextBatches:
