@@ -80,6 +80,18 @@ def allowance(
     return Allowance("flops", flops - spent_flops)
 
 
+def left_by(allowed: Allowance, share: float) -> Allowance:
+    """What proxies leave a run whose budget they are paid out of, each of a share of that budget.
+
+    Raises NotAffordableError where they take all of it.
+    """
+    if share >= 1:
+        raise NotAffordableError(
+            f"not affordable: the proxies take {share:.3g} of the budget; lower tokens_fraction, or train fewer"
+        )
+    return Allowance(allowed.unit, allowed.amount * (1 - share))
+
+
 def visit_order(examples: int, *, seed: int, epoch: int) -> NDArray[np.int64]:
     """The order in which an epoch visits the training set: a permutation, drawn from (seed, epoch)."""
     return np.random.default_rng([seed, epoch, 0x5EED]).permutation(examples)
@@ -132,14 +144,11 @@ def plan_rows(
     )  # fmt: skip
 
 
-def run_tokens(budget: BudgetRecipe, *, row_tokens: int, pool_rows: int) -> int:
-    """Tokens that a budget buys in rows of plain text. Raises BudgetError for one of FLOPs, time or money."""
-    rows = {"tokens": budget.amount / row_tokens, "examples": budget.amount, "pool_epochs": budget.amount * pool_rows}
-    if budget.unit not in rows:
-        raise BudgetError(
-            f"budget.{budget.unit} does not tell the tokens of a run; use tokens, examples or pool_epochs"
-        )
-    return max(1, int(rows[budget.unit] * (1 + 1e-12))) * row_tokens
+def run_tokens(allowed: Allowance, *, row_tokens: int, row_flops: float | None = None) -> int:
+    """Tokens of the rows of plain text that an allowance buys, one row at least; one in FLOPs needs those of a row."""
+    assert row_flops is not None or allowed.unit != "flops"
+    each = {"visits": 1.0, "tokens": float(row_tokens), "flops": row_flops or 1.0}[allowed.unit]
+    return max(1, int(allowed.amount / each * (1 + 1e-12))) * row_tokens
 
 
 def plan_no_visits(examples: int) -> VisitPlan:

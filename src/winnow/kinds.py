@@ -90,8 +90,10 @@ KINDS: dict[str, Kind] = {
     "documents": Kind(module="winnow.pool.documents", function="make_documents", version=1),
     "tokens": Kind(module="winnow.pool.tokens", function="make_tokens", version=1),
     "text_pool": Kind(module="winnow.pool.text_pool", function="make_text_pool", version=1),
+    "row_cost": Kind(module="winnow.training.row_cost", function="count_row_flops", version=1),
     "mixture": Kind(
-        module="winnow.mixing.stage", function="make_mixture", version=1, meter="mix", charged_as="selection",
+        module="winnow.mixing.stage", function="make_mixture", version=1, is_of_arm=True, meter="mix",
+        charged_as="selection",
         copied=(
             Copied("mixture.json", "records/mixture.{run}.json", is_record=True),
             Copied("fit.json", "records/fit.{run}.json", is_record=True),

@@ -86,6 +86,8 @@ class TokenizerPart(Frozen):
 
     tokenizer: TokenizerRecipe | GivenTokenizerRecipe
     context_tokens: int
+    validation_tokens: Annotated[int, ADDED] = 0
+    """Of each source; the documents that will be held out so are not trained on."""
 
 
 class DocumentsPart(Frozen):
@@ -120,12 +122,18 @@ class UntrainedPart(Frozen):
 
 
 class MixturePart(Frozen):
-    """Work out the shares of a run's sources. Inputs: `tokens.<source>`; where they are learned `reading.<proxy>`."""
+    """Work out the shares of a run's sources.
+
+    Inputs: `tokens.<source>`; where they are learned `reading.<proxy>`; for a budget that is paid in FLOPs `row_cost`.
+    """
 
     mixture: MixtureRecipe
     sources: tuple[str, ...]  # in the recipe's order, which decides ties
     budget: BudgetRecipe
     context_tokens: int
+    flops_per_second: Annotated[float | None, ADDED] = None
+    """Turns a budget in seconds or dollars into FLOPs."""
+    dollars_per_hour: Annotated[float, ADDED] = 0.0
 
 
 class ModelPart(Frozen):
@@ -221,6 +229,12 @@ class TrainPart(Frozen):
     """For a branch: all else is the longer run's."""
     source_fraction: Annotated[float, ADDED] = 1.0
     """Of every source of plain text, train on the first documents that have this share of its tokens."""
+
+
+class RowCostPart(Frozen):
+    """Count the FLOPs of a row of plain text. Inputs: those of the run, without `mixture`."""
+
+    run: TrainPart
 
 
 class TrialPart(Frozen):

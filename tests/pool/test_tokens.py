@@ -8,11 +8,12 @@ import pytest
 from winnow.errors import DataError, RecipeError
 from winnow.parts import TextPoolPart, TokenizerPart, TokensPart
 from winnow.pool import shared_documents
+from winnow.pool import tokenizer as tokenizer_stage
 from winnow.pool.documents import SCHEMA
 from winnow.pool.text_pool import make_text_pool
 from winnow.pool.tokenizer import equal_texts, make_tokenizer
 from winnow.pool.tokens import make_tokens
-from winnow.recipe import GivenTokenizerRecipe, SourceRecipe
+from winnow.recipe import GivenTokenizerRecipe, SourceRecipe, TokenizerRecipe
 from winnow.records import Artifact, Context, Cost, Stored
 from winnow.text import tokenizers
 from winnow.text.examples import digest
@@ -109,6 +110,35 @@ def test_a_tokenizer_is_trained_on_equal_bytes_of_each_source(made):
     size = sum(len(text.encode()) for text in TEXTS[:10])
     texts = list(equal_texts(inputs))
     assert texts[10:20] == TEXTS[:10] and abs(sum(len(text.encode()) for text in texts) - 2 * size) < 4
+
+
+@pytest.mark.parametrize("guess", [1, 4, 8])
+def test_a_tokenizer_sees_nothing_of_what_is_held_out(made, stored, monkeypatch, guess):
+    monkeypatch.setattr(tokenizer_stage, "BYTES_PER_TOKEN", guess)
+    seen, train = [], tokenizer_stage.train_tokenizer
+    monkeypatch.setattr(tokenizer_stage, "train_tokenizer", lambda texts, *rest: train(seen_in(texts, seen), *rest))
+    words = ["and so on " * 9 + text for text in TEXTS]  # of which a token has many bytes
+    inputs = {f"documents.{name}": made(name, words[::step])[0] for name, step in {"a": 1, "b": -1}.items()}
+    part = TokenizerPart(tokenizer=TokenizerRecipe(vocab_size=400), context_tokens=8, validation_tokens=150)
+    make_tokenizer(part, inputs, Context(stored("trained").folder))
+    for role, documents in inputs.items():
+        tokens, beside = stored(f"held_out.{role}"), {"documents": documents, "tokenizer": stored("trained")}
+        make_tokens(TokensPart(validation_tokens=150), beside, Context(tokens.folder))
+        held_out = pq.read_table(tokens.folder / "validation.parquet")["text"].to_pylist()
+        own = seen[-1][: len(seen[-1]) // 2] if role.endswith("a") else seen[-1][len(seen[-1]) // 2 :]
+        assert held_out and own and not set(held_out) & set(own)
+
+
+def seen_in(texts, seen):
+    """The same texts, noted."""
+    seen.append(list(texts))
+    return seen[-1]
+
+
+def test_a_source_too_small_for_what_is_held_out_and_a_tokenizer_is_told(made, stored):
+    part = TokenizerPart(tokenizer=TokenizerRecipe(vocab_size=300), context_tokens=8, validation_tokens=10**6)
+    with pytest.raises(DataError, match=r"'a' has .* bytes of text, too few to hold pool.text.validation_tokens out"):
+        make_tokenizer(part, {"documents.a": made("a")[0]}, Context(stored("trained").folder))
 
 
 def test_a_tokenizer_may_be_that_of_a_model(stored, tokenizer):

@@ -214,7 +214,6 @@ MISTAKES = {
     "adapter": ({"training": {"objective": "pretraining"}}, "a model from scratch trains all weights"),
     "objective": ({"training": {"method": "full"}}, "trains on a pool; here is a corpus"),
     "budget": ({"budget": {"tokens": 10}}, "less than one row of 32 tokens"),
-    "flops": ({"budget": {"flops": 1e12}}, "budget.flops does not tell how many tokens"),
     "names": ({"evaluation": {"text": [text_tree()["pool"]["sources"][0]]}}, "are named 'books'"),
     "text-set": ({"evaluation": {"text": [SUMS]}}, "holds examples"),
     "max-tokens": (with_pool(max_tokens=99), "pool.max_tokens is for examples"),
@@ -244,6 +243,78 @@ def test_a_study_of_examples_has_nothing_of_text():
     ]:
         with pytest.raises(RecipeError, match=told):
             pipeline.checked(load_recipe(Path(SMALLEST), [setting]))
+
+
+# --------------------------------------------------------------------------------------------------------- controls
+
+SWITCH = {"between": "step", "knots": [{"at": 0, "shares": {"web": 1.0}}, {"at": 0.5, "shares": {"books": 1.0}}]}
+RISE = {"between": "linear", "knots": [{"at": 0, "shares": {"web": 1.0}}, {"at": 1, "shares": "equal"}]}
+
+
+def arms_of(**others):
+    return {arm.name: arm for arm in expand(text_recipe(**others), selector_traits()).arms}
+
+
+def test_equal_natural_and_static_arms_are_added_where_they_are_missing():
+    levels = {"switch": {"mixture": SWITCH}, "rise": {"mixture": RISE, "training.learning_rate": 0.01}}
+    arms = arms_of(vary={"mixture": levels})
+    assert list(arms) == ["switch", "rise", "switch_static", "rise_static", "equal", "natural"]
+    assert [name for name, arm in arms.items() if arm.is_added] == list(arms)[2:]
+    assert {name: arm.control_of for name, arm in arms.items() if arm.control_of} == {
+        "switch_static": "switch", "rise_static": "rise"
+    }  # fmt: skip
+    assert arms["rise_static"].recipe.training.learning_rate == 0.01
+    assert list(arms_of(vary={"mixture": levels}, study={"controls": False})) == ["switch", "rise"]
+
+
+def test_controls_that_are_there_are_not_added_and_stand_at_every_level_of_other_factors():
+    levels = {
+        "even": {"mixture": "equal"},
+        "switch": {"mixture": SWITCH},
+        "held": {"mixture": SWITCH | {"static": True}},
+    }
+    arms = arms_of(vary={"mixture": levels, "rate": {"training.learning_rate": [0.01, 0.02]}})
+    assert list(arms) == [f"{level}_rate{rate}" for level in (*levels, "natural") for rate in (0.01, 0.02)]
+    assert all(arm.is_added == name.startswith("natural") for name, arm in arms.items())
+    nested = arms_of(
+        vary={"rate": {"training.learning_rate": [0.01, 0.02]}, "mixture": {"switch": {"mixture": SWITCH}}}
+    )
+    assert nested["rate0.02_switch_static"].control_of == "rate0.02_switch"
+    assert nested["rate0.02_switch_static"].recipe.training.learning_rate == 0.02
+
+
+def test_studies_of_one_mixture_get_no_arms():
+    assert list(arms_of(mixture=SWITCH, vary={"rate": {"training.learning_rate": [0.01, 0.02]}})) == [
+        "rate0.01", "rate0.02"
+    ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def scheduled(tmp_path_factory):
+    root = tmp_path_factory.mktemp("scheduled")
+    study = {"seeds": [0, 1], "primary": text_tree()["study"]["primary"] | {"arm": "rise"}}
+    run(text_recipe(vary={"mixture": {"rise": {"mixture": RISE}}}, study=study), out=root / "mixing")
+    return root / "mixing"
+
+
+def test_a_static_control_reads_as_much_of_each_source_at_constant_shares(scheduled):
+    def mixed(name):
+        return json.loads((scheduled / f"training_records.{name}.json").read_text())["mixture"]
+
+    rise, static = mixed("rise"), mixed("rise_static")
+    for one, other in zip(rise["sources"], static["sources"], strict=True):
+        assert abs(one["rows"] - other["rows"]) <= 1
+        assert one["asked_share"] == pytest.approx(other["asked_share"])
+    assert len(static["knots"]) == 1
+    half = len(static["rows"]) // 2
+    web = [row["source"] for row in static["sources"]].index("web")
+    assert abs(2 * static["rows_by_source"][half][web] - static["rows_by_source"][-1][web]) <= 4
+    assert rise["rows_by_source"][half][web] > 0.6 * rise["rows_by_source"][-1][web]
+
+
+def test_the_verdict_on_a_schedule_has_its_static_control_beside_it(scheduled):
+    found = pipeline.report(scheduled)
+    assert any("rise_static" in note and "static control" in note for note in found.verdict.notes)
 
 
 # --------------------------------------------------------------------------------------------------- learned shares
@@ -294,6 +365,48 @@ def test_a_proxy_trains_on_its_fraction_of_tokens_and_of_each_source(learned):
     whole = {row["source"]: row["unique_tokens"] for row in run_records["mixture"]["sources"]}
     assert set(by_source) == {"web"}
     assert 0.2 <= by_source["web"]["unique_tokens"] / whole["web"] < 0.25
+
+
+@pytest.fixture(scope="module")
+def paid(tmp_path_factory):
+    """A study whose arms have a budget in FLOPs, and its recipe."""
+    root = tmp_path_factory.mktemp("paid")
+    capped = {"name": "unimax", "options": {"max_epochs": 0.75}}
+    recipe = text_recipe(
+        vary={"mixture": LEARNED | {"capped": {"mixture": capped}}}, budget={"flops": 2e8},
+        study=text_tree()["study"] | {"seeds": [0]},
+    )  # fmt: skip
+    run(recipe, out=root / "mixing")
+    return root / "mixing", recipe
+
+
+def test_a_budget_in_flops_pays_for_the_proxies_too(paid):
+    folder, recipe = paid
+    plans = {
+        name: json.loads((folder / f"training_records.{name}.json").read_text())["plan"] for name in ("equal", "notes")
+    }
+    row = plans["equal"]["flops"] / plans["equal"]["visits"]
+    assert 0 <= 2e8 - plans["equal"]["flops"] < 4 * row
+    charged = stored(folder, "mixture.notes")[0].numbers["charged_flops"]
+    assert 0.5 * 2e8 < charged < 2e8 and 0 <= 2e8 - charged - plans["notes"]["flops"] < 4 * row
+    proxies = [stored(folder, f"proxy.notes.alone_{name}")[0].numbers["tokens"] for name in PASSAGES]
+    assert all(abs(each - 0.2 * 2e8 / row * 32) < 4 * 32 for each in proxies)
+    planned = {arm.name: arm for arm in plan(recipe, out=folder).arms}
+    assert planned["equal"].tokens == plans["equal"]["tokens"]
+    assert planned["notes"].steps >= plans["notes"]["steps"]  # which pays for what scoring the proxies takes, too
+
+
+def test_caps_hold_for_the_tokens_that_flops_buy(paid):
+    folder, _ = paid
+    records = json.loads((folder / "training_records.capped.json").read_text())
+    assert stored(folder, "row_cost.capped")[0].numbers["row_flops"] == pytest.approx(
+        records["plan"]["flops"] / records["plan"]["visits"]
+    )
+    by_source = {row["source"]: row for row in records["mixture"]["sources"]}
+    assert max(row["epochs"] for row in by_source.values()) < 0.75 + 32 / min(
+        row["unique_tokens"] for row in by_source.values()
+    )
+    assert len({round(row["realised_share"], 2) for row in by_source.values()}) > 1  # the cap was met
 
 
 def test_shares_may_be_learned_for_a_target_and_never_for_what_judges_them(tmp_path):

@@ -6,8 +6,8 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from winnow.budget import Allowance, plan_rows, run_tokens
-from winnow.errors import BudgetError
+from winnow.budget import Allowance, allowance, left_by, plan_rows, run_tokens
+from winnow.errors import BudgetError, NotAffordableError
 from winnow.mixing.schedule import Knot, Schedule, cumulative
 from winnow.recipe import BudgetRecipe
 from winnow.text.token_cache import TokenCache, write_cache
@@ -144,12 +144,16 @@ def test_a_budget_of_less_than_a_row_is_told_and_one_of_less_than_a_step_is_one_
 
 
 @pytest.mark.parametrize(
-    "budget, tokens", [({"tokens": 1050}, 1000), ({"examples": 7}, 700), ({"pool_epochs": 0.5}, 2000)]
-)
+    "budget, tokens",
+    [({"tokens": 1050}, 1000), ({"examples": 7}, 700), ({"pool_epochs": 0.5}, 2000), ({"flops": 99.0}, 900),
+     ({"seconds": 4.0}, 700), ({"dollars": 1.0}, 3500), ({"flops": 0.1}, 100)],
+)  # fmt: skip
 def test_tokens_of_a_run_follow_from_its_budget(budget, tokens):
-    assert run_tokens(BudgetRecipe(**budget), row_tokens=100, pool_rows=40) == tokens
+    allowed = allowance(BudgetRecipe(**budget), pool_examples=40, flops_per_second=19.0, dollars_per_hour=195.4)
+    assert run_tokens(allowed, row_tokens=100, row_flops=10.0) == tokens
 
 
-def test_a_budget_in_flops_tells_no_tokens():
-    with pytest.raises(BudgetError, match="use tokens, examples or pool_epochs"):
-        run_tokens(BudgetRecipe(flops=1e9), row_tokens=100, pool_rows=40)
+def test_what_proxies_take_is_not_there_for_the_run():
+    assert left_by(Allowance("flops", 100.0), 0.3).amount == pytest.approx(70)
+    with pytest.raises(NotAffordableError, match="take 1.2 of the budget"):
+        left_by(Allowance("flops", 100.0), 1.2)

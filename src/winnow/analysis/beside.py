@@ -11,6 +11,7 @@ from winnow.findings import ArmFacts, Comparison
 
 RANDOM_ROWS = "random rows, same fraction"
 MATCHED = "control matched to its selection"
+HELD_CONSTANT = "its static control: as much of each source, the same share at every point"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +34,11 @@ def beside_of(study: Study, primary: Comparison) -> Beside:
 def controls_of(study: Study, name: str | None, arms: tuple[ArmFacts, ...]) -> list[tuple[Comparison, str]]:
     """The arm against each boring one that has finished, corrected for their number, and what that one is."""
     arm = next((arm for arm in arms if arm.name == name and arm.seeds), None)
-    if arm is None or arm.selector == FULL:
+    if arm is None:
         return []
-    asked, boring = study.recipe.study, random_arm(arm, arms)
+    asked, boring = study.recipe.study, random_arm(arm, arms) if arm.selector != FULL else None
     others = {boring: RANDOM_ROWS} if boring else {}
-    others |= dict.fromkeys(matched_arms(arm, arms), MATCHED)
+    others |= dict.fromkeys(matched_arms(arm, arms), MATCHED if arm.selector != FULL else HELD_CONSTANT)
     others.pop(baseline_name(study), None)
     return [
         (

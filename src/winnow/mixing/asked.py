@@ -13,7 +13,7 @@ from winnow.mixing.given import GivenOptions
 from winnow.mixing.learned import Learned, Proxy, ProxyReading
 from winnow.mixing.learning import check_readings
 from winnow.mixing.registry import Mixer, check, find_mixer
-from winnow.mixing.schedule import Knot, Schedule
+from winnow.mixing.schedule import Knot, Schedule, time_averages
 from winnow.mixing.sources import SourceTokens, check_sources
 from winnow.recipe import Frozen
 from winnow.recipe.mixture import MixerRecipe, MixtureRecipe, ScheduleRecipe
@@ -61,7 +61,12 @@ def resolved(
     """
     if isinstance(mixture, ScheduleRecipe):
         knots = [Knot(knot.at, dict(_shares(knot.shares, sources, tokens))) for knot in mixture.knots]
-        return Resolved(Schedule(tuple(knots), mixture.between))
+        schedule = Schedule(tuple(knots), mixture.between)
+        return Resolved(
+            Schedule.constant(time_averages(schedule, [source.name for source in sources]))
+            if mixture.static
+            else schedule
+        )
     part, options = _part(mixture)
     if not part.is_learned:
         return Resolved(Schedule.constant(_shares(mixture, sources, tokens)))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from winnow.budget import run_tokens
+from winnow.budget import allowance, run_tokens
 from winnow.mixing.asked import proxies_of, resolved
 from winnow.mixing.learned import ProxyReading
 from winnow.mixing.schedule import Knot, Schedule
@@ -17,27 +17,43 @@ from winnow.records import Context, Cost, Outcome, Stored
 from winnow.store import read_json, write_json
 
 MIXTURE, FIT, LOSSES = "mixture.json", "fit.json", "losses.json"
+ROW_COST = "row_cost"
+"""Role of what a row of the run costs."""
 
 
 def make_mixture(part: MixturePart, inputs: Mapping[str, Stored], context: Context) -> Outcome:
     """Leaves the shares at each knot of the run, every source named; beside them what they were learned from.
 
-    Raises RecipeError where the sources hold too little for what is asked, DataError where one is empty.
+    Raises RecipeError where the sources hold too little for what is asked, DataError where one is empty,
+    NotAffordableError where what they were learned from leaves nothing of the budget.
     """
     started = time.perf_counter()
     sources = [source_tokens(name, inputs[f"tokens.{name}"]) for name in part.sources]
-    rows = sum(source.tokens for source in sources) // part.context_tokens
-    tokens = run_tokens(part.budget, row_tokens=part.context_tokens, pool_rows=rows)
     readings = list(_readings(part, inputs))
+    paid = sum(inputs[_role(each.proxy.name)].numbers["charged_flops"] for each in readings)
+    tokens = _run_tokens(part, inputs, sources, paid)
     found = resolved(part.mixture, sources, tokens=tokens, readings=readings)
     write_schedule(context.folder, found.schedule, part.sources)
     learned = None if found.learned is None else found.learned.to_dict()
     write_json(context.folder / FIT, {"learned": learned, "proxies": [_told(each, inputs) for each in readings]})
-    paid = sum(inputs[_role(each.proxy.name)].numbers["charged_flops"] for each in readings)
     return Outcome(
         (MIXTURE,), logs=(FIT,), numbers={"charged_flops": paid},
         costs={"mix": Cost(seconds=time.perf_counter() - started)},
     )  # fmt: skip
+
+
+def _run_tokens(part: MixturePart, inputs: Mapping[str, Stored], sources: Sequence[SourceTokens], paid: float) -> int:
+    """Tokens of a run that its proxies have left `paid` FLOPs less, where it is paid in FLOPs.
+
+    Raises NotAffordableError where they leave nothing.
+    """
+    rows = sum(source.tokens for source in sources) // part.context_tokens
+    allowed = allowance(
+        part.budget, pool_examples=rows, flops_per_second=part.flops_per_second,
+        dollars_per_hour=part.dollars_per_hour, spent_flops=paid,
+    )  # fmt: skip
+    row_flops = inputs[ROW_COST].numbers["row_flops"] if ROW_COST in inputs else None
+    return run_tokens(allowed, row_tokens=part.context_tokens, row_flops=row_flops)
 
 
 def _role(proxy: str) -> str:

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
 
 from winnow.errors import nearest, shown
-from winnow.recipe.values import Frozen, Name, Share
+from winnow.recipe.values import ADDED, Frozen, Name, Share, Truth
 
 GIVEN = "given"
 """The mixer of shares that a recipe spells out."""
@@ -110,6 +110,8 @@ class ScheduleRecipe(Frozen):
     """`linear` moves from knot to knot, `step` keeps a knot's shares until the next."""
     knots: Annotated[tuple[KnotRecipe, ...], Field(min_length=1), AfterValidator(_ascending)]
     """Shares at points of the run, in ascending order; before the first and after the last, shares are theirs."""
+    static: Annotated[Truth, ADDED] = False
+    """Give every source as much in all, and the same share at every point: what a schedule is compared with."""
 
 
 def _normal(given: Any) -> Any:

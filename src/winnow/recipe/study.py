@@ -67,6 +67,9 @@ class StudyRecipe(Frozen):
     """Arms that differ in their budget alone are one run with branches: the longest one keeps its state where the decay
     of a shorter one begins, which goes on from there; asks for schedule warmup_stable_decay, whose warm-up is then that
     of the longest. Spent once, charged to each arm as far as it goes."""
+    controls: Annotated[Truth, ADDED] = True
+    """Where a factor of `vary` sets mixtures of plain text, add the levels that a fair study needs where they are
+    missing: `equal`, `natural`, and beside each schedule its static control. Selections have `selection.controls`."""
     sweep: SweepRecipe | None = None
     """Choose the learning rate on validation; null trains with `training.learning_rate`, which the report says."""
     keep: Annotated[Literal["best", "last", "none"] | None, ADDED] = None

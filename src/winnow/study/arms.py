@@ -15,6 +15,7 @@ from winnow.errors import RecipeError, refused
 from winnow.recipe import Recipe
 from winnow.recipe.file import patched
 from winnow.records import SELECTION, Traits
+from winnow.study.mixture_controls import Controls, with_mixture_controls
 from winnow.study.selections import Selection, build_selections
 
 
@@ -32,12 +33,9 @@ class Arm:
     settings: Mapping[str, Any] = field(default_factory=dict)
     """What it sets of the study's recipe: dotted key -> value."""
     control_of: str | None = None
-    """For a control: the arm whose selection it matches."""
-
-    @property
-    def is_added(self) -> bool:
-        """Not in the recipe, but needed for a fair study."""
-        return self.selection.is_added
+    """For a control: the arm whose selection it matches, or whose schedule it holds constant."""
+    is_added: bool = False
+    """Not in the recipe, but needed for a fair study."""
 
 
 def build_arms(recipe: Recipe, traits: Mapping[str, Traits]) -> list[Arm]:
@@ -45,6 +43,8 @@ def build_arms(recipe: Recipe, traits: Mapping[str, Traits]) -> list[Arm]:
 
     Raises RecipeError where selections or levels contradict the recipe or each other.
     """
+    controls = with_mixture_controls(recipe)
+    recipe = controls.recipe
     selections, resolved = build_selections(recipe, traits), _resolved(recipe)
     has_many = len(selections) > 1 or not recipe.vary
     arms = [
@@ -53,7 +53,8 @@ def build_arms(recipe: Recipe, traits: Mapping[str, Traits]) -> list[Arm]:
             recipe=own, selection=selection,
             factors=({SELECTION: selection.name} if len(selections) > 1 else {}) | levels,
             settings=settings_of(recipe, levels),
-            control_of=None if selection.of is None else arm_name(selection.of, levels),
+            control_of=_reference(selection, levels, controls, has_many),
+            is_added=selection.is_added or levels.get(controls.factor) in controls.added,
         )
         for selection in selections
         for levels, own in resolved
@@ -61,6 +62,14 @@ def build_arms(recipe: Recipe, traits: Mapping[str, Traits]) -> list[Arm]:
     _refuse_twins(arms)
     _refuse_units(arms)
     return arms
+
+
+def _reference(selection: Selection, levels: Mapping[str, str], controls: Controls, has_many: bool) -> str | None:
+    """The arm that the one with this selection and these levels is the control of."""
+    if selection.of is not None:
+        return arm_name(selection.of, levels)
+    of = controls.added.get(levels.get(controls.factor, ""))
+    return None if of is None else arm_name(selection.name if has_many else None, {**levels, controls.factor: of})
 
 
 def arm_recipes(recipe: Recipe) -> list[Recipe]:

@@ -103,7 +103,7 @@ def _facts(arm: Arm, has_selections: bool) -> dict[str, Any]:
         "selector": chosen.selector, "fraction": chosen.fraction, "control_of": arm.control_of,
         "is_added": arm.is_added, "selection": chosen.name, "factors": dict(arm.factors),
         "settings": dict(arm.settings),
-        "is_control": has_selections and (chosen.of is not None or chosen.selector in BORING_SELECTORS),
+        "is_control": arm.control_of is not None or (has_selections and chosen.selector in BORING_SELECTORS),
         "options": {
             "options": dict(chosen.options), "target": chosen.target, "representation": chosen.representation,
             "score": chosen.score,

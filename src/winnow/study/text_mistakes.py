@@ -55,11 +55,6 @@ def _of_examples(recipe: Recipe) -> Iterator[tuple[bool, str]]:
         f"two of pool.sources, evaluation.text and evaluation.sets are named {twice!r}, and each is a row of the "
         "tables; give each a name of its own",
     )
-    unit = recipe.budget.unit
-    yield (
-        unit in ("flops", "seconds", "dollars"),
-        f"budget.{unit} does not tell how many tokens a run on plain text reads; use tokens, examples or pool_epochs",
-    )
     is_scratch = recipe.base.from_scratch is not None
     yield (
         is_scratch and recipe.training.method == "lora",

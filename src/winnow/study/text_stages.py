@@ -6,6 +6,7 @@ tests -> documents.<source> -> tokenizer -> tokens.<source> -> pool, mixture.<ar
 from collections.abc import Mapping
 from typing import Any
 
+from winnow.budget import CHARGES_SELECTION
 from winnow.mixing.asked import mixer_options, proxies_of
 from winnow.mixing.learned import Proxy
 from winnow.parts import (
@@ -13,6 +14,7 @@ from winnow.parts import (
     MixturePart,
     ProxyPart,
     ReadingPart,
+    RowCostPart,
     TestsPart,
     TextPoolPart,
     TokenizerPart,
@@ -51,7 +53,9 @@ def _from_scratch(recipe: Recipe) -> list[Stage]:
     scratch, text = recipe.base.from_scratch, recipe.pool.text
     if scratch is None or text is None:
         return []
-    part = TokenizerPart(tokenizer=scratch.tokenizer, context_tokens=text.context_tokens)
+    part = TokenizerPart(
+        tokenizer=scratch.tokenizer, context_tokens=text.context_tokens, validation_tokens=text.validation_tokens
+    )
     documents = {f"documents.{source.name}": f"documents.{source.name}" for source in recipe.pool.sources}
     untrained = UntrainedPart(architecture=scratch.sized(text.context_tokens), seed=recipe.study.seeds[0])
     return [
@@ -86,8 +90,17 @@ def mixture_stages(recipe: Recipe, arms: list[Arm], runs: Mapping[str, TrainPart
         stages += [stage for proxy in proxies for stage in _proxy(recipe, arm, proxy, runs[arm.name])]
         inputs = {f"reading.{proxy.name}": f"reading.{arm.name}.{proxy.name}" for proxy in proxies}
         inputs |= tokens_inputs(recipe)
-        stages.append(Stage(f"mixture.{arm.name}", "mixture", _mixture(arm.recipe), inputs, arm.name))
+        if arm.recipe.budget.unit in CHARGES_SELECTION:
+            stages.append(_row_cost(recipe, arm, runs[arm.name]))
+            inputs["row_cost"] = stages[-1].name
+        stages.append(Stage(f"mixture.{arm.name}", "mixture", _mixture(arm.recipe, runs[arm.name]), inputs, arm.name))
     return stages
+
+
+def _row_cost(recipe: Recipe, arm: Arm, run: TrainPart) -> Stage:
+    """What a row of an arm's runs costs, from which a budget that is paid in FLOPs tells their tokens."""
+    inputs = {role: name for role, name in run_inputs(recipe, arm).items() if role in ("start", "tokenizer")}
+    return Stage(f"row_cost.{arm.name}", "row_cost", RowCostPart(run=run), inputs, arm.name)
 
 
 def _target(arm: Arm) -> list[Stage]:
@@ -125,11 +138,12 @@ def _proxy(recipe: Recipe, arm: Arm, proxy: Proxy, run: TrainPart) -> list[Stage
     return [trained, Stage(f"reading.{arm.name}.{proxy.name}", "reading", reading, seen, arm.name)]
 
 
-def _mixture(recipe: Recipe) -> MixturePart:
+def _mixture(recipe: Recipe, run: TrainPart) -> MixturePart:
     assert recipe.pool.text is not None
     return MixturePart(
         mixture=recipe.mixture, sources=tuple(source.name for source in recipe.pool.sources),
         budget=recipe.budget, context_tokens=recipe.pool.text.context_tokens,
+        flops_per_second=run.flops_per_second, dollars_per_hour=run.dollars_per_hour,
     )  # fmt: skip
 
 

@@ -35,7 +35,12 @@ def _shortened(part: ProxyPart, inputs: Mapping[str, Stored]) -> TrainPart:
     """The run with a fraction of its budget, on a fraction of its sources where repeats are matched."""
     row_tokens = part.run.context_tokens
     assert row_tokens is not None
-    allowed = allowance(part.run.budget, pool_examples=unique_rows(inputs, row_tokens=row_tokens))
+    allowed = allowance(
+        part.run.budget, pool_examples=unique_rows(inputs, row_tokens=row_tokens),
+        flops_per_second=part.run.flops_per_second, dollars_per_hour=part.run.dollars_per_hour,
+    )  # fmt: skip
+    if allowed.unit == "flops":
+        return part.run.model_copy(update={"budget": BudgetRecipe(flops=allowed.amount * part.tokens_fraction)})
     rows = allowed.amount * part.tokens_fraction / (row_tokens if allowed.unit == "tokens" else 1)
     if rows < 1:
         raise BudgetError(

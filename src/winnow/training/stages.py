@@ -75,7 +75,7 @@ def train_as(ranks: Ranks, part: TrainPart, inputs: Mapping[str, Stored], contex
     tokenizer = tokenizer_of(inputs["tokenizer"])
     if "data" in inputs:
         tokenizer.chat_template = left_template(inputs["data"].folder) or tokenizer.chat_template
-    goal, model = _goal(part, inputs), _model(part, inputs, tokenizer)
+    goal, model = goal_for(part, inputs), model_for(part, inputs, tokenizer)
     flops = flop_model(model)
     rows = rows_of_run(goal, part, inputs, tokenizer)
     check_context(model, int(rows.lengths.max()))
@@ -129,7 +129,7 @@ def _batches(goal: Goal, part: TrainPart, rows: TokenRows | TextPool, plan: Visi
     )  # fmt: skip
 
 
-def _goal(part: TrainPart, inputs: Mapping[str, Stored]) -> Goal:
+def goal_for(part: TrainPart, inputs: Mapping[str, Stored]) -> Goal:
     """The objective with the models that look on. Raises RecipeError where the run has none of that role."""
     beside = registry.find(part.objective).beside
     if lacking := [role for role in beside if role not in inputs]:
@@ -140,7 +140,8 @@ def _goal(part: TrainPart, inputs: Mapping[str, Stored]) -> Goal:
     return goal_of(part.objective, part.objective_options, models)
 
 
-def _model(part: TrainPart, inputs: Mapping[str, Stored], tokenizer: Any) -> Any:
+def model_for(part: TrainPart, inputs: Mapping[str, Stored], tokenizer: Any) -> Any:
+    """The model that a run trains, before its first step."""
     if "start" in inputs:
         bits = part.training.quantise
         model = loading.load_quantised(inputs["start"], bits) if bits else loading.load_model(inputs["start"])

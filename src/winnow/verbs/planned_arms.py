@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from winnow.budget import CHARGES_SELECTION, Allowance, allowance, flops_6n, selected_size, steps_for
+from winnow.budget import CHARGES_SELECTION, Allowance, allowance, flops_6n, left_by, selected_size, steps_for
 from winnow.errors import BudgetError
 from winnow.ledger import dollars
 from winnow.models.costs import FlopModel, PeakMemory
@@ -186,6 +186,9 @@ def _planned(arm: Arm, arms: list[Arm], training: Training, pool: PlannedPool, m
             dollars_per_hour=machine.dollars_per_hour,
             spent_flops=selection if recipe.budget.unit in CHARGES_SELECTION else 0.0,
         )  # fmt: skip
+        proxies = proxy_share(recipe)
+        if proxies and allowed.unit == "flops":
+            allowed = left_by(allowed, proxies)
     except BudgetError as error:
         return replace(plain, note=str(error))
     mean_tokens, mean_flops = float(pool.lengths.mean()), float(costs.train(pool.lengths).mean())
@@ -193,8 +196,8 @@ def _planned(arm: Arm, arms: list[Arm], training: Training, pool: PlannedPool, m
     if recipe.is_text and visits >= plain.global_batch_size:
         visits -= visits % plain.global_batch_size  # whole steps alone, as `plan_rows` has it
     tokens, flops = visits * mean_tokens, visits * mean_flops
-    if proxies := proxy_share(recipe):
-        selection = proxies * flops
+    if proxies:
+        selection = proxies * flops / (1 - proxies if allowed.unit == "flops" else 1)
         plain = replace(plain, selection_exaflops=selection / 1e18)
     papers = flops_6n(
         costs.parameters - (costs.trainable_parameters if recipe.training.method == "lora" else 0), tokens
