@@ -7,8 +7,9 @@ from typing import Any
 
 from winnow.kinds import KINDS
 from winnow.models.host import kind_of_device
-from winnow.parts import BenchmarkPart, SelectPart, TokenizerPart, TrainPart, asked
+from winnow.parts import BenchmarkPart, SelectPart, TokenizerPart, TrainPart
 from winnow.recipe import Frozen, SourceRecipe
+from winnow.recipe.marks import asked
 from winnow.records import Stage, Stored
 from winnow.store import hash_file, hash_json
 

@@ -1,5 +1,6 @@
 """Rows of plain text against plain loops over documents; and runs on them, killed, side by side, over again."""
 
+import dataclasses
 import hashlib
 from itertools import islice
 
@@ -11,6 +12,7 @@ from winnow.errors import BudgetError, NotAffordableError
 from winnow.mixing.schedule import Knot, Schedule, cumulative
 from winnow.recipe import BudgetRecipe
 from winnow.text.token_cache import TokenCache, write_cache
+from winnow.training import text_rows
 from winnow.training.text_rows import Stream, TextBatches, TextPool
 
 CONTEXT, SEED = 8, 3
@@ -157,3 +159,27 @@ def test_what_proxies_take_is_not_there_for_the_run():
     assert left_by(Allowance("flops", 100.0), 0.3).amount == pytest.approx(70)
     with pytest.raises(NotAffordableError, match="take 1.2 of the budget"):
         left_by(Allowance("flops", 100.0), 1.2)
+
+
+def test_a_run_reads_on_behind_what_was_read_before_and_a_branch_reads_as_its_trunk(pool):
+    found = pool()
+    whole = found.rows(60)
+    before = {name: int((whole.order[:20] == number).sum()) for number, name in enumerate(SIZES)}
+    later = dataclasses.replace(found, read_before=before).rows(40)
+    for number, name in enumerate(SIZES):
+        rows = np.flatnonzero(later.order == number)
+        expected = [
+            found.streams[number].read((before[name] + rank) * CONTEXT, CONTEXT).tolist() for rank in range(len(rows))
+        ]
+        assert later.ids(rows).tolist() == expected
+    branch = found.rows(25, whole=60)
+    assert branch.ids(range(25)).tolist() == whole.ids(range(25)).tolist() and len(branch.names) == 25
+
+
+def test_rows_do_not_rest_on_how_many_documents_are_at_hand(pool, monkeypatch):
+    whole = pool().rows(200).ids(range(200)).tolist()
+    for size in (1, 3, 7):
+        monkeypatch.setattr(text_rows, "STRETCH_DOCUMENTS", size)
+        rows = pool().rows(200)
+        assert rows.ids(range(200)).tolist() == whole
+        assert rows.ids([150, 3, 77]).tolist() == [whole[150], whole[3], whole[77]]

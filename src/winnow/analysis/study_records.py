@@ -64,6 +64,8 @@ class SourceRead:
     epochs: float
     effective_tokens: float
     """Unique tokens that would be worth as much."""
+    read_before: int = 0
+    """Rows that the model had read of it before the run."""
 
 
 @dataclass(frozen=True, slots=True)

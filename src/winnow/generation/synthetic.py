@@ -26,8 +26,9 @@ from winnow.generation.prompts import PROMPTS
 from winnow.generation.teachers.built_in import BuiltInTeacher
 from winnow.generation.teachers.interface import Answer, Lost, Request, Teacher
 from winnow.generation.teachers.meter import Meter
-from winnow.parts import GeneratePart, without_added
+from winnow.parts import GeneratePart
 from winnow.recipe import BuiltInTeacherRecipe, EndpointTeacherRecipe, SyntheticRecipe
+from winnow.recipe.marks import without_added
 from winnow.records import Context, Outcome, Stored
 from winnow.store import write_json
 from winnow.text.examples import digest, read_examples

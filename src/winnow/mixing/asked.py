@@ -44,6 +44,13 @@ def is_learned(mixture: MixtureRecipe) -> bool:
     return isinstance(mixture, MixerRecipe) and find_mixer(mixture.name).is_learned
 
 
+def goes_by_length(mixture: MixtureRecipe) -> bool:
+    """Whether a shorter run has other shares than the beginning of a longer one: schedules, caps and learned shares."""
+    if isinstance(mixture, ScheduleRecipe):
+        return not mixture.static
+    return is_learned(mixture) or getattr(mixer_options(mixture), "max_epochs", None) is not None
+
+
 def proxies_of(mixture: MixtureRecipe, sources: Sequence[str]) -> list[Proxy]:
     """The small runs that its shares are learned from; none where nothing is learned. Raises RecipeError."""
     if isinstance(mixture, ScheduleRecipe):

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from winnow.recipe.lora import LoraRecipe
+from winnow.recipe.mixture import MixtureRecipe
 from winnow.recipe.sources import SourceRecipe
 from winnow.recipe.spending import BudgetRecipe, EarlyStoppingRecipe
 from winnow.recipe.values import (
@@ -267,6 +268,8 @@ class StageRecipe(Frozen):
     """Stage whose checkpoint it starts from."""
     sources: Names | None = None
     """Sources of the pool it trains on; null for all."""
+    mixture: Annotated[MixtureRecipe | None, ADDED] = None
+    """Of plain text: how much of each source it reads; null for the study's `mixture`."""
     training: Annotated[TrainingRecipe, _over(FULL_TRAINING)] = FULL_TRAINING
     """How it trains."""
     budget: BudgetRecipe
@@ -298,7 +301,7 @@ class StageRecipe(Frozen):
 
     @model_validator(mode="after")
     def _branch_trains_as_its_trunk(self) -> Self:
-        own = {"start": "base", "sources": None, "training": FULL_TRAINING, "seed": 0}
+        own = {"start": "base", "sources": None, "mixture": None, "training": FULL_TRAINING, "seed": 0}
         given = [key for key, default in own.items() if getattr(self, key) != default]
         kept = [key for key in ("keep_every_steps", "keep_at") if getattr(self, key)]
         if self.cooldown_of is not None and given + kept:

@@ -5,6 +5,7 @@ shorter one goes on from there and decays. What they have in common is trained o
 """
 
 from winnow.errors import RecipeError
+from winnow.mixing.asked import goes_by_length
 from winnow.recipe import Recipe
 from winnow.study.arms import Arm
 
@@ -39,6 +40,12 @@ def _check(arms: list[Arm], found: dict[str, Arm]) -> None:
     if not found:
         raise RecipeError(
             "study.branches is on, and no two arms differ in their budget alone; let a factor of `vary` set the budget"
+        )
+    changing = next((arm for arm in arms if arm.recipe.is_text and goes_by_length(arm.recipe.mixture)), None)
+    if changing is not None:
+        raise RecipeError(
+            f"study.branches is on, and the mixture of arm {changing.name} goes by the length of its run, so that a "
+            "shorter run is no beginning of a longer one; write constant shares, or turn branches off"
         )
     stopping = next((arm for arm in arms if arm.recipe.training.early_stopping is not None), None)
     if stopping is not None:

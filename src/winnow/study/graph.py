@@ -20,7 +20,7 @@ from winnow.study.selection_stages import representation_stages, selection_stage
 from winnow.study.selections import Selection
 from winnow.study.sweeps import check_sweep, sweep_stages, swept_arms
 from winnow.study.text_stages import mixture_stages, text_stages
-from winnow.study.training_stages import base_stages, check_starts, own_stages, run_part, run_stage, start_for_all
+from winnow.study.training_stages import base_stages, check_starts, first_run, own_stages, run_stage, start_for_all
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,11 @@ def expand(recipe: Recipe, traits: Mapping[str, Traits]) -> Graph:
     arms = build_arms(recipe, traits)
     selections = Graph({}, arms, ()).selections
     stages = [*data_stages(recipe), *base_stages(recipe), *synthetic_stages(recipe)]
-    stages += text_stages(recipe) if recipe.is_text else [*pool_stages(recipe), *own_stages(recipe)]
+    stages += [*(text_stages(recipe) if recipe.is_text else pool_stages(recipe)), *own_stages(recipe)]
     check_starts(recipe, arms)
     check_sweep(recipe, arms)
     if recipe.is_text:
-        stages += mixture_stages(recipe, arms, {arm.name: run_part(arm.recipe, recipe.study.seeds[0]) for arm in arms})
+        stages += mixture_stages(recipe, arms, {arm.name: first_run(arm) for arm in arms})
     else:
         stages += representation_stages(recipe, selections)
         stages += selection_stages(recipe, selections, traits)

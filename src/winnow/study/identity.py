@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from winnow.errors import ArtifactError
-from winnow.parts import without_added
 from winnow.recipe import NATURAL, PRETRAINING, BaseRecipe, Recipe, TrainingRecipe
+from winnow.recipe.marks import without_added
 from winnow.study_files import read_settings
 
 OF_AN_ARM = "settings", "options", "selector"

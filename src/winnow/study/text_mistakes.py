@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from winnow.mixing.asked import mixture_mistakes
-from winnow.recipe import NATURAL, Recipe
+from winnow.mixing.asked import is_learned, mixture_mistakes
+from winnow.recipe import NATURAL, Recipe, StageRecipe
 from winnow.study.text_stages import learning_target
 
 
@@ -14,11 +14,23 @@ def text_mistakes(recipe: Recipe) -> list[str]:
     found = [reason for is_wrong, reason in _of_examples(recipe) if is_wrong]
     mixing = mixture_mistakes(recipe.mixture, [source.name for source in recipe.pool.sources])
     found += mixing or _of_target(recipe)
+    found += [line for stage in recipe.stages for line in _of_stage(recipe, stage)]
     if recipe.budget.tokens is not None and recipe.budget.tokens < (recipe.row_tokens or 0):
         found.append(
             f"budget.tokens is {recipe.budget.tokens}, less than one row of {recipe.row_tokens} tokens "
             "(pool.text.context_tokens); raise it"
         )
+    return found
+
+
+def _of_stage(recipe: Recipe, stage: StageRecipe) -> list[str]:
+    """What is wrong with a stage that trains on plain text."""
+    mixture, names = stage.mixture or recipe.mixture, [source.name for source in recipe.pool.sources]
+    found = [f"stage {stage.name!r}: {line}" for line in mixture_mistakes(mixture, names)]
+    if stage.sources is not None:
+        found.append(f"stage {stage.name!r} has sources, and pool.sources holds plain text; give it a mixture")
+    if not found and is_learned(mixture):
+        found.append(f"stage {stage.name!r} has a mixture that is learned, which arms alone have; give it shares")
     return found
 
 
@@ -45,9 +57,7 @@ def _of_examples(recipe: Recipe) -> Iterator[tuple[bool, str]]:
         "selection chooses among examples, and pool.sources holds plain text, all of which is trained on; remove it, "
         "and compare mixtures with vary.mixture",
     )
-    yield bool(recipe.stages), "stages train on examples, and pool.sources holds plain text; remove them"
     yield recipe.study.resample_pool < 1, "study.resample_pool draws examples, and pool.sources holds plain text"
-    yield recipe.study.branches, "study.branches is not there for plain text; remove it"
     names = [each.name for each in (*recipe.pool.sources, *(recipe.evaluation.text or ()), *recipe.evaluation.sets)]
     twice = next((name for at, name in enumerate(names) if name in names[:at]), None)
     yield (
@@ -57,7 +67,7 @@ def _of_examples(recipe: Recipe) -> Iterator[tuple[bool, str]]:
     )
     is_scratch = recipe.base.from_scratch is not None
     yield (
-        is_scratch and recipe.training.method == "lora",
+        is_scratch and recipe.training.start == "base" and recipe.training.method == "lora",
         f"training.method is {recipe.training.method}; a model from scratch trains all weights: set it to full",
     )
 
@@ -66,4 +76,8 @@ def _of_text(recipe: Recipe) -> Iterator[tuple[bool, str]]:
     """What only a study of plain text can have."""
     yield recipe.base.from_scratch is not None, "base.from_scratch is for plain text (pool.text); use base.pretrain"
     yield recipe.evaluation.text is not None, "evaluation.text is for plain text (pool.text); use evaluation.sets"
+    yield (
+        any(stage.mixture is not None for stage in recipe.stages),
+        "stages have a mixture, which is for sources of plain text (pool.text); remove it",
+    )
     yield recipe.mixture != NATURAL, "mixture is for sources of plain text (pool.text); remove it"

@@ -4,6 +4,7 @@ tests -> documents.<source> -> tokenizer -> tokens.<source> -> pool, mixture.<ar
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from winnow.budget import CHARGES_SELECTION
@@ -22,7 +23,7 @@ from winnow.parts import (
     TrainPart,
     UntrainedPart,
 )
-from winnow.recipe import Recipe, SourceRecipe
+from winnow.recipe import MixtureRecipe, Recipe, SourceRecipe
 from winnow.records import Stage
 from winnow.study.arms import Arm
 from winnow.study.data_stages import generated_inputs, tokenizer_stage
@@ -77,7 +78,15 @@ def tokens_inputs(recipe: Recipe) -> dict[str, str]:
     return {name: name for name in names}
 
 
-def mixture_stages(recipe: Recipe, arms: list[Arm], runs: Mapping[str, TrainPart]) -> list[Stage]:
+@dataclass(frozen=True)
+class ArmRun:
+    """What is asked of a run, and the stage that it starts from; None for a model from scratch."""
+
+    part: TrainPart
+    start: str | None
+
+
+def mixture_stages(recipe: Recipe, arms: list[Arm], runs: Mapping[str, ArmRun]) -> list[Stage]:
     """A stage for each arm, which says how much of what its runs read is of which source.
 
     Before it, where its shares are learned, proxies of its run (`runs`), and what each scores; none sees an evaluation
@@ -91,16 +100,17 @@ def mixture_stages(recipe: Recipe, arms: list[Arm], runs: Mapping[str, TrainPart
         inputs = {f"reading.{proxy.name}": f"reading.{arm.name}.{proxy.name}" for proxy in proxies}
         inputs |= tokens_inputs(recipe)
         if arm.recipe.budget.unit in CHARGES_SELECTION:
-            stages.append(_row_cost(recipe, arm, runs[arm.name]))
+            stages.append(row_cost_stage(recipe, arm.name, runs[arm.name], arm.name))
             inputs["row_cost"] = stages[-1].name
-        stages.append(Stage(f"mixture.{arm.name}", "mixture", _mixture(arm.recipe, runs[arm.name]), inputs, arm.name))
+        part = mixture_part(arm.recipe, runs[arm.name].part, arm.recipe.mixture)
+        stages.append(Stage(f"mixture.{arm.name}", "mixture", part, inputs, arm.name))
     return stages
 
 
-def _row_cost(recipe: Recipe, arm: Arm, run: TrainPart) -> Stage:
-    """What a row of an arm's runs costs, from which a budget that is paid in FLOPs tells their tokens."""
-    inputs = {role: name for role, name in run_inputs(recipe, arm).items() if role in ("start", "tokenizer")}
-    return Stage(f"row_cost.{arm.name}", "row_cost", RowCostPart(run=run), inputs, arm.name)
+def row_cost_stage(recipe: Recipe, name: str, run: ArmRun, arm: str | None = None) -> Stage:
+    """What a row of a run costs, from which a budget that is paid in FLOPs tells its tokens."""
+    inputs = ({"start": run.start} if run.start else {}) | {"tokenizer": tokenizer_stage(recipe)}
+    return Stage(f"row_cost.{name}", "row_cost", RowCostPart(run=run.part), inputs, arm)
 
 
 def _target(arm: Arm) -> list[Stage]:
@@ -124,13 +134,14 @@ def proxy_share(recipe: Recipe) -> float:
     return sum(proxy.tokens_fraction for proxy in proxies_of(recipe.mixture, names)) if recipe.is_text else 0.0
 
 
-def _proxy(recipe: Recipe, arm: Arm, proxy: Proxy, run: TrainPart) -> list[Stage]:
+def _proxy(recipe: Recipe, arm: Arm, proxy: Proxy, of: ArmRun) -> list[Stage]:
     """A proxy of an arm's run, and what it scores."""
+    run = of.part
     assert run.context_tokens is not None
     fraction = proxy.tokens_fraction if proxy.match_repeats else 1.0
     plain = run.model_copy(update={"every_steps": None, "charge_selection": False, "source_fraction": fraction})
     part = ProxyPart(run=plain, shares=dict(proxy.shares), tokens_fraction=proxy.tokens_fraction)
-    inputs = {role: name for role, name in run_inputs(recipe, arm).items() if role != "mixture"}
+    inputs = {role: name for role, name in run_inputs(recipe, arm.name, of.start).items() if role != "mixture"}
     trained = Stage(f"proxy.{arm.name}.{proxy.name}", "proxy", part, inputs, arm.name)
     reading = ReadingPart(context_tokens=run.context_tokens, threads=run.training.threads)
     seen = {"run": trained.name, "tokenizer": tokenizer_stage(recipe)} | tokens_inputs(recipe)
@@ -138,26 +149,32 @@ def _proxy(recipe: Recipe, arm: Arm, proxy: Proxy, run: TrainPart) -> list[Stage
     return [trained, Stage(f"reading.{arm.name}.{proxy.name}", "reading", reading, seen, arm.name)]
 
 
-def _mixture(recipe: Recipe, run: TrainPart) -> MixturePart:
+def mixture_part(recipe: Recipe, run: TrainPart, mixture: MixtureRecipe) -> MixturePart:
+    """What is asked of the stage that works out the shares of a run."""
     assert recipe.pool.text is not None
     return MixturePart(
-        mixture=recipe.mixture, sources=tuple(source.name for source in recipe.pool.sources),
-        budget=recipe.budget, context_tokens=recipe.pool.text.context_tokens,
+        mixture=mixture, sources=tuple(source.name for source in recipe.pool.sources),
+        budget=run.budget, context_tokens=recipe.pool.text.context_tokens,
         flops_per_second=run.flops_per_second, dollars_per_hour=run.dollars_per_hour,
     )  # fmt: skip
 
 
-def run_inputs(recipe: Recipe, arm: Arm) -> dict[str, str]:
-    """Inputs of an arm's runs: tokens and mixture, and the model that they start from, unless they are from scratch."""
-    start = {} if recipe.base.from_scratch else {"start": "base"}
-    found = {"mixture": f"mixture.{arm.name}", **start, "tokenizer": tokenizer_stage(recipe)}
+def run_inputs(recipe: Recipe, mixture: str, start: str | None) -> dict[str, str]:
+    """Inputs of runs: tokens, the mixture of this name, and what they start from, unless they are from scratch."""
+    began = {} if start is None else {"start": start}
+    found = {"mixture": f"mixture.{mixture}", **began, "tokenizer": tokenizer_stage(recipe)}
     return found | tokens_inputs(recipe)
 
 
-def of_part(recipe: Recipe) -> dict[str, Any]:
+def text_start(recipe: Recipe, stage: str) -> str | None:
+    """The stage that a run starts from, where the recipe says this one; None for a model from scratch."""
+    return None if stage == "base" and recipe.base.from_scratch is not None else stage
+
+
+def of_part(recipe: Recipe, start: str) -> dict[str, Any]:
     """The fields of a training part that only runs on plain text have."""
     text, scratch = recipe.pool.text, recipe.base.from_scratch
     if text is None:
         return {}
-    architecture = None if scratch is None else scratch.sized(text.context_tokens)
+    architecture = None if scratch is None or start != "base" else scratch.sized(text.context_tokens)
     return {"architecture": architecture, "context_tokens": text.context_tokens}

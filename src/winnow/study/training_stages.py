@@ -12,7 +12,15 @@ from winnow.study.arms import Arm
 from winnow.study.data_stages import generated_inputs, tokenizer_stage
 from winnow.study.selections import global_batch_size
 from winnow.study.sweeps import sweep_stage
-from winnow.study.text_stages import of_part, run_inputs
+from winnow.study.text_stages import (
+    ArmRun,
+    mixture_part,
+    of_part,
+    row_cost_stage,
+    run_inputs,
+    text_start,
+    tokens_inputs,
+)
 
 BASE = "base"
 
@@ -76,6 +84,7 @@ def own_stages(recipe: Recipe) -> list[Stage]:
     for own in recipe.stages:
         below = own.cooldown_of or own.start
         _check_start(own, below, before)
+        stages += _own_mixture(recipe, own) if recipe.is_text and own.cooldown_of is None else []
         for seed in recipe.study.seeds if is_each(own, before) else (None,):
             stages.append(_own_stage(recipe, own, seed, before, stages))
         before[own.name] = own
@@ -102,13 +111,29 @@ def _own_stage(
         return _branch(own, name, seed, stages)
     chosen = own.seed if isinstance(own.seed, int) else seed
     assert chosen is not None  # a stage of which every seed has its own is made for a seed
-    part = TrainPart(
-        training=own.training, **own.training.objective.of_part(), global_batch_size=batch_size(recipe, own.training),
-        sources=own.sources, seed=chosen, devices=recipe.machine.devices,
-        keep_every_steps=own.keep_every_steps, keep_at=own.keep_at, **_spending(recipe, own.budget),
-    )  # fmt: skip
-    start = start_stage(before, own.start, seed)
+    part, start = _own_part(recipe, own, chosen), start_stage(before, own.start, seed)
+    if recipe.is_text:
+        return Stage(name, "train", part, run_inputs(recipe, own.name, text_start(recipe, start)), seed=seed)
     return Stage(name, "train", part, {"data": "pool", "start": start, "tokenizer": tokenizer_stage(recipe)}, seed=seed)
+
+
+def _own_part(recipe: Recipe, own: StageRecipe, seed: int) -> TrainPart:
+    return TrainPart(
+        training=own.training, **own.training.objective.of_part(), global_batch_size=batch_size(recipe, own.training),
+        sources=own.sources, seed=seed, devices=recipe.machine.devices,
+        keep_every_steps=own.keep_every_steps, keep_at=own.keep_at, **_spending(recipe, own.budget),
+        **of_part(recipe, own.start),
+    )  # fmt: skip
+
+
+def _own_mixture(recipe: Recipe, own: StageRecipe) -> list[Stage]:
+    """What a stage on plain text reads of each source: shares of its own, or the study's."""
+    run = ArmRun(_own_part(recipe, own, 0), text_start(recipe, own.start))
+    part, inputs = mixture_part(recipe, run.part, own.mixture or recipe.mixture), tokens_inputs(recipe)
+    if own.budget.unit not in CHARGES_SELECTION:
+        return [Stage(f"mixture.{own.name}", "mixture", part, inputs)]
+    cost = row_cost_stage(recipe, own.name, run)
+    return [cost, Stage(f"mixture.{own.name}", "mixture", part, inputs | {"row_cost": cost.name})]
 
 
 def is_each(own: StageRecipe, stages: Mapping[str, StageRecipe]) -> bool:
@@ -176,7 +201,7 @@ def check_starts(recipe: Recipe, arms: list[Arm]) -> None:
 
 def run_stage(recipe: Recipe, arm: Arm, arms: list[Arm], trunks: Mapping[str, Arm], seed: int, selection: str) -> Stage:
     """The run of an arm and a seed on its selection; of an arm in `trunks` a branch of that one's run."""
-    inputs = run_inputs(recipe, arm) if recipe.is_text else _inputs(recipe, arm, seed, selection)
+    inputs = _inputs(recipe, arm, seed, selection)
     if recipe.best_by == "test":
         inputs["tests"] = "tests"
     sweep = sweep_stage(recipe, arm, arms)
@@ -195,7 +220,16 @@ def run_stage(recipe: Recipe, arm: Arm, arms: list[Arm], trunks: Mapping[str, Ar
 def _inputs(recipe: Recipe, arm: Arm, seed: int, selection: str) -> dict[str, str]:
     own = {stage.name: stage for stage in recipe.stages}
     start = start_stage(own, arm.recipe.training.start, seed)
+    if recipe.is_text:
+        return run_inputs(recipe, arm.name, text_start(recipe, start))
     return {"data": "pool", "selection": selection, "start": start, "tokenizer": tokenizer_stage(recipe)}
+
+
+def first_run(arm: Arm) -> ArmRun:
+    """The run of the study's first seed of an arm on plain text."""
+    own, seed = {stage.name: stage for stage in arm.recipe.stages}, arm.recipe.study.seeds[0]
+    start = start_stage(own, arm.recipe.training.start, seed)
+    return ArmRun(run_part(arm.recipe, seed), text_start(arm.recipe, start))
 
 
 def _cooldown(arm: Arm) -> CooldownPart:
@@ -209,5 +243,6 @@ def run_part(recipe: Recipe, seed: int) -> TrainPart:
         training=recipe.training, **recipe.training.objective.of_part(), leaves="adapter",
         global_batch_size=batch_size(recipe, recipe.training),
         every_steps=recipe.evaluation.every_steps, best_by=recipe.best_by, seed=seed,
-        devices=recipe.machine.devices, **_spending(recipe, recipe.budget), **of_part(recipe),
+        devices=recipe.machine.devices, **_spending(recipe, recipe.budget),
+        **of_part(recipe, recipe.training.start),
     )  # fmt: skip

@@ -8,8 +8,8 @@ from functools import partial
 from typing import Any
 
 from winnow.kinds import KINDS
-from winnow.parts import asked
 from winnow.recipe import TrackersRecipe
+from winnow.recipe.marks import asked
 from winnow.records import Listener, Stage
 from winnow.trackers.courier import Courier
 from winnow.trackers.interface import Parameters, Row, RunName, TrackerRun, open_tracker, wanted

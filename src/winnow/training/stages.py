@@ -81,14 +81,15 @@ def train_as(ranks: Ranks, part: TrainPart, inputs: Mapping[str, Stored], contex
     check_context(model, int(rows.lengths.max()))
     visit_flops = goal.visit_flops(flops, rows)
     plan = _plan(until_cooled_down(part), inputs, rows, visit_flops)
-    cooldown, before = None, Tally()
+    cooldown, before, whole = None, Tally(), plan
     if "trunk" in inputs:
-        cooldown = cooldown_of(part, plan.steps, _plan(part, inputs, rows, visit_flops).steps)
+        whole = _plan(part, inputs, rows, visit_flops)
+        cooldown = cooldown_of(part, plan.steps, whole.steps)
         if ranks.is_first:
             latest = cooldown.begins(plan.steps)
             before = branch_off(inputs["trunk"], context.folder / CHECKPOINTS, latest=latest)
         ranks.wait()
-    batches = _batches(goal, part, rows, plan, model)
+    batches = _batches(goal, part, rows, plan, whole, model)
     shorter = (part.model_copy(update={"budget": each.budget}) for each in part.keep_for)
     ends = [_plan(each, inputs, rows, visit_flops).steps for each in shorter]
     kept = kept_steps(part, plan.steps) | branch_points(part, plan.steps, ends)
@@ -118,11 +119,13 @@ def train_as(ranks: Ranks, part: TrainPart, inputs: Mapping[str, Stored], contex
             _write_records(part, context.folder, plan, flops, tally, wasted, before, mixed)
 
 
-def _batches(goal: Goal, part: TrainPart, rows: TokenRows | TextPool, plan: VisitPlan, model: Any) -> Any:
-    """The batches of the run."""
+def _batches(
+    goal: Goal, part: TrainPart, rows: TokenRows | TextPool, plan: VisitPlan, whole: VisitPlan, model: Any
+) -> Any:
+    """The batches of the run; `whole` is the plan of the longer run that it branches from, else its own."""
     sizes = {"global_batch_size": part.global_batch_size, "micro_batch_size": part.training.per_device_batch_size}
     if isinstance(rows, TextPool):
-        return TextBatches(rows.rows(plan.visits), plan, **sizes)
+        return TextBatches(rows.rows(plan.visits, whole=whole.visits), plan, **sizes)
     return goal.batches(
         rows, plan, **sizes, seed=part.seed, packing=part.training.packing, devices=part.devices,
         start_tokens=start_tokens(next(model.parameters()).device),

@@ -9,7 +9,7 @@ another number of processes, needs no saved position.
 import hashlib
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -24,8 +24,10 @@ from winnow.mixing.schedule import Schedule, time_averages
 from winnow.mixing.stage import read_schedule
 from winnow.models.forward import Batch
 from winnow.records import Stored
+from winnow.store import read_json
 from winnow.text.token_cache import TokenCache
 
+RECORDS = "training_records.json"
 EPOCHS_KEPT = 2
 """Orders in memory, of each source: a row may begin in one epoch and end in the next."""
 STRETCH_DOCUMENTS = 512
@@ -117,14 +119,16 @@ class TextRows:
     context_tokens: int
     order: NDArray[np.int16]
     """[rows]; which source each row is from."""
+    read_before: tuple[int, ...]
+    """Rows of each source that were read before the first of these."""
 
     @cached_property
     def ranks(self) -> NDArray[np.int64]:
-        """[rows]; how many rows before it are from the same source."""
+        """[rows]; how many rows before it are from the same source, and what was read before the run."""
         found = np.empty(len(self.order), dtype=np.int64)
         for number in range(len(self.streams)):
             of_source = np.flatnonzero(self.order == number)
-            found[of_source] = np.arange(len(of_source))
+            found[of_source] = self.read_before[number] + np.arange(len(of_source))
         return found
 
     @cached_property
@@ -174,6 +178,8 @@ class TextPool:
     streams: tuple[Stream, ...]
     schedule: Schedule
     context_tokens: int
+    read_before: Mapping[str, int] = field(default_factory=dict)
+    """Source -> rows that the model has read of it: runs go on behind them."""
 
     @property
     def lengths(self) -> NDArray[np.int64]:
@@ -185,10 +191,12 @@ class TextPool:
         """Rows that all sources fill once."""
         return sum(stream.epoch_tokens for stream in self.streams) // self.context_tokens
 
-    def rows(self, count: int) -> TextRows:
-        """The rows of a run of so many."""
-        order = schedule_order(self.schedule, [stream.name for stream in self.streams], count)
-        return TextRows(self.streams, self.context_tokens, order)
+    def rows(self, count: int, *, whole: int | None = None) -> TextRows:
+        """The rows of a run of so many; of a branch the first of those that the `whole` longer run has."""
+        names = [stream.name for stream in self.streams]
+        order = schedule_order(self.schedule, names, whole or count)[:count]
+        before = tuple(self.read_before.get(name, 0) for name in names)
+        return TextRows(self.streams, self.context_tokens, order, before)
 
     def told(self, rows: TextRows) -> dict[str, Any]:
         """What records say of what a run reads: by source asked and realised, and how that went over the run."""
@@ -201,6 +209,7 @@ class TextPool:
                 {
                     "source": stream.name, "asked_share": asked[stream.name],
                     "realised_share": float(counts[number] / len(rows.order)), "rows": int(counts[number]),
+                    "read_before": rows.read_before[number],
                     "tokens": int(counts[number]) * self.context_tokens, "unique_tokens": stream.epoch_tokens,
                     "epochs": (epochs := float(counts[number] * self.context_tokens / stream.epoch_tokens)),
                     "effective_tokens": effective_tokens(stream.epoch_tokens, epochs),
@@ -228,4 +237,11 @@ def text_pool(
     schedule, names = read_schedule(inputs["mixture"])
     caches = [TokenCache.open(inputs[f"tokens.{name}"].folder).first(source_fraction) for name in names]
     streams = [Stream(name, cache, seed=seed) for name, cache in zip(names, caches, strict=True)]
-    return TextPool(tuple(streams), schedule, context_tokens)
+    return TextPool(tuple(streams), schedule, context_tokens, _read_before(inputs))
+
+
+def _read_before(inputs: Mapping[str, Stored]) -> dict[str, int]:
+    """Source -> rows that the model which a run starts from has read, and that before it."""
+    path = inputs["start"].folder / RECORDS if "start" in inputs else None
+    mixed = read_json(path).get("mixture") if path is not None and path.is_file() else None
+    return {row["source"]: row["read_before"] + row["rows"] for row in mixed["sources"]} if mixed else {}

@@ -20,7 +20,12 @@ def objective_mistakes(recipe: Recipe, arms: Sequence[TrainingRecipe]) -> list[s
     is_scratch = recipe.base.from_scratch is not None
     found = [mistake for training in arms for mistake in _of("training", training, has=has, has_start=not is_scratch)]
     for stage in recipe.stages:
-        found += _of(f"stage {stage.name!r}: training", stage.training, has="pool")
+        found += _of(
+            f"stage {stage.name!r}: training",
+            stage.training,
+            has=has,
+            has_start=not is_scratch or stage.start != "base",
+        )
     if recipe.base.pretrain is not None:
         found += _of("base.pretrain.training", recipe.base.pretrain.training, has="corpus")
     if recipe.study.sweep is not None and all(training.method == "none" for training in arms):
