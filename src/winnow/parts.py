@@ -22,6 +22,7 @@ from winnow.recipe import (
     TokenizerRecipe,
     TrainingRecipe,
 )
+from winnow.recipe.marks import asked, without_added  # noqa: F401 - what of a part is asked stands beside parts
 
 
 class GeneratePart(Frozen):
