@@ -92,7 +92,7 @@ KINDS: dict[str, Kind] = {
     "text_pool": Kind(module="winnow.pool.text_pool", function="make_text_pool", version=1),
     "row_cost": Kind(module="winnow.training.row_cost", function="count_row_flops", version=1),
     "mixture": Kind(
-        module="winnow.mixing.stage", function="make_mixture", version=1, is_of_arm=True, meter="mix",
+        module="winnow.mixing.stage", function="make_mixture", version=2, is_of_arm=True, meter="mix",
         charged_as="selection",
         copied=(
             Copied("mixture.json", "records/mixture.{run}.json", is_record=True),

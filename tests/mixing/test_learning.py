@@ -9,7 +9,7 @@ import pytest
 from winnow.errors import DataError, RecipeError
 from winnow.mixing.asked import resolved
 from winnow.mixing.learned import Learned, Proxy, ProxyReading
-from winnow.mixing.learning import ProxiesOptions, alone, check_readings, goal_of, interval
+from winnow.mixing.learning import LearnedOptions, ProxiesOptions, alone, check_readings, goal_of, interval
 from winnow.mixing.registry import check
 from winnow.mixing.sources import SourceTokens
 from winnow.recipe.mixture import MixerRecipe
@@ -17,10 +17,26 @@ from winnow.recipe.mixture import MixerRecipe
 READINGS = [ProxyReading(Proxy("alone_a", {"a": 1.0}, 0.1), {"web": 1.0, "books": 2.0, "papers": 3.0})]
 
 
+PAPERS = {"name": "papers", "licence": "CC0-1.0", "path": "papers.jsonl", "format": "text"}
+
+
+def options_of(**given):
+    return LearnedOptions.model_validate(given)
+
+
 def test_a_goal_weighs_the_sets_it_names_or_all_alike():
-    assert goal_of(READINGS, {}) == pytest.approx({"books": 1 / 3, "papers": 1 / 3, "web": 1 / 3})
-    assert goal_of(READINGS, {"web": 3, "papers": 1}) == {"papers": 0.25, "web": 0.75}
-    assert list(goal_of(READINGS, {"web": 3, "papers": 1})) == ["papers", "web"], "by name, so that sums are alike"
+    assert goal_of(READINGS, options_of()) == pytest.approx({"books": 1 / 3, "papers": 1 / 3, "web": 1 / 3})
+    weighed = goal_of(READINGS, options_of(goal={"web": 3, "papers": 1}))
+    assert weighed == {"papers": 0.25, "web": 0.75}
+    assert list(weighed) == ["papers", "web"], "by name, so that sums are alike"
+
+
+def test_with_a_target_the_goal_is_the_target_unless_it_says_otherwise():
+    assert goal_of(READINGS, options_of(target=PAPERS)) == {"papers": 1.0}
+    both = goal_of(READINGS, options_of(target=PAPERS, goal={"papers": 1, "web": 1}))
+    assert both == {"papers": 0.5, "web": 0.5}
+    with pytest.raises(RecipeError, match="the goal weighs 'paper' .did you mean 'papers'"):
+        goal_of(READINGS, options_of(target=PAPERS | {"name": "paper"}))
 
 
 def test_proxies_of_single_sources_are_named_by_them_whatever_their_order():

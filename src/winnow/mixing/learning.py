@@ -1,6 +1,6 @@
 """What all mixers that learn have in common: options, proxies, and the goal that shares are learned for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated
 
 import numpy as np
@@ -40,7 +40,8 @@ class LearnedOptions(Frozen):
     target: SourceRecipe | None = None
     """Text that the shares are to be good for, never an evaluation set; null for what is held out of every source."""
     goal: dict[Name, Positive] = {}
-    """Held-out set (a source, or the target) -> weight of its loss per byte; empty weighs all alike."""
+    """Held-out set (a source, or the target) -> weight of its loss per byte; empty is the target alone, without one all
+    sources alike."""
     max_epochs: Positive | None = 4
     """Most times that the run may read a source; null for no limit."""
     bootstrap: Annotated[Whole, Field(ge=20, le=100_000)] = 200
@@ -82,9 +83,13 @@ def check_readings(readings: Sequence[ProxyReading]) -> None:
                 )
 
 
-def goal_of(readings: Sequence[ProxyReading], weights: Mapping[str, float]) -> dict[str, float]:
-    """Set -> its weight in the mean, 1 in all, by name. Raises RecipeError for a set that no proxy scored."""
+def goal_of(readings: Sequence[ProxyReading], options: LearnedOptions) -> dict[str, float]:
+    """Set -> its weight in the mean, 1 in all, by name: as the options weigh them, else the target alone, or all alike.
+
+    Raises RecipeError for a set that no proxy scored.
+    """
     sets = sorted(readings[0].losses)
+    weights = options.goal or ({options.target.name: 1.0} if options.target else {})
     for name in weights:
         if name not in sets:
             raise RecipeError(f"the goal weighs {name!r}{nearest(name, sets)}; proxies are scored on {', '.join(sets)}")

@@ -42,7 +42,7 @@ def shares(
 ) -> Learned:
     """The minimum of the goal's mixed predictions. Raises RecipeError where the caps leave too little."""
     names = [source.name for source in sources]
-    goal = goal_of(readings, options.goal)
+    goal = goal_of(readings, options)
     sets = {name: MixedPredictions.of(alone_in(readings, names), name) for name in goal}
     caps = epoch_caps(sources, tokens=tokens, max_epochs=options.max_epochs)
     mixed_loss = weighted_sum([(goal[name], each.value_and_gradient) for name, each in sets.items()])

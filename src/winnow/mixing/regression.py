@@ -102,7 +102,7 @@ def _fits(names: Sequence[str], readings: Sequence[ProxyReading], options: Regre
     needed = num_parameters(options.law, len(names))
     if len(runs) < needed:
         raise RecipeError(f"law {options.law} fits {needed} numbers to {len(runs)} runs; use mixmin, or train more")
-    goal = goal_of(runs, options.goal)
+    goal = goal_of(runs, options)
     if options.law == "mde":
         single = alone_in(readings, names)
         laws = {name: mde_law(MixedPredictions.of(single, name).value_and_gradient) for name in goal}
