@@ -28,6 +28,12 @@ class PublishedArm(Frozen):
     """Wall time."""
     dollars: Figure | None = None
     """Price."""
+    tokens: Annotated[Figure | None, ADDED] = None
+    """Tokens of a run."""
+    steps: Annotated[Figure | None, ADDED] = None
+    """Steps of a run."""
+    warmup_steps: Annotated[Figure | None, ADDED] = None
+    """Of them, steps in which the learning rate rises."""
 
 
 class Recipe(Frozen):

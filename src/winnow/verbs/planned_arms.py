@@ -19,7 +19,7 @@ from winnow.study.selections import Selection, representation_of
 from winnow.study.sweeps import swept_arms
 from winnow.study.text_stages import proxy_share
 from winnow.study.training_stages import batch_size
-from winnow.training.schedule import cooldown_steps
+from winnow.training.schedule import cooldown_steps, warmup_steps
 from winnow.verbs.planned_evaluation import evaluation_of
 from winnow.verbs.planned_pool import PlannedPool
 from winnow.verbs.planned_speed import Speed, seconds_of
@@ -71,6 +71,8 @@ class PlannedArm:
     evaluation_seconds: float = 0.0
     """Nothing where `machine.fixed_seconds` says what a run takes beside its training."""
     evaluation_dollars: float = 0.0
+    warmup_steps: int = 0
+    """Steps in which the learning rate rises."""
 
 
 class Training:
@@ -201,9 +203,10 @@ def _planned(arm: Arm, arms: list[Arm], training: Training, pool: PlannedPool, m
     )
     counted = flops if machine.flops_convention == "reference" else papers
     seconds = (counted + selection) / (machine.flops_per_second or 1.0) + machine.fixed_seconds
+    steps = steps_for(visits, plain.global_batch_size)
     return replace(
-        plain, epochs=visits / examples, visits=visits, visits_per_example=visits / examples,
-        steps=steps_for(visits, plain.global_batch_size), tokens=int(tokens), exaflops=flops / 1e18,
+        plain, epochs=visits / examples, visits=visits, visits_per_example=visits / examples, steps=steps,
+        warmup_steps=warmup_steps(recipe.training, steps), tokens=int(tokens), exaflops=flops / 1e18,
         exaflops_6n=papers / 1e18, train_seconds=counted / (machine.flops_per_second or 1.0), seconds=seconds,
         dollars=dollars(seconds, machine.dollars_per_hour),
         trainable_parameters=costs.trainable_parameters, memory_bytes=training.peak.total_bytes,
