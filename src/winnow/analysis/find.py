@@ -7,6 +7,7 @@ from pathlib import Path
 from winnow.analysis import cost_tables, measured_tables, tables
 from winnow.analysis.arms import arm_facts, baseline_name, savings_baseline
 from winnow.analysis.benchmarks import benchmark_tables, forgetting_sentence
+from winnow.analysis.benchmarks_reference import reference_table
 from winnow.analysis.clean_items import evaluation_clean
 from winnow.analysis.contamination import contamination_tables
 from winnow.analysis.cost import AXES, flops_unit_of
@@ -41,6 +42,7 @@ def findings_of(study: Study) -> Findings:
     """All findings of a study. Raises ArtifactError where its recipe asks for what its records do not have."""
     arms, baseline, verdict, gains = arm_facts(study), savings_baseline(study), judge(study), delayed_gains(study)
     clean, factors = evaluation_clean(study, arms), factors_of(study, arms)
+    beside = reference_table(study, arms)
     made = (
         *mixture_tables(study, arms, baseline_name(study)),
         cost_tables.savings(study, arms, baseline),
@@ -62,6 +64,7 @@ def findings_of(study: Study) -> Findings:
         predicted_table(study, arms),
         *contamination_tables(study),
         *benchmark_tables(study, arms),
+        *([] if beside is None else [beside]),
         *([make(study, arms, factors) for make in (effects, grid, pareto)] if factors else []),
     )
     unit = flops_unit_of(study)
