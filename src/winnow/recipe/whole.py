@@ -55,7 +55,8 @@ class Recipe(Frozen):
     """What else is compared: factor -> level -> what it sets of `training` and `budget`, as in `--set`, or factor ->
     one key and its values. Arms are all combinations of levels and selections; docs/arms.md has examples."""
     mixture: Annotated[MixtureRecipe, ADDED] = NATURAL
-    """Of plain text: how much of what a run reads is of which source, in tokens."""
+    """How much of what a run reads is of which source, in tokens. Of examples `natural` visits every row equally
+    often."""
     evaluation: EvaluationRecipe
     """What is measured."""
     study: StudyRecipe = StudyRecipe()

@@ -3,14 +3,15 @@
 from collections.abc import Iterator
 
 from winnow.mixing.asked import mixture_mistakes
-from winnow.recipe import NATURAL, Recipe
+from winnow.recipe import Recipe
+from winnow.study.mixed_mistakes import examples_mistakes
 from winnow.study.text_stages import learning_target
 
 
 def text_mistakes(recipe: Recipe) -> list[str]:
     """A line for each mistake in the recipe of an arm."""
     if not recipe.is_text:
-        return [reason for is_wrong, reason in _of_text(recipe) if is_wrong]
+        return [reason for is_wrong, reason in _of_text(recipe) if is_wrong] + examples_mistakes(recipe)
     found = [reason for is_wrong, reason in _of_examples(recipe) if is_wrong]
     mixing = mixture_mistakes(recipe.mixture, [source.name for source in recipe.pool.sources])
     found += mixing or _of_target(recipe)
@@ -71,4 +72,3 @@ def _of_text(recipe: Recipe) -> Iterator[tuple[bool, str]]:
     """What only a study of plain text can have."""
     yield recipe.base.from_scratch is not None, "base.from_scratch is for plain text (pool.text); use base.pretrain"
     yield recipe.evaluation.text is not None, "evaluation.text is for plain text (pool.text); use evaluation.sets"
-    yield recipe.mixture != NATURAL, "mixture is for sources of plain text (pool.text); remove it"

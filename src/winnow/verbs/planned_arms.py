@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 from winnow.budget import CHARGES_SELECTION, Allowance, allowance, flops_6n, selected_size, steps_for
 from winnow.errors import BudgetError
 from winnow.ledger import dollars
+from winnow.mixing.asked import resolved
+from winnow.mixing.schedule import time_averages
 from winnow.models.costs import FlopModel, PeakMemory
-from winnow.recipe import GIVES, GradientsRecipe, MachineRecipe, Recipe, RepresentationRecipe, TrainingRecipe
+from winnow.recipe import GIVES, NATURAL, GradientsRecipe, MachineRecipe, Recipe, RepresentationRecipe, TrainingRecipe
 from winnow.selection import registry
 from winnow.study.arms import Arm
 from winnow.study.branches import trunks_of
@@ -190,7 +192,9 @@ def _planned(arm: Arm, arms: list[Arm], training: Training, pool: PlannedPool, m
         )  # fmt: skip
     except BudgetError as error:
         return replace(plain, note=str(error))
-    mean_tokens, mean_flops = float(pool.lengths.mean()), float(costs.train(pool.lengths).mean())
+    shares = planned_shares(recipe, pool)
+    mean_tokens = pool.mean_over_visits(pool.lengths.astype(np.float64), shares)
+    mean_flops = pool.mean_over_visits(costs.train(pool.lengths), shares)
     visits = _visits(allowed, mean_tokens, mean_flops)
     if recipe.is_text and visits >= plain.global_batch_size:
         visits -= visits % plain.global_batch_size  # whole steps alone, as `plan_rows` has it
@@ -211,6 +215,15 @@ def _planned(arm: Arm, arms: list[Arm], training: Training, pool: PlannedPool, m
         dollars=dollars(seconds, machine.dollars_per_hour),
         trainable_parameters=costs.trainable_parameters, memory_bytes=training.peak.total_bytes,
     )  # fmt: skip
+
+
+def planned_shares(recipe: Recipe, pool: PlannedPool) -> dict[str, float] | None:
+    """Shares of the tokens of a run on the whole pool of examples; None where all rows are visited alike."""
+    if recipe.is_text or recipe.mixture == NATURAL:
+        return None
+    budget = recipe.budget.tokens or int(pool.lengths.sum())
+    schedule = resolved(recipe.mixture, pool.sources, tokens=budget).schedule
+    return time_averages(schedule, [source.name for source in pool.sources])
 
 
 def _visits(allowed: Allowance, mean_tokens: float, mean_flops: float) -> int:
