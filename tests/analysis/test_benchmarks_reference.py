@@ -4,11 +4,10 @@ import json
 import math
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
+from benchmark_factory import write_benchmarks
 from ruamel.yaml import YAML
-from study_factory import stage, write_study
+from study_factory import write_study
 
 from winnow.analysis.benchmarks_reference import (
     AVERAGE,
@@ -20,7 +19,6 @@ from winnow.analysis.benchmarks_reference import (
 from winnow.analysis.find import find
 from winnow.errors import RecipeError
 from winnow.recipe.file import parse_recipe
-from winnow.store import read_json, write_json
 
 PUBLISHED = {
     "mmlu": (24.11, 25.0, 26.0, -0.89, -1.89), "hellaswag": (27.03, 25.0, 30.0, 2.03, -2.97),
@@ -49,33 +47,6 @@ def test_m14_the_average_of_six_is_known_to_half_a_point():
     assert mean_stderr([*errors, 1.5]) == pytest.approx(0.45, abs=0.01)
     drawn = np.random.default_rng(0).normal(0, [0.36, 0.44, 1.2, 1.15, 1.4, 1.5], (20_000, 6)).mean(axis=1)
     assert mean_stderr([0.36, 0.44, 1.2, 1.15, 1.4, 1.5]) == pytest.approx(drawn.std(), rel=0.03)
-
-
-def write_benchmarks(folder, rates, *, items=400, reference=None):
-    """Two-way items of each task, of the untrained model, which guesses, and of `full`, which is right at this rate."""
-    yaml, records, draw = YAML(), folder / "records", np.random.default_rng(1)
-    recipe = yaml.load(folder / "recipe.yaml")
-    recipe["evaluation"]["benchmarks"] = {"tasks": list(rates), "reference": reference}
-    yaml.dump(recipe, folder / "recipe.yaml")
-    (records / "items").mkdir(exist_ok=True)
-    stages = read_json(records / "stages.json")
-    right = {}
-    for task, rate in rates.items():
-        for run, share in (("zero_shot", 0.5), ("full_best", rate)):
-            right[task, run] = draw.random(items) < share
-            rows = [
-                {"subset": task, "item": place, "id": str(place), "metric": "acc", "score": float(each), "weight": 1}
-                for place, each in enumerate(right[task, run])
-            ]
-            pq.write_table(pa.Table.from_pylist(rows), records / "items" / f"benchmark.{task}.{run}.parquet")
-            value = right[task, run].mean()
-            error = float(right[task, run].std(ddof=1) / math.sqrt(items))
-            score = {"value": float(value), "stderr": error, "random_level": 0.5, "constant_level": 0.5}
-            summary = {"items": items, "primary": "acc", "metrics": {"acc": score}, "left_out": None}
-            write_json(records / f"benchmark.{task}.{run}.json", summary)
-        stages += [stage(f"benchmark.{task}.{name}", "benchmark", {}) for name in ("zero_shot", "full.s0")]
-    write_json(records / "stages.json", stages)
-    return right
 
 
 GIVEN = {"name": "a larger one", "scores": {"piqa": 63.0, "boolq": 60.0}}

@@ -28,6 +28,7 @@ from winnow.analysis.scores import Score
 from winnow.analysis.study_folder import Study, load
 from winnow.analysis.study_records import Evaluation
 from winnow.analysis.sweeps import sweep_table
+from winnow.analysis.text_limitations import text_limitations
 from winnow.analysis.verdict import judge
 from winnow.findings import Curve, DataSource, Findings
 from winnow.recipe import Recipe, SourceRecipe
@@ -79,7 +80,7 @@ def findings_of(study: Study) -> Findings:
         tables=named,
         curves=tuple(curve_of(run.arm, run.seed, run.best.step, run.evaluations) for run in study.runs.values()),
         delayed_gains=gains,
-        limitations=limitations(study, arms, gains),
+        limitations=(*limitations(study, arms, gains), *text_limitations(study, arms, beside)),
         sources=data_sources(study.recipe),
         metrics=own_metrics(study),
         factors=factors,
