@@ -176,7 +176,8 @@ def test_the_card_tells_shares_and_what_benchmarks_cannot(published):
     card = (published.folders["model"] / "README.md").read_text()
     for words in (
         "## Mixtures", "### Realised shares", "Below random: winogrande (notes)", "cannot be told from none",
-        "Not told from the untrained model: winogrande (notes)", "temperature=0.8, top_p=0.9", "tokens of one source",
+        "Not told from the untrained model: piqa (notes); winogrande (notes)", "temperature=0.8, top_p=0.9",
+        "tokens of one source",
     ):  # fmt: skip
         assert words in card, words
     for words in ("## Composition", "Selection never sees", "Question: Tom", "longest example"):

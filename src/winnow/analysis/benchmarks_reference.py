@@ -60,8 +60,8 @@ def reference_table(study: Study, arms: Sequence[ArmFacts]) -> Table | None:
         f"Percent. Random: guessing; untrained: measured, before any training of the arms; reference: {name}, as given "
         "in the recipe. Less: differences of the rounded figures, as people print them. Above: of the unrounded "
         "ones, with an interval over items (and seeds, where there are several) against the untrained model, paired "
-        "item by item, and over our items alone against the reference, whose own error nobody gave. Gain share: of the "
-        "reference's gain over random. " + _told(rows, confidence)
+        "item by item, and over our items alone against the reference, whose own error nobody gave. Gain share, of "
+        "averages: of the reference's gain over random. " + _told(rows, confidence)
     )
     return Table(NAME, "Benchmarks beside guessing and a reference", tuple(rows), note, columns=() if rows else COLUMNS)
 
@@ -135,7 +135,9 @@ def _row(scored: Scored, arm: str, confidence: float) -> Row:
     score, random, reference = scored.score, scored.random, scored.reference
     gained = None if scored.gained is None else forgetting_interval(scored.gained, confidence, num_comparisons=1)
     against = None if reference is None else _over_items(score - reference, scored.stderr, confidence)
-    share = None if random is None or reference is None else gain_share(score, random, reference)
+    share = None
+    if scored.task == AVERAGE and random is not None and reference is not None:
+        share = gain_share(score, random, reference)
     return {
         "arm": arm, "task": scored.task, "metric": scored.metric, "score_percent": score,
         "stderr_points": scored.stderr, "random_percent": random, "untrained_percent": scored.untrained,
