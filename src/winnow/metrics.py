@@ -47,7 +47,7 @@ class Metric:
     def title(self) -> str:
         """Its name with the unit that it is printed in, as of an axis."""
         unit = self.level_unit or self.unit
-        return f"{self.words} ({unit})" if unit else self.words
+        return self.words if unit in ("", self.words) else f"{self.words} ({unit})"
 
     def within(self, value: float) -> float:
         """The value cut to what the metric can be, such as the bound of an interval."""

@@ -200,6 +200,8 @@ class TrainPart(Frozen):
     """For a branch: all else is the longer run's."""
     source_fraction: Annotated[float, ADDED] = 1.0
     """Of every source of plain text, train on the first documents that have this share of its tokens."""
+    mixture: Annotated[MixtureRecipe | None, ADDED] = None
+    """Of examples: shares of the tokens over `sources`; null to visit all rows equally often."""
 
 
 class RowCostPart(Frozen):
@@ -260,10 +262,7 @@ class RepresentPart(Frozen):
 
 
 class SelectPart(Frozen):
-    """Choose rows.
-
-    Inputs: `pool`, `vectors`?, `counts`?, `scores`?, `audit`?, `reference`? (for a control), `warm_up.<stage>`.
-    """
+    """Choose rows. Inputs: `pool`, `vectors`?, `counts`?, `scores`?, `audit`?, `reference`?, `warm_up.<stage>`."""
 
     selector: str
     options: dict[str, Any] = {}

@@ -236,7 +236,6 @@ def test_a_study_of_examples_has_nothing_of_text():
     from winnow.recipe.file import load_recipe
 
     for setting, told in [
-        ("mixture=equal", "mixture is for sources of plain text"),
         ("pool.text={context_tokens: 32}", "pool.text is for plain text"),
         ("evaluation.text=[]", "evaluation.text is for plain text"),
         ("pool.sources.0.limit_tokens=5", "limit_tokens, which is for plain text"),

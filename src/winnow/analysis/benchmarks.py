@@ -172,7 +172,7 @@ def _forgotten(study: Study, arm: str, *, num_arms: int) -> Row | None:
     pairs = {task: (base[0], tuned) for task, base, tuned in found if task in asked.forgetting and base and tuned}
     if not pairs:
         return None
-    parts = {task: _lost(base, tuned, len(pairs)) for task, (base, tuned) in pairs.items()}
+    parts = {task: lost_parts(base, tuned, len(pairs)) for task, (base, tuned) in pairs.items()}
     lost = Parts(*(np.concatenate([getattr(each, name) for each in parts.values()], axis=-1) for name in PART_FIELDS))
     estimate = forgetting_interval(lost, study.recipe.study.confidence, num_comparisons=num_arms)
     base = fmean(_primary(run) for run, _ in pairs.values())
@@ -215,8 +215,8 @@ def forgetting_sentence(table: Table, arm: str | None) -> str | None:
     return f"{heads.get(row['verdict'], f'{arm}, forgetting: ' + row['verdict'])} ({size})."
 
 
-def _lost(base: Asked, tuned: Mapping[int, Asked], num_tasks: int) -> Parts:
-    """What each item adds to the forgetting of each seed, one task of so many."""
+def lost_parts(base: Asked, tuned: Mapping[int, Asked], num_tasks: int) -> Parts:
+    """What each item adds to the forgetting of each seed, one task of so many; what is gained is below 0."""
     metric = base.summary["primary"]
     before = base.items(metric)
     after = np.stack([run.items(metric).scores for run in tuned.values()])

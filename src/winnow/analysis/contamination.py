@@ -1,6 +1,6 @@
 """What the pool has in common with the evaluation sets, and what was removed for it, as tables for a report."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from winnow.analysis.study_folder import Study
@@ -12,6 +12,17 @@ REMOVED_COLUMNS = (
     ("examples", "examples"),
 )  # fmt: skip
 """Column of the table, and its name in the pool's records."""
+
+TEXT_COLUMNS = (
+    ("source", "name"), ("documents_read", "read"), ("copies", "repeats"), ("in_evaluation_sets", "overlaps"),
+    ("left_out", "left_out"), ("documents_to_train", "documents"), ("tokens_to_train", "tokens"),
+    ("held_out_documents", "validation_documents"), ("held_out_tokens", "validation_tokens"),
+)  # fmt: skip
+"""The same of plain text."""
+TEXT_NOTE = (
+    "Copies: of an earlier document of the source. In evaluation sets: documents that hold an item of an evaluation "
+    "set, or text that is evaluated on; they are not trained on. Left out: beyond limit_tokens."
+)
 
 RULES = "equal_question", "covered_8", "shared_13", "shared_8"
 FOUND_COLUMNS = ("source", "set", "items", *RULES, *(f"{rule}_percent" for rule in RULES))
@@ -31,8 +42,11 @@ def contamination_tables(study: Study) -> tuple[Table, ...]:
     path = study.folder / "records" / "hygiene.json"
     hygiene: Mapping[str, Any] = read_json(path) if path.is_file() else {}
     found, copies = (tuple(hygiene.get(key, ())) for key in ("contamination", "duplicates"))
+    if study.recipe.is_text:
+        rows = _removed(study, TEXT_COLUMNS)
+        return (Table("contamination_removed", "What became of each source's documents", rows, TEXT_NOTE),)
     return (
-        Table("contamination_removed", "Rows removed from each source", _removed(study), REMOVED_NOTE),
+        Table("contamination_removed", "Rows removed from each source", _removed(study, REMOVED_COLUMNS), REMOVED_NOTE),
         Table(
             "contamination",
             "Items of evaluation sets found in each source",
@@ -50,6 +64,6 @@ def contamination_tables(study: Study) -> tuple[Table, ...]:
     )
 
 
-def _removed(study: Study) -> tuple[dict[str, Any], ...]:
+def _removed(study: Study, columns: Sequence[tuple[str, str]]) -> tuple[dict[str, Any], ...]:
     sources = study.pool.get("pool", {}).get("sources", ())
-    return tuple({column: source.get(key) for column, key in REMOVED_COLUMNS} for source in sources)
+    return tuple({column: source.get(key) for column, key in columns} for source in sources)

@@ -7,6 +7,7 @@ from pathlib import Path
 from winnow.analysis import cost_tables, measured_tables, tables
 from winnow.analysis.arms import arm_facts, baseline_name, savings_baseline
 from winnow.analysis.benchmarks import benchmark_tables, forgetting_sentence
+from winnow.analysis.benchmarks_reference import reference_table
 from winnow.analysis.clean_items import evaluation_clean
 from winnow.analysis.contamination import contamination_tables
 from winnow.analysis.cost import AXES, flops_unit_of
@@ -27,6 +28,7 @@ from winnow.analysis.scores import Score
 from winnow.analysis.study_folder import Study, load
 from winnow.analysis.study_records import Evaluation
 from winnow.analysis.sweeps import sweep_table
+from winnow.analysis.text_limitations import text_limitations
 from winnow.analysis.verdict import judge
 from winnow.findings import Curve, DataSource, Findings
 from winnow.recipe import Recipe, SourceRecipe
@@ -41,6 +43,7 @@ def findings_of(study: Study) -> Findings:
     """All findings of a study. Raises ArtifactError where its recipe asks for what its records do not have."""
     arms, baseline, verdict, gains = arm_facts(study), savings_baseline(study), judge(study), delayed_gains(study)
     clean, factors = evaluation_clean(study, arms), factors_of(study, arms)
+    beside = reference_table(study, arms)
     made = (
         *mixture_tables(study, arms, baseline_name(study)),
         cost_tables.savings(study, arms, baseline),
@@ -62,6 +65,7 @@ def findings_of(study: Study) -> Findings:
         predicted_table(study, arms),
         *contamination_tables(study),
         *benchmark_tables(study, arms),
+        *([] if beside is None else [beside]),
         *([make(study, arms, factors) for make in (effects, grid, pareto)] if factors else []),
     )
     unit = flops_unit_of(study)
@@ -76,7 +80,7 @@ def findings_of(study: Study) -> Findings:
         tables=named,
         curves=tuple(curve_of(run.arm, run.seed, run.best.step, run.evaluations) for run in study.runs.values()),
         delayed_gains=gains,
-        limitations=limitations(study, arms, gains),
+        limitations=(*limitations(study, arms, gains), *text_limitations(study, arms, beside)),
         sources=data_sources(study.recipe),
         metrics=own_metrics(study),
         factors=factors,

@@ -197,10 +197,8 @@ def _constant_level(study: Study, arms: Sequence[ArmFacts]) -> Iterator[str]:
 
 def _sample(study: Study) -> Iterator[str]:
     evaluation = study.recipe.evaluation
-    yield (
-        f"Evaluations on the way use at most {evaluation.sample:,} items of each set; delayed gains and curves "
-        "carry that noise."
-    )
+    what, carry = ("windows", "curves") if study.recipe.is_text else ("items", "delayed gains and curves")
+    yield f"Evaluations on the way use at most {evaluation.sample:,} {what} of each set; {carry} carry that noise."
     for name, score in next(iter(study.finals.values())).sets.items() if study.finals else ():
         if score.final_items < SMALL_SAMPLE and score.stderr:
             kind = " with final answers" if score.open_items else ""
@@ -272,6 +270,7 @@ def _same(arms: Sequence[ArmFacts]) -> Iterator[str]:
                 arm.factors.get("selection"),
                 dict(arm.training),
                 arm.budget and arm.budget.text,
+                arm.settings.get("mixture"),
             ]
         )
         if arm.training and arm.factors and known.setdefault(key, arm.name) != arm.name:

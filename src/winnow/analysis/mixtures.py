@@ -1,13 +1,13 @@
 """Tables of studies that pretrain on plain text: what runs read, and what they reached in and out of domain."""
 
 from collections.abc import Sequence
-from statistics import fmean
 from typing import cast
 
 import numpy as np
 
 from winnow.analysis.cost import arm_charge
 from winnow.analysis.learned_mixtures import learned_tables
+from winnow.analysis.measured_mixtures import measured_mixtures
 from winnow.analysis.quality import compare
 from winnow.analysis.scores import Final
 from winnow.analysis.study_folder import Study
@@ -22,19 +22,22 @@ from winnow.records import ZERO_SHOT
 from winnow.study_files import CHECKPOINTS
 
 EXA = 1e18
-LEVELS = "loss", "perplexity", "bits_per_byte"
+BITS = "bits_per_byte"
+LEVELS = "loss", "perplexity", BITS
 
 
 def mixture_tables(study: Study, arms: Sequence[ArmFacts], baseline: str) -> tuple[Table, ...]:
-    """All of them; none in a study of examples."""
+    """All of them; of examples, what the arms read whose sources have shares, if any."""
     if not study.recipe.is_text:
-        return ()
+        read = mixtures(study, arms)
+        return (read,) if read.rows else ()
     return (
         mixture_sweep(study, arms, baseline),
         mixtures(study, arms),
         text_losses(study, arms),
         *learned_tables(study, arms),
         on_the_way(study, arms),
+        measured_mixtures(study, arms),
     )
 
 
@@ -65,8 +68,8 @@ def mixture_sweep(study: Study, arms: Sequence[ArmFacts], baseline: str) -> Tabl
     note = (
         f"At the {asked.checkpoint} checkpoint, mean over seeds. In domain: what is held out of each source, every "
         "source counting alike; out of domain: evaluation.text likewise. The gain is that of the declared comparison "
-        f"({asked.metric.replace('_', ' ')}, {asked.aggregate}) over {baseline}, corrected for the number of arms; "
-        "above 0 is better. Charged: with what learning the shares took."
+        f"({asked.metric.replace('_', ' ')}, {asked.aggregate.replace('_', ' ')}) over {baseline}, corrected for the "
+        "number of arms; above 0 is better. Charged: with what learning the shares took."
     )
     return Table("mixture_sweep", "Mixtures compared", tuple(rows), note)
 
@@ -83,10 +86,11 @@ def _sweep_row(study: Study, arm: ArmFacts, arms: Sequence[ArmFacts], baseline: 
     gain = against.gain if against else None
     mixed = next((run.mixture for run in runs.values() if run.mixture is not None), None)
     spent = total(run.costs["train"] for run in runs.values())
+    ours, others = (_levels(finals, name, study.recipe.study.confidence) for name in (IN_DOMAIN, OUT_OF_DOMAIN))
     return {
         "arm": arm.name, "schedule": mixed.schedule if mixed else None, "seeds": len(finals),
-        **_levels(finals, IN_DOMAIN), **_levels(finals, OUT_OF_DOMAIN),
-        "perplexity_ratio": _ratio(finals),
+        **ours, **others,
+        "perplexity_ratio": perplexity_ratio(others[f"{OUT_OF_DOMAIN}_perplexity"], ours[f"{IN_DOMAIN}_perplexity"]),
         "gain": gain.mean if gain else None, "gain_low": gain.low if gain else None,
         "gain_high": gain.high if gain else None, "verdict": against.kind if against else "baseline",
         "tokens": round(spent.tokens / len(runs)), "exaflops": spent.flops / len(runs) / EXA,
@@ -95,19 +99,17 @@ def _sweep_row(study: Study, arm: ArmFacts, arms: Sequence[ArmFacts], baseline: 
     }  # fmt: skip
 
 
-def _levels(finals: Sequence[Final], name: str) -> Row:
-    """Means over seeds of an average over sets; None where the study has no such sets."""
+def _levels(finals: Sequence[Final], name: str, confidence: float) -> Row:
+    """Means over seeds of an average over sets, bits with their interval; None where the study has no such sets."""
     known = [final.levels.get(name, {}) for final in finals]
-    return {
-        f"{name}_{level}": fmean(each[level] for each in known) if all(level in each for each in known) else None
-        for level in LEVELS
-    }
+    found = {level: with_bounds(level, [each.get(level) for each in known], confidence) for level in LEVELS}
+    bounded = {f"{name}_{key}": value for key, value in found[BITS].items()}
+    return {f"{name}_{level}": found[level][level] for level in LEVELS if level != BITS} | bounded
 
 
-def _ratio(finals: Sequence[Final]) -> float | None:
-    """Perplexity out of domain over that in domain."""
-    pair = [_levels(finals, name)[f"{name}_perplexity"] for name in (OUT_OF_DOMAIN, IN_DOMAIN)]
-    return None if None in pair else pair[0] / pair[1]
+def perplexity_ratio(out_of_domain: float | None, in_domain: float | None) -> float | None:
+    """How many times the perplexity of others' text is that of the sources' own; None where one is not known."""
+    return None if out_of_domain is None or in_domain is None else out_of_domain / in_domain
 
 
 def text_losses(study: Study, arms: Sequence[ArmFacts]) -> Table:

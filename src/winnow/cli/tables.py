@@ -128,31 +128,31 @@ def _differs(arms: Sequence["PlannedArm"], key: str) -> bool:
     return len({getattr(arm, key) for arm in arms if arm.visits}) > 1
 
 
+PUBLISHED: tuple[tuple[str, str, Callable[["PlannedArm"], float], Callable[[float], str]], ...] = (
+    ("epochs", "epochs", lambda arm: arm.epochs, lambda value: f"{value:g}"),
+    ("tokens", "tokens", lambda arm: arm.tokens, lambda value: f"{value:,.0f}"),
+    ("steps", "steps", lambda arm: arm.steps, lambda value: f"{value:,.0f}"),
+    ("warmup_steps", "warm-up steps", lambda arm: arm.warmup_steps, lambda value: f"{value:,.0f}"),
+    ("exaflops", "exaFLOPs 6N", lambda arm: arm.exaflops_6n, lambda value: f"{value:.4f}"),
+    ("seconds", "time", lambda arm: arm.seconds, clock),
+    ("dollars", "USD", lambda arm: arm.dollars, lambda value: f"{value:.2f}"),
+)
+"""Figures that people publish: key in a recipe, head, ours, spelling."""
+
+
 def _published(arms: Sequence["PlannedArm"]) -> list[str]:
-    heads = ["arm", "epochs", "published", "exaFLOPs 6N", "published", "time", "published", "USD", "published"]
-    rows = []
-    for arm in arms:
-        if arm.published is None:
-            continue
-        told = arm.published
-        rows.append(
-            [
-                arm.name,
-                f"{arm.epochs:g}",
-                _told(told, "epochs", "g"),
-                f"{arm.exaflops_6n:.4f}",
-                _told(told, "exaflops", ".4f"),
-                clock(arm.seconds),
-                clock(told["seconds"]) if "seconds" in told else "",
-                f"{arm.dollars:.2f}",
-                _told(told, "dollars", ".2f"),
-            ]  # fmt: skip
-        )
-    return table_lines(heads, rows)
-
-
-def _told(published: Mapping[str, float], key: str, form: str) -> str:
-    return format(published[key], form) if key in published else ""
+    """Ours and theirs side by side, of the figures that some arm has."""
+    told = [(arm, arm.published) for arm in arms if arm.published is not None]
+    columns = [column for column in PUBLISHED if any(column[0] in figures for _, figures in told)]
+    heads = [head for _, own, _, _ in columns for head in (own, "published")]
+    rows = [
+        [arm.name, *(
+            text for key, _, ours, spell in columns
+            for text in (spell(ours(arm)), spell(figures[key]) if key in figures else "")
+        )]
+        for arm, figures in told
+    ]  # fmt: skip
+    return table_lines(["arm", *heads], rows)
 
 
 def pool_lines(statistics: Mapping[str, Any], hygiene: Mapping[str, Any] | None = None) -> list[str]:

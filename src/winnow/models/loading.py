@@ -28,10 +28,10 @@ from winnow.models.folders import folder_of
 from winnow.models.gpu_extra import check_gpu_extra
 from winnow.models.merging import merge
 from winnow.models.opening import open_config, open_model, open_skeleton, put_on
-from winnow.recipe import BaseRecipe, LoraRecipe, TokenizerRecipe
+from winnow.recipe import BaseRecipe, LoraRecipe
 from winnow.records import Artifact, Stored
 from winnow.store import read_json, read_record, write_json
-from winnow.text.tokenizers import load_tokenizer
+from winnow.text.tokenizers import asked_pieces
 
 MODEL_REFERENCE = "model.json"
 START = "start.json"
@@ -226,8 +226,8 @@ def architecture_for(base: BaseRecipe, *, row_tokens: int | None = None) -> dict
     if base.from_scratch is not None and row_tokens is not None:
         architecture, own = base.from_scratch.sized(row_tokens), base.from_scratch.tokenizer
         check_architecture(architecture)
-        size = own.vocab_size if isinstance(own, TokenizerRecipe) else len(load_tokenizer(own.model, own.revision))
-        return {"vocab_size": size} | architecture
+        # A vocabulary that is said needs no tokenizer, and so no hub; it is checked where the model is built.
+        return architecture if "vocab_size" in architecture else {"vocab_size": asked_pieces(own)} | architecture
     if base.pretrain is None:
         assert base.model is not None
         return architecture_of(base.model, base.revision, base.architecture)

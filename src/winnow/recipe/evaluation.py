@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from winnow.errors import nearest
 from winnow.recipe.sources import SourceRecipe
-from winnow.recipe.values import ADDED, Count, Frozen, Name, Size, Whole, once
+from winnow.recipe.values import ADDED, Count, Frozen, Name, Number, Size, Text, Whole, once
 
 BENCHMARKS = {
     "hellaswag": 0, "arc_easy": 0, "arc_challenge": 0, "piqa": 0, "winogrande": 0, "truthfulqa_mc1": 0,
@@ -16,6 +16,19 @@ BENCHMARKS = {
 """Benchmark, by lm-eval's name -> solved examples in its prompts where the recipe gives no other number."""
 PROMPTS_AS_THEY_ARE = "truthfulqa_mc1", "truthfulqa_mc2", "lambada_openai", "ifeval"
 """Benchmarks whose prompts take no examples."""
+
+
+Percent = Annotated[Number, Field(ge=0.0, le=100.0)]
+"""A score as people print it."""
+
+
+class ReferenceRecipe(Frozen):
+    """Scores that somebody published of another model; tables show them beside ours."""
+
+    name: Text
+    """Of the model."""
+    scores: Annotated[dict[Name, Percent], Field(min_length=1)]
+    """Task -> its score in percent, as published."""
 
 
 class BenchmarksRecipe(Frozen):
@@ -33,9 +46,13 @@ class BenchmarksRecipe(Frozen):
     forgetting: Annotated[tuple[Name, ...], AfterValidator(once)] = ("hellaswag", "arc_challenge", "winogrande")
     """Tasks whose average tells how much of its earlier abilities a tuned model has lost; those of `tasks` count."""
 
+    reference: Annotated[ReferenceRecipe | None, ADDED] = None
+    """A model whose scores stand beside ours; null for none."""
+
     @model_validator(mode="after")
     def _known_tasks(self) -> Self:
-        for name in (*self.tasks, *self.num_fewshot, *self.forgetting):
+        reference = self.reference.scores if self.reference else {}
+        for name in (*self.tasks, *self.num_fewshot, *self.forgetting, *reference):
             if name not in BENCHMARKS:
                 raise ValueError(
                     f"evaluation.benchmarks names {name!r}{nearest(name, BENCHMARKS)}; known: {', '.join(BENCHMARKS)}"

@@ -227,8 +227,8 @@ class ScratchRecipe(Frozen):
     """Random weights, drawn anew from each seed: every run pretrains a model of its own."""
 
     architecture: Architecture
-    """`model_type` and sizes, as in transformers; vocab_size comes from the tokenizer, the longest sequence from
-    `pool.text.context_tokens` where it is not given."""
+    """`model_type` and sizes, as in transformers; vocab_size comes from the tokenizer (where it is said it must be the
+    same, and a plan needs no tokenizer), the longest sequence from `pool.text.context_tokens` where it is not given."""
     tokenizer: TokenizerRecipe | GivenTokenizerRecipe = TokenizerRecipe()
     """Its tokenizer: trained on equal bytes of each source, or `{model: NAME}`, that of a model."""
 

@@ -28,6 +28,12 @@ class PublishedArm(Frozen):
     """Wall time."""
     dollars: Figure | None = None
     """Price."""
+    tokens: Annotated[Figure | None, ADDED] = None
+    """Tokens of a run."""
+    steps: Annotated[Figure | None, ADDED] = None
+    """Steps of a run."""
+    warmup_steps: Annotated[Figure | None, ADDED] = None
+    """Of them, steps in which the learning rate rises."""
 
 
 class Recipe(Frozen):
@@ -49,7 +55,8 @@ class Recipe(Frozen):
     """What else is compared: factor -> level -> what it sets of `training` and `budget`, as in `--set`, or factor ->
     one key and its values. Arms are all combinations of levels and selections; docs/arms.md has examples."""
     mixture: Annotated[MixtureRecipe, ADDED] = NATURAL
-    """Of plain text: how much of what a run reads is of which source, in tokens."""
+    """How much of what a run reads is of which source, in tokens. Of examples `natural` visits every row equally
+    often."""
     evaluation: EvaluationRecipe
     """What is measured."""
     study: StudyRecipe = StudyRecipe()

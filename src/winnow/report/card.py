@@ -4,10 +4,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from winnow.findings import Findings
-from winnow.metrics import EXACT_MATCH, LOSS, Metric
 from winnow.recipe import TrainingRecipe
+from winnow.report.model_index import hub_names, index_entry
 from winnow.report.templating import context_of, environment, trainings_of
 from winnow.text import markup
+
+TEXT_TAGS = "pretraining", "dataset-mixing"
+"""Of studies of plain text."""
 
 
 def model_card(findings: Findings, figures: Iterable[str], *, left_out: Sequence[str] = ()) -> str:
@@ -22,16 +25,20 @@ def front_matter(findings: Findings) -> dict[str, Any]:
     """The card's metadata, with a result for each arm and evaluation set in the hub's `model-index`."""
     recipe = findings.recipe
     trainings = [training for _, training in trainings_of(findings)]
-    tags = ["winnow", *([] if recipe.vary else ["data-selection"])]
+    tags = ["winnow", *([] if recipe.vary else ["data-selection"]), *(TEXT_TAGS if recipe.is_text else ())]
     tags += dict.fromkeys(tag for training in trainings for tag in _adapter_tags(training))
     front: dict[str, Any] = {
         "license": "other", "license_name": "see-the-section-licence", "pipeline_tag": "text-generation", "tags": tags,
     }  # fmt: skip
     if all(training.method == "lora" for training in trainings):
         front["library_name"] = "peft"
+    elif recipe.base.from_scratch:
+        front["library_name"] = "transformers"
     if recipe.base.model:
         front["base_model"] = recipe.base.model
-    entries = [_index_entry(findings, arm.name) for arm in findings.arms if arm.seeds]
+    if trained_on := dict.fromkeys(name for source in recipe.pool.sources for name in hub_names(source)):
+        front["datasets"] = list(trained_on)
+    entries = [index_entry(findings, arm.name) for arm in findings.arms if arm.seeds]
     return front | {"model-index": [entry for entry in entries if entry["results"]]}
 
 
@@ -39,32 +46,3 @@ def _adapter_tags(training: TrainingRecipe) -> list[str]:
     if training.method != "lora":
         return []
     return ["peft", "lora" if training.peft is None else str(training.peft["peft_type"]).lower()]
-
-
-def _index_entry(findings: Findings, arm: str) -> dict[str, Any]:
-    rows = [
-        row
-        for row in findings.tables["evaluation"].rows
-        if row["arm"] == arm and row["checkpoint"] == "best" and row["set"] not in ("micro", "macro")
-    ]
-    return {
-        "name": f"{findings.recipe.name} {arm}",
-        "results": [
-            {
-                "task": {"type": "text-generation"},
-                "dataset": {"name": row["set"], "type": row["set"]},
-                "metrics": [
-                    *_result(EXACT_MATCH, row["exact_match"]),
-                    *_result(LOSS, row["loss"]),
-                ],
-            }
-            for row in rows
-        ],
-    }
-
-
-def _result(metric: Metric, level: float | None) -> list[dict[str, Any]]:
-    """The metric, where it was asked for."""
-    if level is None:
-        return []
-    return [{"type": metric.name, "name": metric.title, "value": round(metric.scale * level, metric.places or 4)}]

@@ -22,6 +22,7 @@ from winnow.report.legend import columns_of, handles_of
 from winnow.report.pareto_figure import pareto
 from winnow.report.primary_figure import primary_levels
 from winnow.report.schedule_figure import schedules
+from winnow.report.simplex_figure import simplex
 from winnow.report.styles import COLOURS, GREY, MANY_ARMS, SETTINGS, SMALL, arm_styles
 from winnow.text.printing import PREFIXES
 
@@ -34,7 +35,7 @@ ALL_ITEMS = "all items (micro)"
 """Title of a panel; no set can be named so, since it has spaces."""
 NAMES = (
     "loss_curves", "exact_match_curves", "loss_against_cost", "crossover", "grid", "pareto", "final_loss", "primary",
-    "composition", "schedules",
+    "composition", "simplex", "schedules",
 )  # fmt: skip
 
 
@@ -298,6 +299,7 @@ DRAWERS: dict[str, Callable[[Findings], Figure | None]] = {
     "final_loss": final_loss,
     "primary": primary_levels,
     "composition": lambda findings: composition(findings.tables["composition"]),
+    "simplex": simplex,
     "schedules": schedules,
 }
 """Name of a figure -> what draws it."""

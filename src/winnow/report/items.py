@@ -31,8 +31,8 @@ def read_items(folder: str | Path, findings: Findings, *, most_letters: int = MO
     which are hashes, so that these rows are a random sample of it.
     """
     columns = _columns(Path(folder) / "records" / "items", findings)
-    if not columns:
-        return {}
+    if not columns or not findings.recipe.evaluation.sets:
+        return {}  # windows of plain text have neither prompts nor answers
     licences = {each.name: each.licence for each in findings.recipe.evaluation.sets}
     prompts = _prompts(Path(folder) / "records" / "items" / PROMPTS)
     rows = _rows(columns, prompts, licences)

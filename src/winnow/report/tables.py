@@ -31,6 +31,8 @@ INPUTS = {
                     "evaluation_dollars", "wasted_exaflops", "wasted_dollars"),
     "ledger_stages": ("kind", "arm", "seed", "spent_executed_exaflops", "spent_6n_exaflops", "charged_seconds",
                       "wasted_exaflops"),
+    "mixture_sweep": ("mixture", "seeds", "in_domain_loss", "out_of_domain_loss", "tokens", "seconds"),
+    **dict.fromkeys(("mixtures", "mixture_points", "text_losses", "predicted_realised", "proxies"), ("mixture",)),
     "selections": ("fraction", "pool_mean_tokens"),
 }  # fmt: skip
 """Table -> columns that only its CSV has."""

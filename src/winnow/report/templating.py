@@ -24,6 +24,7 @@ FIGURES = {
     "pareto": "Each arm in two measures; filled and joined: no other arm has better means in both.",
     "final_loss": "Loss over whole evaluation sets at the best and the last checkpoint.",
     "composition": "Where the examples come from.",
+    "simplex": "Mixtures by their shares of the whole run, coloured by loss: dark is better. Star: learned shares.",
     "schedules": "Share of each source in what a run reads: lines as asked, points as read.",
 }
 

@@ -3,14 +3,15 @@
 from collections.abc import Iterator
 
 from winnow.mixing.asked import is_learned, mixture_mistakes
-from winnow.recipe import NATURAL, Recipe, StageRecipe
+from winnow.recipe import Recipe, StageRecipe
+from winnow.study.mixed_mistakes import examples_mistakes
 from winnow.study.text_stages import learning_target
 
 
 def text_mistakes(recipe: Recipe) -> list[str]:
     """A line for each mistake in the recipe of an arm."""
     if not recipe.is_text:
-        return [reason for is_wrong, reason in _of_text(recipe) if is_wrong]
+        return [reason for is_wrong, reason in _of_text(recipe) if is_wrong] + examples_mistakes(recipe)
     found = [reason for is_wrong, reason in _of_examples(recipe) if is_wrong]
     mixing = mixture_mistakes(recipe.mixture, [source.name for source in recipe.pool.sources])
     found += mixing or _of_target(recipe)
@@ -80,4 +81,3 @@ def _of_text(recipe: Recipe) -> Iterator[tuple[bool, str]]:
         any(stage.mixture is not None for stage in recipe.stages),
         "stages have a mixture, which is for sources of plain text (pool.text); remove it",
     )
-    yield recipe.mixture != NATURAL, "mixture is for sources of plain text (pool.text); remove it"

@@ -6,7 +6,7 @@ from typing import Any
 from winnow.budget import CHARGES_SELECTION
 from winnow.errors import RecipeError, nearest
 from winnow.parts import CooldownPart, CorpusPart, ModelPart, TokenizerPart, TrainPart
-from winnow.recipe import EACH, BudgetRecipe, PretrainRecipe, Recipe, StageRecipe, TrainingRecipe
+from winnow.recipe import EACH, NATURAL, BudgetRecipe, PretrainRecipe, Recipe, StageRecipe, TrainingRecipe
 from winnow.records import Stage
 from winnow.study.arms import Arm
 from winnow.study.data_stages import generated_inputs, tokenizer_stage
@@ -244,5 +244,12 @@ def run_part(recipe: Recipe, seed: int) -> TrainPart:
         global_batch_size=batch_size(recipe, recipe.training),
         every_steps=recipe.evaluation.every_steps, best_by=recipe.best_by, seed=seed,
         devices=recipe.machine.devices, **_spending(recipe, recipe.budget),
-        **of_part(recipe, recipe.training.start),
+        **of_part(recipe, recipe.training.start), **_mixed(recipe),
     )  # fmt: skip
+
+
+def _mixed(recipe: Recipe) -> dict[str, Any]:
+    """The fields of a part whose run mixes sources of examples; none where every row is visited equally often."""
+    if recipe.is_text or recipe.mixture == NATURAL:
+        return {}
+    return {"mixture": recipe.mixture, "sources": tuple(source.name for source in recipe.pool.sources)}

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from winnow.errors import RecipeError
-from winnow.recipe import TokenizerRecipe
+from winnow.recipe import GivenTokenizerRecipe, TokenizerRecipe
 from winnow.records import Stored
 from winnow.store import read_json
 
@@ -96,6 +96,13 @@ def load_tokenizer(folder_or_name: str | Path, revision: str | None = None) -> "
             f"no tokenizer can be loaded from {name}: {_reason(error)}; name a folder that holds one"
         ) from error
     return read
+
+
+def asked_pieces(recipe: TokenizerRecipe | GivenTokenizerRecipe) -> int:
+    """Size of the vocabulary that is asked for. Raises RecipeError where the model that has it is out of reach."""
+    return (
+        recipe.vocab_size if isinstance(recipe, TokenizerRecipe) else len(load_tokenizer(recipe.model, recipe.revision))
+    )
 
 
 def _reason(error: Exception) -> str:

@@ -40,12 +40,14 @@ class EpochBatches:
     def __init__(
         self, rows: TokenRows, plan: VisitPlan, *, global_batch_size: int, micro_batch_size: int, seed: int,
         packing: bool = False, devices: int = 1, start_tokens: int | None = None,
+        order: NDArray[np.int64] | None = None,
     ) -> None:  # fmt: skip
-        """`start_tokens`: see `micro_cuts`."""
+        """`start_tokens`: see `micro_cuts`; `order`: the row of each visit, where a mixture gives it."""
         self.rows, self.plan, self.seed, self.packing, self.devices = rows, plan, seed, packing, devices
         self.global_batch_size, self.micro_batch_size = global_batch_size, micro_batch_size
         self.start_tokens = start_tokens
         self._epoch, self._order = -1, np.zeros(0, dtype=np.int64)
+        self._given = order
 
     def members(self, step: int) -> NDArray[np.int64]:
         """The rows that step number `step` (from 0) visits, in order of visit."""
@@ -70,6 +72,8 @@ class EpochBatches:
         return [pack(self.rows, lines[first:last]) for first, last in pairwise(ends)]
 
     def _visit(self, number: int) -> int:
+        if self._given is not None:
+            return int(self._given[number])
         epoch, position = divmod(number, self.plan.examples)
         if epoch != self._epoch:
             self._epoch, self._order = epoch, visit_order(self.plan.examples, seed=self.seed, epoch=epoch)

@@ -25,6 +25,11 @@ def cooldown_steps(steps: int, fraction: float) -> int:
     return min(steps, int(fraction * steps + 0.5))
 
 
+def warmup_steps(recipe: TrainingRecipe, steps: int) -> int:
+    """Steps in the warm-up of a run of `steps`, rounded down: 162 of 8,138 at 2 %."""
+    return int(recipe.warmup_fraction * steps)
+
+
 def learning_rate_at(step: int, steps: int, recipe: TrainingRecipe, cooldown: Cooldown | None = None) -> float:
     """Learning rate of step number `step` (from 0) of `steps`.
 
@@ -38,7 +43,7 @@ def learning_rate_at(step: int, steps: int, recipe: TrainingRecipe, cooldown: Co
     warm-up of the longer one.
     """
     if cooldown is not None and _is_own_decay(cooldown, recipe):
-        warmup = int(recipe.warmup_fraction * cooldown.long_steps)
+        warmup = warmup_steps(recipe, cooldown.long_steps)
         if step < warmup:
             return learning_rate_at(step, cooldown.long_steps, recipe)
         return recipe.learning_rate * _share_of_peak((step - warmup) / max(1, steps - warmup), recipe)
@@ -46,7 +51,7 @@ def learning_rate_at(step: int, steps: int, recipe: TrainingRecipe, cooldown: Co
         begins = cooldown.begins(steps)
         rate = learning_rate_at(min(step, begins), cooldown.long_steps, recipe)
         return rate if step <= begins else rate * _falling(step / steps, (steps - begins) / steps, recipe)
-    warmup = int(recipe.warmup_fraction * steps)
+    warmup = warmup_steps(recipe, steps)
     if step < warmup:
         return recipe.learning_rate * (step + 1) / (warmup + 1)
     if recipe.schedule == "inverse_sqrt":

@@ -37,6 +37,7 @@ from winnow.training.branching import (
 from winnow.training.launching import together
 from winnow.training.loop import CHECKPOINTS, Job, train
 from winnow.training.material import rows_of_run
+from winnow.training.mixed_rows import mixed_rows
 from winnow.training.objectives import registry
 from winnow.training.objectives.goal import Goal, goal_of
 from winnow.training.ranks import Ranks
@@ -80,7 +81,11 @@ def train_as(ranks: Ranks, part: TrainPart, inputs: Mapping[str, Stored], contex
     rows = rows_of_run(goal, part, inputs, tokenizer)
     check_context(model, int(rows.lengths.max()))
     visit_flops = goal.visit_flops(flops, rows)
+    mixed = mixed_rows(part, inputs, rows) if isinstance(rows, TokenRows) else None
+    order = mixed.order(allowance_of(part, inputs, examples=len(rows.names)), visit_flops) if mixed else None
     plan = _plan(until_cooled_down(part), inputs, rows, visit_flops)
+    if mixed and order:
+        plan = mixed.plan(order, visit_flops, global_batch_size=part.global_batch_size)
     cooldown, before, whole = None, Tally(), plan
     if "trunk" in inputs:
         whole = _plan(part, inputs, rows, visit_flops)
@@ -89,7 +94,7 @@ def train_as(ranks: Ranks, part: TrainPart, inputs: Mapping[str, Stored], contex
             latest = cooldown.begins(plan.steps)
             before = branch_off(inputs["trunk"], context.folder / CHECKPOINTS, latest=latest)
         ranks.wait()
-    batches = _batches(goal, part, rows, plan, whole, model)
+    batches = _batches(goal, part, rows, plan, whole, model, {"order": order.rows} if order else {})
     shorter = (part.model_copy(update={"budget": each.budget}) for each in part.keep_for)
     ends = [_plan(each, inputs, rows, visit_flops).steps for each in shorter]
     kept = kept_steps(part, plan.steps) | branch_points(part, plan.steps, ends)
@@ -115,20 +120,26 @@ def train_as(ranks: Ranks, part: TrainPart, inputs: Mapping[str, Stored], contex
         )  # fmt: skip
         tally, wasted = train(job, context.folder, progress, probe)
         if ranks.is_first:
-            mixed = rows.told(batches.rows) if isinstance(rows, TextPool) and plan.visits else None
-            _write_records(part, context.folder, plan, flops, tally, wasted, before, mixed)
+            read = rows.told(batches.rows) if isinstance(rows, TextPool) and plan.visits else None
+            read = mixed.told(order) if mixed and order else read
+            _write_records(part, context.folder, plan, flops, tally, wasted, before, read)
 
 
 def _batches(
-    goal: Goal, part: TrainPart, rows: TokenRows | TextPool, plan: VisitPlan, whole: VisitPlan, model: Any
-) -> Any:
-    """The batches of the run; `whole` is the plan of the longer run that it branches from, else its own."""
+    goal: Goal, part: TrainPart, rows: TokenRows | TextPool, plan: VisitPlan, whole: VisitPlan, model: Any,
+    given: Mapping[str, Any],
+) -> Any:  # fmt: skip
+    """The batches of the run.
+
+    `whole` is the plan of the longer run that it branches from, else its own; `given` says in which order rows are
+    visited, where that is not epoch by epoch.
+    """
     sizes = {"global_batch_size": part.global_batch_size, "micro_batch_size": part.training.per_device_batch_size}
     if isinstance(rows, TextPool):
         return TextBatches(rows.rows(plan.visits, whole=whole.visits), plan, **sizes)
     return goal.batches(
         rows, plan, **sizes, seed=part.seed, packing=part.training.packing, devices=part.devices,
-        start_tokens=start_tokens(next(model.parameters()).device),
+        start_tokens=start_tokens(next(model.parameters()).device), **given,
     )  # fmt: skip
 
 

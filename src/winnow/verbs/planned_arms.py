@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 from winnow.budget import CHARGES_SELECTION, Allowance, allowance, flops_6n, left_by, selected_size, steps_for
 from winnow.errors import BudgetError
 from winnow.ledger import dollars
+from winnow.mixing.asked import resolved
+from winnow.mixing.schedule import time_averages
 from winnow.models.costs import FlopModel, PeakMemory
-from winnow.recipe import GIVES, GradientsRecipe, MachineRecipe, Recipe, RepresentationRecipe, TrainingRecipe
+from winnow.recipe import GIVES, NATURAL, GradientsRecipe, MachineRecipe, Recipe, RepresentationRecipe, TrainingRecipe
 from winnow.selection import registry
 from winnow.study.arms import Arm
 from winnow.study.branches import trunks_of
@@ -19,7 +21,7 @@ from winnow.study.selections import Selection, representation_of
 from winnow.study.sweeps import swept_arms
 from winnow.study.text_stages import proxy_share
 from winnow.study.training_stages import batch_size
-from winnow.training.schedule import cooldown_steps
+from winnow.training.schedule import cooldown_steps, warmup_steps
 from winnow.verbs.planned_evaluation import evaluation_of
 from winnow.verbs.planned_pool import PlannedPool
 from winnow.verbs.planned_speed import Speed, seconds_of
@@ -71,6 +73,8 @@ class PlannedArm:
     evaluation_seconds: float = 0.0
     """Nothing where `machine.fixed_seconds` says what a run takes beside its training."""
     evaluation_dollars: float = 0.0
+    warmup_steps: int = 0
+    """Steps in which the learning rate rises."""
 
 
 class Training:
@@ -191,7 +195,9 @@ def _planned(arm: Arm, arms: list[Arm], training: Training, pool: PlannedPool, m
             allowed = left_by(allowed, proxies)
     except BudgetError as error:
         return replace(plain, note=str(error))
-    mean_tokens, mean_flops = float(pool.lengths.mean()), float(costs.train(pool.lengths).mean())
+    shares = planned_shares(recipe, pool)
+    mean_tokens = pool.mean_over_visits(pool.lengths.astype(np.float64), shares)
+    mean_flops = pool.mean_over_visits(costs.train(pool.lengths), shares)
     visits = _visits(allowed, mean_tokens, mean_flops)
     if recipe.is_text and visits >= plain.global_batch_size:
         visits -= visits % plain.global_batch_size  # whole steps alone, as `plan_rows` has it
@@ -204,13 +210,23 @@ def _planned(arm: Arm, arms: list[Arm], training: Training, pool: PlannedPool, m
     )
     counted = flops if machine.flops_convention == "reference" else papers
     seconds = (counted + selection) / (machine.flops_per_second or 1.0) + machine.fixed_seconds
+    steps = steps_for(visits, plain.global_batch_size)
     return replace(
-        plain, epochs=visits / examples, visits=visits, visits_per_example=visits / examples,
-        steps=steps_for(visits, plain.global_batch_size), tokens=int(tokens), exaflops=flops / 1e18,
+        plain, epochs=visits / examples, visits=visits, visits_per_example=visits / examples, steps=steps,
+        warmup_steps=warmup_steps(recipe.training, steps), tokens=int(tokens), exaflops=flops / 1e18,
         exaflops_6n=papers / 1e18, train_seconds=counted / (machine.flops_per_second or 1.0), seconds=seconds,
         dollars=dollars(seconds, machine.dollars_per_hour),
         trainable_parameters=costs.trainable_parameters, memory_bytes=training.peak.total_bytes,
     )  # fmt: skip
+
+
+def planned_shares(recipe: Recipe, pool: PlannedPool) -> dict[str, float] | None:
+    """Shares of the tokens of a run on the whole pool of examples; None where all rows are visited alike."""
+    if recipe.is_text or recipe.mixture == NATURAL:
+        return None
+    budget = recipe.budget.tokens or int(pool.lengths.sum())
+    schedule = resolved(recipe.mixture, pool.sources, tokens=budget).schedule
+    return time_averages(schedule, [source.name for source in pool.sources])
 
 
 def _visits(allowed: Allowance, mean_tokens: float, mean_flops: float) -> int:

@@ -28,7 +28,10 @@ def read_pool(recipe: Recipe, out: str | Path | None, store: str | Path | None, 
             held = [SourceTokens(each.name, each.tokens or 0, each.examples or 0, 0) for each in recipe.pool.sources]
             rows = text_rows(sum(tokens for _, tokens in sizes), recipe.row_tokens)
             return PlannedPool(rows, True, sources=tuple(held))
-        return PlannedPool(np.concatenate([_declared_lengths(*each) for each in sizes]), True)
+        held = [SourceTokens(each.name, each.tokens or 0, each.examples or 0, 0) for each in recipe.pool.sources]
+        numbers = np.repeat(np.arange(len(sizes), dtype=np.int16), [examples for examples, _ in sizes])
+        lengths = np.concatenate([_declared_lengths(*each) for each in sizes])
+        return PlannedPool(lengths, True, sources=tuple(held), source_of_row=numbers)
     graph, shelf = expand(recipe, selector_traits()), store_beside(recipe, out, store)
     _check_generated(recipe, graph, shelf)
     walk = walk_stages(graph, recipe, shelf, wanted(graph, until=("pool", "text_pool", "tests")), watch)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from winnow.mixing.asked import is_learned, proxies_of, resolved
 from winnow.mixing.repeats import uses_of, warnings
+from winnow.recipe import NATURAL
 from winnow.study.arms import Arm
 from winnow.verbs.planned_arms import PlannedArm
 from winnow.verbs.planned_pool import PlannedPool
@@ -34,7 +35,11 @@ def planned_mixtures(
     """
     rows, notes = list[PlannedSource](), list[str]()
     for arm, plan in zip(arms, planned, strict=True):
-        if not pool.sources or not plan.tokens:
+        is_natural = not arm.recipe.is_text and arm.recipe.mixture == NATURAL
+        if not pool.sources or not plan.tokens or is_natural:
+            continue
+        if not arm.recipe.is_text and plan.fraction < 1:
+            notes.append(f"{arm.name}: how often it reads each source depends on the rows that are selected")
             continue
         if is_learned(arm.recipe.mixture):
             proxies = proxies_of(arm.recipe.mixture, [source.name for source in pool.sources])

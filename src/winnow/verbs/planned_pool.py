@@ -6,7 +6,7 @@ Evaluation sets are not tokenised before they are evaluated; their tokens are to
 tokens per letter.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -53,7 +53,21 @@ class PlannedPool:
     sets: tuple[PlannedSet, ...] = ()
     tokens_per_letter: float = 0.25
     sources: tuple[SourceTokens, ...] = ()
-    """What each source of plain text holds for training; none where it trains on examples."""
+    """What each source holds for training."""
+    source_of_row: NDArray[np.int16] | None = None
+    """[rows]: number of the source of each; None of plain text, whose rows a run makes as it needs them."""
+
+    def mean_over_visits(self, values: NDArray[np.float64], shares: Mapping[str, float] | None) -> float:
+        """The mean of values [rows] over the visits of a run that has these shares of tokens; None for all rows alike.
+
+        Rows of a source are visited alike, so often that their tokens are its share.
+        """
+        if shares is None or self.source_of_row is None:
+            return float(values.mean())
+        tokens = np.bincount(self.source_of_row, weights=self.lengths, minlength=len(self.sources))
+        share = np.array([shares[source.name] for source in self.sources])
+        visits = np.divide(share, tokens, out=np.zeros_like(share), where=tokens > 0)[self.source_of_row]
+        return float(np.average(values, weights=visits))
 
 
 def text_pool_of(recipe: Recipe, done: Mapping[str, Stored], warnings: tuple[str, ...] = ()) -> PlannedPool:
@@ -71,18 +85,27 @@ def text_rows(tokens: int, row_tokens: int) -> Lengths:
 
 def pool_of(done: Mapping[str, Stored], warnings: tuple[str, ...] = ()) -> PlannedPool:
     """The lengths in a pool and in the evaluation sets, both made."""
-    table = read_columns(done["pool"].folder / "train.parquet", [*TEXTS, "prompt_ids", "completion_ids"])
+    table = read_columns(done["pool"].folder / "train.parquet", [*TEXTS, "prompt_ids", "completion_ids", "source"])
     prompts, completions = (_sizes(table[name]) for name in ("prompt_ids", "completion_ids"))
     per_letter = [
         float(tokens.sum()) / max(1, int(_letters(table[name]).sum()))
         for name, tokens in zip(TEXTS, (prompts, completions), strict=True)
     ]
     held = read_columns(done["pool"].folder / "validation.parquet", ["prompt_ids", "completion_ids"])
+    names = list(dict.fromkeys(table["source"].to_pylist()))
+    source_of_row = np.array([names.index(name) for name in table["source"].to_pylist()], dtype=np.int16)
     return PlannedPool(
         prompts + completions, False, warnings, completions.sum() / (prompts + completions).sum(),
+        sources=_sources(names, source_of_row, prompts + completions), source_of_row=source_of_row,
         validation=_sizes(held["prompt_ids"]) + _sizes(held["completion_ids"]),
         sets=_sets(done["tests"].folder / "tests.parquet", *per_letter), tokens_per_letter=per_letter[0],
     )  # fmt: skip
+
+
+def _sources(names: Sequence[str], source_of_row: NDArray[np.int16], lengths: Lengths) -> tuple[SourceTokens, ...]:
+    """What each source of examples holds; how many bytes that is nobody counts."""
+    own = [lengths[source_of_row == number] for number in range(len(names))]
+    return tuple(SourceTokens(name, int(each.sum()), len(each), 0) for name, each in zip(names, own, strict=True))
 
 
 def _sets(path: Path, per_prompt_letter: float, per_completion_letter: float) -> tuple[PlannedSet, ...]:

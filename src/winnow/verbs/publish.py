@@ -57,8 +57,9 @@ class Built:
 
     @property
     def folders(self) -> dict[str, Path]:
-        """`model` and `selections`."""
-        return {name: self.root / name for name in (MODEL, SELECTIONS)}
+        """`model`, and `selections` where the study selects rows."""
+        names = (MODEL, *((SELECTIONS,) if self.selections else ()))
+        return {name: self.root / name for name in names}
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,9 @@ def build(folder: AnyPath, out: FolderPath, base_model: Text | None = None) -> B
     named = study if base_model is None else base_names.with_base(study, base_model)
     made: list[Any] = []
     write_folder(root / MODEL, lambda place: made.append(_fill_model(place, named, study.recipe.base.model)))
+    if not study.selections:
+        shutil.rmtree(root / SELECTIONS, ignore_errors=True)
+        return Built(root, made[0], (), named.recipe.base.model)
     write_folder(root / SELECTIONS, lambda place: made.append(_fill_selections(place, named, made[0])))
     return Built(root, made[0], tuple(made[1]), named.recipe.base.model)
 
@@ -195,8 +199,9 @@ def _base_problems(built: Built) -> Iterator[str]:
 def _card_problems(built: Built) -> Iterator[str]:
     from huggingface_hub import DatasetCard, ModelCard
 
-    for kind, name in ((ModelCard, MODEL), (DatasetCard, SELECTIONS)):
-        path = built.folders[name] / CARD
+    kinds = {MODEL: ModelCard, SELECTIONS: DatasetCard}
+    for name, folder in built.folders.items():
+        kind, path = kinds[name], folder / CARD
         try:
             data = kind.load(path, ignore_metadata_errors=False).data
         except (OSError, ValueError, TypeError, KeyError) as error:
@@ -298,7 +303,8 @@ def push(built: Built, repository: str, *, private: bool = False, endpoint: str 
         raise PublishError(f"nothing was pushed, since {len(found)} checks failed: {'; '.join(found)}")
     api, pushed = HfApi(endpoint=endpoint), {}
     names = {MODEL: (repository, "model"), SELECTIONS: (f"{repository}-selections", "dataset")}
-    for folder, (name, kind) in names.items():
+    for folder in built.folders:
+        name, kind = names[folder]
         try:
             pushed[folder] = str(api.create_repo(name, repo_type=kind, private=private, exist_ok=True))
             api.upload_folder(
