@@ -16,6 +16,7 @@ from winnow.recipe import (
     LoraRecipe,
     MeasureRecipe,
     MixtureRecipe,
+    OwnSamplesRecipe,
     PoolRecipe,
     RepresentationRecipe,
     SourceRecipe,
@@ -317,4 +318,20 @@ class BenchmarkPart(Frozen):
     limit: int | None = None
     data_dir: Annotated[str | None, HOW] = None
     """Where its files stand; their contents are asked. Null for the hub."""
+    threads: int = 1
+
+
+class SourceSamplesPart(Frozen):
+    """Draw what a model writes by itself. Inputs: `model` (a trained or given one), `tokenizer`."""
+
+    samples: OwnSamplesRecipe
+    batch_size: int
+    """Drawn at once; the last bits depend on it."""
+    threads: int = 1
+
+
+class DivergencePart(Frozen):
+    """How far checkpoints are from the model that wrote the samples. Inputs: `run` (a trained model), `samples`."""
+
+    checkpoints: tuple[Literal["best", "last"], ...]
     threads: int = 1

@@ -3,10 +3,10 @@
     drawn = draw_samples(model, prompts, keys=ids, num_samples=50, seed=0, temperature=0.8, ...)
     drawn.samples[3]                    # the 50 answers to the fourth prompt
 
-A token is drawn by adding Gumbel noise to the logits and taking the largest sum (Maddison et al. 2014, A* Sampling), which
-follows their softmax. The noise is a function of seed, prompt's key, sample and place alone (Philox, a counter-based
-generator: Salmon et al. 2011), so that a sample depends neither on the batch it stands in, but for the last bits of
-the logits, nor on how many others are drawn.
+A token is drawn by adding Gumbel noise to the logits and taking the largest sum (Maddison et al. 2014, A* Sampling),
+which follows their softmax. The noise is a function of seed, prompt's key, sample and place alone (Philox, a
+counter-based generator: Salmon et al. 2011), so that a sample depends neither on the batch it stands in, but for the
+last bits of the logits, nor on how many others are drawn.
 """
 
 import hashlib
@@ -65,7 +65,7 @@ def draw_samples(
 
 
 def noise(seed: int, key: str, sample: int, place: int, *, size: int) -> NDArray[np.float64]:
-    """[size]: independent standard Gumbel numbers, the same for the same arguments; those of fewer are its beginning."""
+    """[size]: independent standard Gumbel numbers, the same for the same arguments; fewer of them are its beginning."""
     named = int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "little")
     counter = [0, place, sample, 0]  # the first word counts the numbers drawn
     uniform = np.random.Generator(np.random.Philox(key=[seed, named], counter=counter)).random(size)

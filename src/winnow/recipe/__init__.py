@@ -16,6 +16,7 @@ from winnow.recipe.evaluation import (
     BenchmarksRecipe,
     EvaluationRecipe,
     MeasureRecipe,
+    OwnSamplesRecipe,
 )
 from winnow.recipe.lora import LoraRecipe
 from winnow.recipe.mixture import NATURAL, MixtureRecipe
@@ -150,6 +151,7 @@ __all__ = [
     "NgramsRecipe",
     "Number",
     "ObjectiveRecipe",
+    "OwnSamplesRecipe",
     "PassagesRecipe",
     "Pattern",
     "PlantRecipe",

@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from winnow.errors import nearest
 from winnow.recipe.sources import SourceRecipe
-from winnow.recipe.values import ADDED, Count, Frozen, Name, Size, Whole, once
+from winnow.recipe.values import ADDED, Count, Frozen, Name, Seed, Size, Whole, once
 
 BENCHMARKS = {
     "hellaswag": 0, "arc_easy": 0, "arc_challenge": 0, "piqa": 0, "winogrande": 0, "truthfulqa_mc1": 0,
@@ -57,6 +57,17 @@ class MeasureRecipe(Frozen):
     """The measure's own options."""
 
 
+class OwnSamplesRecipe(Frozen):
+    """What the model that runs start from writes by itself, drawn once for a study, at temperature 1."""
+
+    count: Annotated[Whole, Field(ge=2, le=10**6)] = 64
+    """Texts."""
+    tokens: Annotated[Whole, Field(ge=1, le=10**6)] = 128
+    """Longest text; one that ends before is shorter."""
+    seed: Seed = 0
+    """Of the draw."""
+
+
 USUAL_MEASURES = MeasureRecipe(name="loss"), MeasureRecipe(name="exact_match")
 """What is measured where the recipe does not say."""
 TEXT_MEASURES = MeasureRecipe(name="loss"), MeasureRecipe(name="bits_per_byte"), MeasureRecipe(name="perplexity")
@@ -93,6 +104,10 @@ class EvaluationRecipe(Frozen):
     measures: Annotated[tuple[MeasureRecipe | Name, ...] | None, ADDED] = None
     """What is read from every item of the sets: measures, by name or with `{name, options}`; null for loss and exact
     match. The loss is always measured, named or not."""
+
+    own_samples: Annotated[OwnSamplesRecipe | None, ADDED] = None
+    """Forgetting without data: how far each run's model has moved from the one it started from, on that one's own
+    texts (docs/adapters.md), at the end and on the way; null for none."""
 
     @property
     def asked(self) -> tuple[MeasureRecipe, ...]:

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from winnow.parts import BenchmarkPart, EvaluatePart
+from winnow.parts import BenchmarkPart, DivergencePart, EvaluatePart, SourceSamplesPart
 from winnow.recipe import Recipe
 from winnow.records import Stage
 from winnow.study.data_stages import tokenizer_stage
@@ -49,3 +49,26 @@ def benchmark_stages(
         )  # fmt: skip
         found.append(Stage(f"benchmark.{task}.{name}", "benchmark", part, inputs, arm, seed))
     return found
+
+
+OWN_SAMPLES = "own_samples"
+
+
+def own_samples_stages(recipe: Recipe, start: str) -> list[Stage]:
+    """What the model that runs start from writes by itself, where the recipe asks for it."""
+    if recipe.evaluation.own_samples is None:
+        return []
+    part = SourceSamplesPart(
+        samples=recipe.evaluation.own_samples, batch_size=recipe.evaluation.batch_size, threads=recipe.training.threads
+    )
+    inputs = {"model": start, "tokenizer": tokenizer_stage(recipe)}
+    return [Stage(OWN_SAMPLES, "source_samples", part, inputs)]
+
+
+def divergence_stages(recipe: Recipe, run: Stage) -> list[Stage]:
+    """How far a run has moved on those texts; of its own, so that runs are not evaluated anew where it is added."""
+    if recipe.evaluation.own_samples is None:
+        return []
+    part = DivergencePart(checkpoints=("best", "last"), threads=recipe.training.threads)
+    inputs = {"run": run.name, "samples": OWN_SAMPLES}
+    return [Stage(f"divergence.{run.arm}.s{run.seed}", "divergence", part, inputs, run.arm, run.seed)]

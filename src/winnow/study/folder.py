@@ -17,7 +17,7 @@ from winnow.columns import array_of, read_columns
 from winnow.credentials import masked_tree
 from winnow.errors import ArtifactError
 from winnow.kinds import KINDS
-from winnow.parts import BenchmarkPart, EvaluatePart
+from winnow.parts import BenchmarkPart, DivergencePart, EvaluatePart
 from winnow.recipe import Recipe
 from winnow.recipe.licences import may_redistribute, text_hash
 from winnow.records import BORING_SELECTORS, Stage, Stored, to_json
@@ -214,7 +214,7 @@ class _Owner:
 def _owners(stage: Stage, seeds: tuple[int, ...]) -> Iterator[_Owner]:
     """Whose the files of a stage are: of one seed or, where it serves all seeds of its arm, of each."""
     checkpoints: tuple[str | None, ...] = (None,)
-    if isinstance(stage.part, EvaluatePart):
+    if isinstance(stage.part, EvaluatePart | DivergencePart):
         checkpoints = stage.part.checkpoints
     elif isinstance(stage.part, BenchmarkPart):
         checkpoints = (stage.part.checkpoint,)
