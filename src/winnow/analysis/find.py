@@ -17,6 +17,7 @@ from winnow.analysis.equal_compute import equal_flops
 from winnow.analysis.factors import factors_of, with_factors
 from winnow.analysis.frontier import level_words
 from winnow.analysis.grid import grid
+from winnow.analysis.learning_forgetting import equal_learning_sentence, learning_tables
 from winnow.analysis.levels import own_metrics
 from winnow.analysis.limitations import limitations
 from winnow.analysis.mixtures import mixture_tables
@@ -62,17 +63,19 @@ def findings_of(study: Study) -> Findings:
         predicted_table(study, arms),
         *contamination_tables(study),
         *benchmark_tables(study, arms),
+        *learning_tables(study, arms),
         *([make(study, arms, factors) for make in (effects, grid, pareto)] if factors else []),
     )
     unit = flops_unit_of(study)
     named = {table.name: replace(with_factors(table, arms, factors), flops_unit=unit) for table in made}
     forgot = forgetting_sentence(named["forgetting"], verdict.primary.arm) if "forgetting" in named else None
+    equal = equal_learning_sentence(named.get("equal_learning"), verdict.primary.arm)
     return Findings(
         recipe=study.recipe,
         settings=study.settings,
         arms=arms,
         baseline=baseline,
-        verdict=replace(verdict, notes=(*verdict.notes, forgot)) if forgot else verdict,
+        verdict=replace(verdict, notes=(*verdict.notes, *(note for note in (forgot, equal) if note))),
         tables=named,
         curves=tuple(curve_of(run.arm, run.seed, run.best.step, run.evaluations) for run in study.runs.values()),
         delayed_gains=gains,
