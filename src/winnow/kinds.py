@@ -163,6 +163,14 @@ KINDS: dict[str, Kind] = {
             Copied("items_{checkpoint}.parquet", "records/items/divergence.{run}.parquet"),
         ),
     ),
+    "spectra": Kind(
+        module="winnow.evaluation.spectra", function="measure_spectra", version=1, is_of_arm=True, on_device=True,
+        meter="evaluate", is_measure=True,
+        copied=(
+            Copied("spectra.json", "records/spectra.{run}.json", is_record=True),
+            Copied("spectra.parquet", "records/items/spectra.{run}.parquet"),
+        ),
+    ),
 }  # fmt: skip
 """Kind of stage -> its row."""
 

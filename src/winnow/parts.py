@@ -20,6 +20,7 @@ from winnow.recipe import (
     PoolRecipe,
     RepresentationRecipe,
     SourceRecipe,
+    SpectraRecipe,
     TokenizerRecipe,
     TrainingRecipe,
     earlier,
@@ -334,4 +335,14 @@ class DivergencePart(Frozen):
     """How far checkpoints are from the model that wrote the samples. Inputs: `run` (a trained model), `samples`."""
 
     checkpoints: tuple[Literal["best", "last"], ...]
+    threads: int = 1
+
+
+class SpectraPart(Frozen):
+    """What training changed in each matrix of a checkpoint. Inputs: `run` (a trained model), `start`."""
+
+    spectra: SpectraRecipe
+    checkpoint: Literal["best", "last"]
+    quantise: str | None = None
+    """How the base was held; spectra of such a run cannot be had."""
     threads: int = 1

@@ -125,7 +125,9 @@ def test_arrows_join_arms_that_differ_in_their_budget_alone(findings):
     assert {tuple(sorted(chain)) for chain in found} == {
         ("full_epochs1", "full_epochs2"), ("r4_epochs1", "r4_epochs2"), ("r16_epochs1", "r16_epochs2"),
     }  # fmt: skip
-    longer = [row | {"tokens": row["tokens"] + (1e6 if row["arm"].endswith("1") else 0)} for row in table.rows]
+    longer = [
+        row | {"trained_tokens": row["trained_tokens"] + (1e6 if row["arm"].endswith("1") else 0)} for row in table.rows
+    ]
     assert [[row["arm"] for row in chain] for chain in chains(longer, findings.arms)][0] == [
         "full_epochs2",
         "full_epochs1",

@@ -102,7 +102,7 @@ def _ends(study: Study, pairs: Mapping[str, str], num: int) -> Table:
             **with_bounds("forgotten_nats", list(forgotten.values()), confidence),
             "forgotten_stderr": fmean(each["stderr"] or 0.0 for each in records.values()),
             **_bounded("learned_difference_nats", more), **_bounded("forgotten_difference_nats", less),
-            "tokens": fmean(run.done.tokens for run in study.runs_of(arm).values()), "corrected_for": num,
+            "trained_tokens": fmean(run.done.tokens for run in study.runs_of(arm).values()), "corrected_for": num,
         })  # fmt: skip
     note = (
         "Learnt: the base's loss on the evaluation sets minus the tuned model's, nats per target token. Forgotten: the "

@@ -27,9 +27,9 @@ def group_modules(model: nn.Module, group: str) -> tuple[str, ...]:
 
     Raises RecipeError where the model has none by the names known here.
     """
-    found = {end for path in _matrices(model) if (end := _end_in(path, group)) is not None}
+    found = {end for path in matrices(model) if (end := _end_in(path, group)) is not None}
     if not found:
-        last = ", ".join(sorted({path.rsplit(".", 1)[-1] for path in _matrices(model)}))
+        last = ", ".join(sorted({path.rsplit(".", 1)[-1] for path in matrices(model)}))
         raise RecipeError(
             f"training.lora.target_modules is {group}, which {type(model).__name__} has under no name known here; "
             f"it has {last}; name some of them, or write all-linear"
@@ -57,7 +57,7 @@ def _end_in(path: str, group: str) -> str | None:
     return None if at is None or known[parts[at]] != group else ".".join(parts[at:])
 
 
-def _matrices(model: nn.Module) -> Iterator[str]:
+def matrices(model: nn.Module) -> Iterator[str]:
     """Paths of the linear layers, the head left out."""
     head = model.get_output_embeddings() if hasattr(model, "get_output_embeddings") else None
     for path, module in model.named_modules():

@@ -17,6 +17,7 @@ from winnow.recipe.evaluation import (
     EvaluationRecipe,
     MeasureRecipe,
     OwnSamplesRecipe,
+    SpectraRecipe,
 )
 from winnow.recipe.lora import LoraRecipe
 from winnow.recipe.mixture import NATURAL, MixtureRecipe
@@ -171,6 +172,7 @@ __all__ = [
     "Share",
     "Size",
     "SourceRecipe",
+    "SpectraRecipe",
     "StageRecipe",
     "StudyRecipe",
     "SweepRecipe",

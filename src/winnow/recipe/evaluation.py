@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from winnow.errors import nearest
 from winnow.recipe.sources import SourceRecipe
-from winnow.recipe.values import ADDED, Count, Frozen, Name, Seed, Size, Whole, once
+from winnow.recipe.values import ADDED, Count, Fraction, Frozen, Name, Seed, Size, Whole, once
 
 BENCHMARKS = {
     "hellaswag": 0, "arc_easy": 0, "arc_challenge": 0, "piqa": 0, "winogrande": 0, "truthfulqa_mc1": 0,
@@ -68,6 +68,17 @@ class OwnSamplesRecipe(Frozen):
     """Of the draw."""
 
 
+class SpectraRecipe(Frozen):
+    """What training changed in each matrix, as singular values."""
+
+    share: Fraction = 0.9
+    """A rank is the number of singular values that hold this share of the squares."""
+    first: Annotated[Whole, Field(ge=1, le=10**6)] = 10
+    """Intruders are looked for among so many of a tuned matrix's first singular vectors,"""
+    below: Fraction = 0.5
+    """those whose cosine with every singular vector of the base is below this (Shuttleworth et al. 2024)."""
+
+
 USUAL_MEASURES = MeasureRecipe(name="loss"), MeasureRecipe(name="exact_match")
 """What is measured where the recipe does not say."""
 TEXT_MEASURES = MeasureRecipe(name="loss"), MeasureRecipe(name="bits_per_byte"), MeasureRecipe(name="perplexity")
@@ -108,6 +119,9 @@ class EvaluationRecipe(Frozen):
     own_samples: Annotated[OwnSamplesRecipe | None, ADDED] = None
     """Forgetting without data: how far each run's model has moved from the one it started from, on that one's own
     texts (docs/adapters.md), at the end and on the way; null for none."""
+
+    spectra: Annotated[SpectraRecipe | None, ADDED] = None
+    """What each run changed in each matrix of its model (docs/adapters.md); null for none."""
 
     @property
     def asked(self) -> tuple[MeasureRecipe, ...]:

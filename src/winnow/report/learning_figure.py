@@ -41,7 +41,7 @@ def chains(rows: Sequence[Mapping[str, Any]], arms: Sequence[ArmFacts]) -> list[
     for row in rows:
         same = {key: value for key, value in settings[row["arm"]].items() if not key.startswith("budget.")}
         found[repr(sorted(same.items())) if same else row["arm"]].append(row)
-    return [sorted(chain, key=lambda row: row["tokens"]) for chain in found.values()]
+    return [sorted(chain, key=lambda row: row["trained_tokens"]) for chain in found.values()]
 
 
 def _drawn(axis: Axes, findings: Findings, chain: Sequence[Mapping[str, Any]]) -> None:

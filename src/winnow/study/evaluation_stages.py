@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from winnow.parts import BenchmarkPart, DivergencePart, EvaluatePart, SourceSamplesPart
+from winnow.parts import BenchmarkPart, DivergencePart, EvaluatePart, SourceSamplesPart, SpectraPart, TrainPart
 from winnow.recipe import Recipe
 from winnow.records import Stage
 from winnow.study.data_stages import tokenizer_stage
@@ -72,3 +72,16 @@ def divergence_stages(recipe: Recipe, run: Stage) -> list[Stage]:
     part = DivergencePart(checkpoints=("best", "last"), threads=recipe.training.threads)
     inputs = {"run": run.name, "samples": OWN_SAMPLES}
     return [Stage(f"divergence.{run.arm}.s{run.seed}", "divergence", part, inputs, run.arm, run.seed)]
+
+
+def spectra_stages(recipe: Recipe, run: Stage) -> list[Stage]:
+    """What a run changed in the weights that it started from."""
+    if recipe.evaluation.spectra is None:
+        return []
+    assert isinstance(run.part, TrainPart)
+    part = SpectraPart(
+        spectra=recipe.evaluation.spectra, checkpoint=recipe.study.primary.checkpoint,
+        quantise=run.part.training.quantise, threads=recipe.training.threads,
+    )  # fmt: skip
+    inputs = {"run": run.name, "start": run.inputs["start"]}
+    return [Stage(f"spectra.{run.arm}.s{run.seed}", "spectra", part, inputs, run.arm, run.seed)]

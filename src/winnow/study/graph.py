@@ -21,6 +21,7 @@ from winnow.study.evaluation_stages import (
     divergence_stages,
     evaluation_stage,
     own_samples_stages,
+    spectra_stages,
 )
 from winnow.study.selection_stages import representation_stages, selection_stage, selection_stages
 from winnow.study.selections import Selection
@@ -84,6 +85,7 @@ def _with_measures(recipe: Recipe, run: Stage) -> list[Stage]:
         evaluation_stage(recipe, f"evaluate.{name}", run.name, ("best", "last"), run.arm, run.seed),
         *benchmark_stages(recipe, name, run.name, checkpoint, run.arm, run.seed),
         *divergence_stages(recipe, run),
+        *spectra_stages(recipe, run),
     ]
 
 
