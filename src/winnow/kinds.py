@@ -171,6 +171,14 @@ KINDS: dict[str, Kind] = {
             Copied("spectra.parquet", "records/items/spectra.{run}.parquet"),
         ),
     ),
+    "sample": Kind(
+        module="winnow.evaluation.sampling", function="sample_answers", version=1, is_of_arm=True, on_device=True,
+        meter="evaluate", is_measure=True,
+        copied=(
+            Copied("sampling.json", "records/sampling.{run}.json", is_record=True),
+            Copied("answers.parquet", "records/items/sampling.{run}.parquet"),
+        ),
+    ),
 }  # fmt: skip
 """Kind of stage -> its row."""
 

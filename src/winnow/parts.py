@@ -346,3 +346,18 @@ class SpectraPart(Frozen):
     quantise: str | None = None
     """How the base was held; spectra of such a run cannot be had."""
     threads: int = 1
+
+
+class SamplePart(Frozen):
+    """Draw several answers to each prompt. Inputs: `run` (a trained or given model), `tests`, `tokenizer`."""
+
+    checkpoint: Literal["best", "last"]
+    num_samples: int
+    temperature: float
+    sets: tuple[str, ...] | None
+    """Null for all."""
+    limit: int
+    seed: int
+    max_new_tokens: int
+    batch_size: int
+    threads: int = 1

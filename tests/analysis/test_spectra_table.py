@@ -18,7 +18,8 @@ from winnow.store import read_json, write_json
 
 ROW = {
     "path": "layers.0.q", "layer": 0, "module": "q", "rows": 8, "columns": 4, "bound": 4, "rank90": 2, "rank90_base": 3,
-    "rank90_tuned": 3, "rank90_random": 3, "stable_rank": 1.5, "relative_size": 0.1, "noise_floor": 1e-8, "intruders": 0,
+    "rank90_tuned": 3, "rank90_random": 3, "stable_rank": 1.5, "relative_size": 0.1, "noise_floor": 1e-8,
+    "intruders": 0,
     "singular_values": [1.0, 0.5],
 }  # fmt: skip
 

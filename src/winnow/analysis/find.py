@@ -24,6 +24,7 @@ from winnow.analysis.mixtures import mixture_tables
 from winnow.analysis.pareto import pareto
 from winnow.analysis.predicted import predicted_table
 from winnow.analysis.quality_tables import cost_to_quality_table
+from winnow.analysis.sampled import sampled_tables
 from winnow.analysis.scores import Score
 from winnow.analysis.spectra import spectra_tables
 from winnow.analysis.study_folder import Study, load
@@ -66,6 +67,7 @@ def findings_of(study: Study) -> Findings:
         *benchmark_tables(study, arms),
         *learning_tables(study, arms),
         *spectra_tables(study, arms),
+        *sampled_tables(study, arms),
         *([make(study, arms, factors) for make in (effects, grid, pareto)] if factors else []),
     )
     unit = flops_unit_of(study)

@@ -17,6 +17,7 @@ from winnow.recipe.evaluation import (
     EvaluationRecipe,
     MeasureRecipe,
     OwnSamplesRecipe,
+    SamplingRecipe,
     SpectraRecipe,
 )
 from winnow.recipe.lora import LoraRecipe
@@ -166,6 +167,7 @@ __all__ = [
     "Rate",
     "Recipe",
     "RepresentationRecipe",
+    "SamplingRecipe",
     "ScratchRecipe",
     "Seed",
     "SelectionRecipe",

@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from winnow.errors import nearest
 from winnow.recipe.sources import SourceRecipe
-from winnow.recipe.values import ADDED, Count, Fraction, Frozen, Name, Seed, Size, Whole, once
+from winnow.recipe.values import ADDED, Count, Fraction, Frozen, Name, Positive, Seed, Size, Whole, once
 
 BENCHMARKS = {
     "hellaswag": 0, "arc_easy": 0, "arc_challenge": 0, "piqa": 0, "winogrande": 0, "truthfulqa_mc1": 0,
@@ -79,6 +79,33 @@ class SpectraRecipe(Frozen):
     """those whose cosine with every singular vector of the base is below this (Shuttleworth et al. 2024)."""
 
 
+class SamplingRecipe(Frozen):
+    """Several answers to each prompt, drawn from the whole distribution."""
+
+    num_samples: Annotated[Whole, Field(ge=1, le=10**4)] = 16
+    """Answers to a prompt."""
+    temperature: Positive = 0.8
+    """The logits are divided by it."""
+    k: Annotated[tuple[Annotated[Whole, Field(ge=1)], ...], Field(min_length=1), AfterValidator(once)] = (1, 2, 4, 8)
+    """How often one of so many answers is right, and how many of so many differ; at most `num_samples`."""
+    sets: Annotated[tuple[Name, ...] | None, Field(min_length=1)] = None
+    """Of these evaluation sets; null for all that have final answers."""
+    limit: Count = 100
+    """Items of each set, the first by id."""
+    seed: Seed = 0
+    """Of the draw."""
+
+    @model_validator(mode="after")
+    def _known_k(self) -> Self:
+        most = max(self.k)
+        if most > self.num_samples:
+            raise ValueError(
+                f"evaluation.sampling.k has {most}, and a prompt gets num_samples {self.num_samples} answers, which "
+                "say nothing of more; lower k or raise num_samples"
+            )
+        return self
+
+
 USUAL_MEASURES = MeasureRecipe(name="loss"), MeasureRecipe(name="exact_match")
 """What is measured where the recipe does not say."""
 TEXT_MEASURES = MeasureRecipe(name="loss"), MeasureRecipe(name="bits_per_byte"), MeasureRecipe(name="perplexity")
@@ -123,6 +150,9 @@ class EvaluationRecipe(Frozen):
     spectra: Annotated[SpectraRecipe | None, ADDED] = None
     """What each run changed in each matrix of its model (docs/adapters.md); null for none."""
 
+    sampling: Annotated[SamplingRecipe | None, ADDED] = None
+    """Several answers to each prompt: pass@k and diversity (docs/adapters.md); null for none."""
+
     @property
     def asked(self) -> tuple[MeasureRecipe, ...]:
         """The measures with their options, the loss first."""
@@ -157,6 +187,17 @@ class EvaluationRecipe(Frozen):
         other = next((source.name for source in self.text or () if not source.is_text), None)
         if other is not None:
             raise ValueError(f"evaluation.text has {other!r}, which holds examples; give `format: text`, or use sets")
+        return self
+
+    @model_validator(mode="after")
+    def _known_sampled_sets(self) -> Self:
+        names = [source.name for source in self.sets]
+        for name in (self.sampling and self.sampling.sets) or ():
+            if name not in names:
+                raise ValueError(
+                    f"evaluation.sampling.sets names {name!r}{nearest(name, names)}; evaluation.sets has "
+                    f"{', '.join(names)}"
+                )
         return self
 
     @model_validator(mode="after")

@@ -2,7 +2,15 @@
 
 from typing import Literal
 
-from winnow.parts import BenchmarkPart, DivergencePart, EvaluatePart, SourceSamplesPart, SpectraPart, TrainPart
+from winnow.parts import (
+    BenchmarkPart,
+    DivergencePart,
+    EvaluatePart,
+    SamplePart,
+    SourceSamplesPart,
+    SpectraPart,
+    TrainPart,
+)
 from winnow.recipe import Recipe
 from winnow.records import Stage
 from winnow.study.data_stages import tokenizer_stage
@@ -85,3 +93,20 @@ def spectra_stages(recipe: Recipe, run: Stage) -> list[Stage]:
     )  # fmt: skip
     inputs = {"run": run.name, "start": run.inputs["start"]}
     return [Stage(f"spectra.{run.arm}.s{run.seed}", "spectra", part, inputs, run.arm, run.seed)]
+
+
+def sample_stages(
+    recipe: Recipe, name: str, run: str, checkpoint: Literal["best", "last"], arm: str | None = None,
+    seed: int | None = None,
+) -> list[Stage]:  # fmt: skip
+    """Several answers to each prompt, where the recipe asks for them."""
+    asked = recipe.evaluation.sampling
+    if asked is None:
+        return []
+    part = SamplePart(
+        checkpoint=checkpoint, num_samples=asked.num_samples, temperature=asked.temperature, sets=asked.sets,
+        limit=asked.limit, seed=asked.seed, max_new_tokens=recipe.evaluation.max_new_tokens,
+        batch_size=recipe.evaluation.batch_size, threads=recipe.training.threads,
+    )  # fmt: skip
+    inputs = {"run": run, "tests": "tests", "tokenizer": tokenizer_stage(recipe)}
+    return [Stage(f"sample.{name}", "sample", part, inputs, arm, seed)]

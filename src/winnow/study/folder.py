@@ -17,7 +17,7 @@ from winnow.columns import array_of, read_columns
 from winnow.credentials import masked_tree
 from winnow.errors import ArtifactError
 from winnow.kinds import KINDS
-from winnow.parts import BenchmarkPart, DivergencePart, EvaluatePart, SpectraPart
+from winnow.parts import BenchmarkPart, DivergencePart, EvaluatePart, SamplePart, SpectraPart
 from winnow.recipe import Recipe
 from winnow.recipe.licences import may_redistribute, text_hash
 from winnow.records import BORING_SELECTORS, Stage, Stored, to_json
@@ -216,7 +216,7 @@ def _owners(stage: Stage, seeds: tuple[int, ...]) -> Iterator[_Owner]:
     checkpoints: tuple[str | None, ...] = (None,)
     if isinstance(stage.part, EvaluatePart | DivergencePart):
         checkpoints = stage.part.checkpoints
-    elif isinstance(stage.part, BenchmarkPart | SpectraPart):
+    elif isinstance(stage.part, BenchmarkPart | SpectraPart | SamplePart):
         checkpoints = (stage.part.checkpoint,)
     for seed in seeds if stage.arm is not None and stage.seed is None else (stage.seed,):
         for checkpoint in checkpoints:

@@ -21,6 +21,7 @@ from winnow.study.evaluation_stages import (
     divergence_stages,
     evaluation_stage,
     own_samples_stages,
+    sample_stages,
     spectra_stages,
 )
 from winnow.study.selection_stages import representation_stages, selection_stage, selection_stages
@@ -61,6 +62,7 @@ def expand(recipe: Recipe, traits: Mapping[str, Traits]) -> Graph:
     stages.append(evaluation_stage(recipe, "evaluate.zero_shot", start, ("last",)))
     stages += benchmark_stages(recipe, "zero_shot", start, "last")
     stages += own_samples_stages(recipe, start)
+    stages += sample_stages(recipe, "zero_shot", start, "last")
     trunks = trunks_of(recipe, arms)
 
     def run(arm: Arm, seed: int) -> Stage:
@@ -86,6 +88,7 @@ def _with_measures(recipe: Recipe, run: Stage) -> list[Stage]:
         *benchmark_stages(recipe, name, run.name, checkpoint, run.arm, run.seed),
         *divergence_stages(recipe, run),
         *spectra_stages(recipe, run),
+        *sample_stages(recipe, name, run.name, checkpoint, run.arm, run.seed),
     ]
 
 
