@@ -29,8 +29,8 @@ def spectra_tables(study: Study, arms: Sequence[ArmFacts]) -> tuple[Table, ...]:
         "squares: of the difference, of the base, of the tuned matrix, and of a random matrix of this shape. Bound: "
         "the most that the difference's can be, by the adapter's rank or the shape. Relative size: the difference's "
         "norm over the base's; noise floor: what rounding of the weights leaves of it (nothing of an adapter, which is "
-        f"kept apart). Intruders: of the first {asked.first} left singular vectors of a tuned matrix, those whose cosine "
-        f"with every one of the base is below {asked.below:g}. Matrices that are as they were are left out."
+        f"kept apart). Intruders: of the first {asked.first} left singular vectors of a tuned matrix, those whose "
+        f"cosine with every one of the base is below {asked.below:g}. Matrices that are as they were are left out."
     )
     return (Table("spectra", "What training changed in the matrices", tuple(rows), note),)
 
