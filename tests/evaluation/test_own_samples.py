@@ -21,8 +21,8 @@ from winnow.evaluation.own_samples import (
 from winnow.evaluation.scoring import row_losses
 from winnow.models import loading
 from winnow.models.forward import Losses
-from winnow.parts import DivergencePart, SourceSamplesPart
 from winnow.recipe import OwnSamplesRecipe
+from winnow.recipe.measuring import DivergencePart, SourceSamplesPart
 from winnow.records import Context, Cost
 
 TINY = {"vocab_size": 4, "hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2,

@@ -9,8 +9,8 @@ from toys import store_artifact, store_tokenizer, token_table, toy_model, toy_to
 from winnow.errors import DataError
 from winnow.evaluation.sampling import sample_answers
 from winnow.models import loading
-from winnow.parts import SamplePart
 from winnow.recipe import EvaluationRecipe, SamplingRecipe
+from winnow.recipe.measuring import SamplePart
 from winnow.records import Context
 
 PART = SamplePart(

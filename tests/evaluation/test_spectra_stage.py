@@ -9,8 +9,8 @@ from winnow.errors import DataError, UnavailableError
 from winnow.evaluation import spectra as stage
 from winnow.evaluation.spectra import adapter_factors, measure_spectra
 from winnow.models import loading
-from winnow.parts import SpectraPart
 from winnow.recipe import LoraRecipe, SpectraRecipe
+from winnow.recipe.measuring import SpectraPart
 from winnow.records import Context
 
 PART = SpectraPart(spectra=SpectraRecipe(), checkpoint="last")

@@ -28,7 +28,7 @@ from winnow.models.forward import Losses
 from winnow.models.loading import load_model
 from winnow.models.rows import TokenRows, rows_of
 from winnow.models.sampling import draw_samples
-from winnow.parts import DivergencePart, SourceSamplesPart
+from winnow.recipe.measuring import DivergencePart, SourceSamplesPart
 from winnow.records import Context, Cost, Outcome, Probe, Stored
 from winnow.store import write_json
 from winnow.text.tokenizers import eos_id, tokenizer_of

@@ -20,7 +20,7 @@ from winnow.models.flops import flop_model
 from winnow.models.generate import context_of
 from winnow.models.loading import load_model
 from winnow.models.sampling import Drawn, draw_samples
-from winnow.parts import SamplePart
+from winnow.recipe.measuring import SamplePart
 from winnow.records import Context, Cost, Outcome, Stored
 from winnow.store import write_json
 from winnow.text.chat_templates import left_template

@@ -23,7 +23,7 @@ from winnow.errors import DataError, UnavailableError
 from winnow.models import spectra
 from winnow.models.loading import load_model
 from winnow.models.module_groups import matrices
-from winnow.parts import SpectraPart
+from winnow.recipe.measuring import SpectraPart
 from winnow.records import Context, Cost, Outcome, Stored
 from winnow.store import read_json, write_json
 

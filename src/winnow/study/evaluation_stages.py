@@ -2,16 +2,9 @@
 
 from typing import Literal
 
-from winnow.parts import (
-    BenchmarkPart,
-    DivergencePart,
-    EvaluatePart,
-    SamplePart,
-    SourceSamplesPart,
-    SpectraPart,
-    TrainPart,
-)
+from winnow.parts import BenchmarkPart, EvaluatePart, TrainPart
 from winnow.recipe import Recipe
+from winnow.recipe.measuring import DivergencePart, SamplePart, SourceSamplesPart, SpectraPart
 from winnow.records import Stage
 from winnow.study.data_stages import tokenizer_stage
 from winnow.study.text_stages import tokens_inputs

@@ -17,9 +17,10 @@ from winnow.columns import array_of, read_columns
 from winnow.credentials import masked_tree
 from winnow.errors import ArtifactError
 from winnow.kinds import KINDS
-from winnow.parts import BenchmarkPart, DivergencePart, EvaluatePart, SamplePart, SpectraPart
+from winnow.parts import BenchmarkPart, EvaluatePart
 from winnow.recipe import Recipe
 from winnow.recipe.licences import may_redistribute, text_hash
+from winnow.recipe.measuring import DivergencePart, SamplePart, SpectraPart
 from winnow.records import BORING_SELECTORS, Stage, Stored, to_json
 from winnow.store import read_json, sealed, unsealed, write_atomic
 from winnow.study.arms import Arm, primary_baseline
