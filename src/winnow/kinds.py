@@ -45,6 +45,8 @@ class Kind:
     """What the study folder has of an arm's stages, or of the study's one where the path names no run."""
     weights: str = ""
     """Where the study folder has the checkpoints of an arm's run; empty where it has none."""
+    is_measure: bool = False
+    """It measures what a run left; `winnow evaluate` makes all of these."""
     looks_at: Literal["validation", "tests"] | None = None
     """What an arm's run is evaluated on while it trains; `tests` also on the validation split."""
     told_as: str | None = None
@@ -137,7 +139,7 @@ KINDS: dict[str, Kind] = {
     ),
     "evaluate": Kind(
         module="winnow.evaluation.stages", function="evaluate", version=7, is_of_arm=True, on_device=True,
-        meter="evaluate",
+        meter="evaluate", is_measure=True,
         copied=(
             Copied("evaluation_{checkpoint}.json", "records/evaluation.{run}.json", is_record=True),
             Copied("items_{checkpoint}.parquet", "records/items/evaluation.{run}.parquet"),
@@ -145,10 +147,38 @@ KINDS: dict[str, Kind] = {
     ),
     "benchmark": Kind(
         module="winnow.evaluation.benchmarks.stage", function="run_benchmark", version=2, is_of_arm=True,
-        on_device=True, meter="evaluate",
+        on_device=True, meter="evaluate", is_measure=True,
         copied=(
             Copied("benchmark.json", "records/benchmark.{task}.{run}.json", is_record=True),
             Copied("items.parquet", "records/items/benchmark.{task}.{run}.parquet"),
+        ),
+    ),
+    "source_samples": Kind(
+        module="winnow.evaluation.own_samples", function="draw_own_samples", version=1, on_device=True,
+        meter="evaluate", copied=(Copied("samples.parquet", "records/items/own_samples.parquet"),),
+    ),
+    "divergence": Kind(
+        module="winnow.evaluation.own_samples", function="measure_divergence", version=1, is_of_arm=True,
+        on_device=True, meter="evaluate", is_measure=True,
+        copied=(
+            Copied("divergence_{checkpoint}.json", "records/divergence.{run}.json", is_record=True),
+            Copied("items_{checkpoint}.parquet", "records/items/divergence.{run}.parquet"),
+        ),
+    ),
+    "spectra": Kind(
+        module="winnow.evaluation.spectra", function="measure_spectra", version=1, is_of_arm=True, on_device=True,
+        meter="evaluate", is_measure=True,
+        copied=(
+            Copied("spectra.json", "records/spectra.{run}.json", is_record=True),
+            Copied("spectra.parquet", "records/items/spectra.{run}.parquet"),
+        ),
+    ),
+    "sample": Kind(
+        module="winnow.evaluation.sampling", function="sample_answers", version=1, is_of_arm=True, on_device=True,
+        meter="evaluate", is_measure=True,
+        copied=(
+            Copied("sampling.json", "records/sampling.{run}.json", is_record=True),
+            Copied("answers.parquet", "records/items/sampling.{run}.parquet"),
         ),
     ),
 }  # fmt: skip

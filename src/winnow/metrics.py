@@ -82,6 +82,7 @@ METRICS: Mapping[str, Metric] = _by_name(
     Metric("perplexity", higher_is_better=False, is_perplexity=True),
     Metric("bits_per_byte", higher_is_better=False, unit="bits", level_unit="bits per byte", places=4),
     share("forgetting", higher_is_better=False),
+    Metric("kl_from_base", higher_is_better=False, unit="nats", level_unit="nats per token", places=4),
 )
 COSTS: Mapping[str, Metric] = _by_name(
     Metric("flops", higher_is_better=False, unit="FLOPs"),

@@ -98,7 +98,8 @@ def advance(
     check_identity(recipe, folder, arms_facts(graph))
     if recipe.is_text and until == "select":
         raise RecipeError("nothing is selected in a study of plain text, which compares mixtures; see winnow plan")
-    kinds = {"evaluate": ("evaluate", "benchmark"), "pool": ("pool", "text_pool")}.get(until, (until,))
+    measures = tuple(name for name, kind in KINDS.items() if kind.is_measure)
+    kinds = {"evaluate": measures, "pool": ("pool", "text_pool")}.get(until, (until,))
     names, shelf = wanted(graph, until=kinds, arm=arm, seed=seed), store_beside(recipe, out, store)
     _check_keys(recipe, graph, shelf)
     watch = watch or Watch()

@@ -96,6 +96,9 @@ class Stage:
     """Role -> name of the stage that gives it."""
     arm: str | None = None
     seed: int | None = None
+    beside: Mapping[str, str] = field(default_factory=dict)
+    """Role -> name of a stage that has to be there before, and that changes nothing of what this one leaves: what its
+    run is evaluated on while it trains."""
 
     @property
     def owner(self) -> str | None:

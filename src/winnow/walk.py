@@ -74,7 +74,7 @@ def wanted(
         name = todo.pop()
         if name not in needed:
             needed.add(name)
-            todo += graph.stages[name].inputs.values()
+            todo += [*graph.stages[name].inputs.values(), *graph.stages[name].beside.values()]
     return [name for name in graph.stages if name in needed]
 
 
@@ -126,7 +126,7 @@ def _is_settled(stage: Stage, walk: Walk) -> bool:
 
 def _attempt(stage: Stage, graph: Graph, recipe: Recipe, store: Store, walk: Walk, watch: Watch) -> None:
     """Find the stage's artifact or make it, if its inputs are there and no other process is making it."""
-    if any(name not in walk.done for name in stage.inputs.values()):
+    if any(name not in walk.done for name in (*stage.inputs.values(), *stage.beside.values())):
         return
     inputs = {role: walk.done[name] for role, name in stage.inputs.items()}
     fingerprint = fingerprint_of(stage, inputs)
@@ -214,9 +214,17 @@ class ProbeMaker:
     """Evaluation sets; null to look at the validation split alone."""
     context_tokens: int | None = None
     """Length of the windows that plain text is cut into; null where the run trains on examples."""
+    own_samples: Stored | None = None
+    """What the model that the run starts from writes by itself; null where that is not looked at."""
 
     def __call__(self, model: Any) -> Probe:
         """The probe for this model."""
+        from winnow.evaluation.own_samples import with_divergence
+
+        probe = self._probe(model)
+        return probe if self.own_samples is None else with_divergence(probe, self.own_samples)
+
+    def _probe(self, model: Any) -> Probe:
         from winnow.evaluation.probe import probe_for, validation_probe
 
         if self.context_tokens is not None:
@@ -237,7 +245,8 @@ def _probe_maker(stage: Stage, recipe: Recipe, inputs: Mapping[str, Stored], wal
         return ProbeMaker(recipe.evaluation, inputs, None, windows)
     if looks_at is None or stage.arm is None:
         return None
-    return ProbeMaker(recipe.evaluation, inputs, walk.done["tests"], windows)
+    samples = walk.done[stage.beside["own_samples"]] if "own_samples" in stage.beside else None
+    return ProbeMaker(recipe.evaluation, inputs, walk.done["tests"], windows, samples)
 
 
 def _follow(stage: Stage, fingerprint: str, recipe: Recipe) -> Callable[[], AbstractContextManager[Listener]]:

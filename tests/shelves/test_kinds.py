@@ -12,6 +12,7 @@ VERSIONS = {
     "generate": 2, "seeds": 4, "tests": 5, "corpus": 3, "tokenizer": 1, "hygiene": 2, "pool": 6, "rows": 3, "model": 3,
     "represent": 4, "select": 3, "train": 4, "trial": 2, "sweep": 1, "evaluate": 7, "benchmark": 2, "documents": 1,
     "tokens": 1, "text_pool": 1, "row_cost": 1, "mixture": 2, "proxy": 1, "reading": 1, "untrained": 1,
+    "source_samples": 1, "divergence": 1, "spectra": 1, "sample": 1,
 }  # fmt: skip
 """One that changes makes every artifact of its kind anew; say so in the changelog."""
 
@@ -45,7 +46,8 @@ def test_versions_are_what_they_were():
 
 def test_what_depends_on_the_device_is_what_runs_a_model():
     assert {name for name, kind in KINDS.items() if kind.on_device} == {
-        "represent", "train", "trial", "evaluate", "benchmark", "proxy", "reading",
+        "represent", "train", "trial", "evaluate", "benchmark", "proxy", "reading", "source_samples",
+        "divergence", "spectra", "sample",
     }  # fmt: skip
 
 
@@ -53,12 +55,15 @@ def test_arms_pay_for_data_selections_and_training_alone():
     assert set(meters()) == {"generate", "represent", "select", "train", "mix"}
     assert set(CHARGED_METERS) == {*meters(), SHARED}
     assert set(SELECTION_METERS) == {"represent", "select", "mix"}
-    assert {name for name, kind in KINDS.items() if kind.meter and not kind.is_charged} == {"evaluate", "benchmark"}
+    assert {name for name, kind in KINDS.items() if kind.meter and not kind.is_charged} == {
+        "evaluate", "benchmark", "source_samples", "divergence", "spectra", "sample",
+    }  # fmt: skip
 
 
 def test_an_arm_that_cannot_pay_goes_without_what_follows_its_selection():
     assert {name for name, kind in KINDS.items() if kind.is_of_arm} == {
-        "trial", "sweep", "train", "evaluate", "benchmark", "proxy", "reading", "mixture",
+        "trial", "sweep", "train", "evaluate", "benchmark", "proxy", "reading", "mixture", "divergence", "spectra",
+        "sample",
     }  # fmt: skip
 
 

@@ -18,13 +18,16 @@ from winnow.analysis.equal_compute import equal_flops
 from winnow.analysis.factors import factors_of, with_factors
 from winnow.analysis.frontier import level_words
 from winnow.analysis.grid import grid
+from winnow.analysis.learning_forgetting import equal_learning_sentence, learning_tables
 from winnow.analysis.levels import own_metrics
 from winnow.analysis.limitations import limitations
 from winnow.analysis.mixtures import mixture_tables
 from winnow.analysis.pareto import pareto
 from winnow.analysis.predicted import predicted_table
 from winnow.analysis.quality_tables import cost_to_quality_table
+from winnow.analysis.sampled import sampled_tables
 from winnow.analysis.scores import Score
+from winnow.analysis.spectra import spectra_tables
 from winnow.analysis.study_folder import Study, load
 from winnow.analysis.study_records import Evaluation
 from winnow.analysis.sweeps import sweep_table
@@ -66,17 +69,21 @@ def findings_of(study: Study) -> Findings:
         *contamination_tables(study),
         *benchmark_tables(study, arms),
         *([] if beside is None else [beside]),
+        *learning_tables(study, arms),
+        *spectra_tables(study, arms),
+        *sampled_tables(study, arms),
         *([make(study, arms, factors) for make in (effects, grid, pareto)] if factors else []),
     )
     unit = flops_unit_of(study)
     named = {table.name: replace(with_factors(table, arms, factors), flops_unit=unit) for table in made}
     forgot = forgetting_sentence(named["forgetting"], verdict.primary.arm) if "forgetting" in named else None
+    equal = equal_learning_sentence(named.get("equal_learning"), verdict.primary.arm)
     return Findings(
         recipe=study.recipe,
         settings=study.settings,
         arms=arms,
         baseline=baseline,
-        verdict=replace(verdict, notes=(*verdict.notes, forgot)) if forgot else verdict,
+        verdict=replace(verdict, notes=(*verdict.notes, *(note for note in (forgot, equal) if note))),
         tables=named,
         curves=tuple(curve_of(run.arm, run.seed, run.best.step, run.evaluations) for run in study.runs.values()),
         delayed_gains=gains,

@@ -32,6 +32,8 @@ class Evaluation:
     sets: dict[str, Score]
     micro: Score
     macro: Score
+    kl_from_base: float | None = None
+    """Nats per token on the own samples of the model that the run started from; None where that was not measured."""
     target_validation: Score | None = None
     """On held-out examples of the target's kind, where the best checkpoint is chosen by it."""
 

@@ -189,7 +189,7 @@ def _score_answered(
     )
     reader.read_others()
     outputs = tokenizer.batch_decode(generated.completions, skip_special_tokens=True)
-    found = [_found(output, options, items) for output, options in zip(outputs, items.num_options, strict=True)]
+    found = [answer_in(output, options, items) for output, options in zip(outputs, items.num_options, strict=True)]
     right = [is_right(answer, target) for answer, target in zip(found, items.answers, strict=True)]
     declared = [is_declared(output) for output in outputs]
     return ItemScores(
@@ -198,7 +198,7 @@ def _score_answered(
     )  # fmt: skip
 
 
-def _found(output: str, options: int, items: EvaluationSet) -> str | None:
+def answer_in(output: str, options: int, items: EvaluationSet) -> str | None:
     """The answer in an output; in a conversation, where nothing is declared to be one, the whole of it."""
     return extract_answer(output, options=options) if items.stop_id is None else answer_of_turn(output)
 

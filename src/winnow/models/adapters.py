@@ -18,6 +18,7 @@ from winnow.models.families import ALL_LINEAR, usual_modules
 from winnow.models.flops import pass_two_tokens
 from winnow.models.folders import unusable
 from winnow.models.merging import rehearse_merge
+from winnow.models.module_groups import check_rank
 from winnow.recipe import LoraRecipe
 
 OURS = {"task_type", "inference_mode", "base_model_name_or_path", "revision", "auto_mapping", "peft_version"}
@@ -101,7 +102,8 @@ def check_mergeable(config: Any, name: str) -> None:
 
 
 def check_fits(model: Any, adapted: Any) -> None:
-    """Raises RecipeError where an adapter does not run or cannot be merged into its model, as evaluation and export do.
+    """Raises RecipeError where an adapter does not run, or has a rank that no matrix has, or cannot be merged into its
+    model, as evaluation and export do.
 
     Tried on a copy without contents; a quantised model is not merged into, and is not tried.
     """
@@ -109,6 +111,8 @@ def check_fits(model: Any, adapted: Any) -> None:
 
     layers = [module for module in adapted.modules() if isinstance(module, BaseTunerLayer)]
     config = next(iter(adapted.peft_config.values()))
+    if config.peft_type.value == "LORA":
+        check_rank(adapted, config.r)
     where = f"training.peft.peft_type {config.peft_type.value} cannot be merged into {type(model).__name__}"
     if not layers or any(type(layer).merge is BaseTunerLayer.merge for layer in layers):
         raise RecipeError(f"{where}; use another, such as LORA")

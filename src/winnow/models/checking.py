@@ -80,6 +80,12 @@ def check_answers(recipe: Recipe) -> None:
             f"evaluation.max_new_tokens is {recipe.evaluation.max_new_tokens}; the model takes {context} tokens, "
             "prompt and answer together; lower it"
         )
+    own = recipe.evaluation.own_samples
+    if own is not None and own.tokens >= context:
+        raise RecipeError(
+            f"evaluation.own_samples.tokens is {own.tokens}; the model takes {context}, the one that begins a text "
+            "included; lower it"
+        )
 
 
 def _trainings(recipe: Recipe) -> Iterator[TrainingRecipe]:

@@ -1,4 +1,4 @@
-"""Greedy generation in batches: sorted by length, prompts read a few at a time, finished rows dropped as they end.
+"""Generation in batches: sorted by length, prompts read a few at a time, finished rows dropped as they end.
 
 Prompts stand at the right end of the cache's first columns; what is left of a short one is masked.
 """
@@ -32,6 +32,15 @@ Reader = Callable[[Sequence[int], DynamicCache], Tensor | None]
 None, and nothing read, where it has no use for them.
 """
 
+Choose = Callable[[Tensor, Sequence[int], int], Tensor]
+"""The next tokens, [rows], from the logits after each row, [rows, vocabulary]; for these prompts, at this place of
+their answers, the first one being 0."""
+
+
+def most_likely(logits: Tensor, prompts: Sequence[int], place: int) -> Tensor:
+    """[rows]: greedy choice."""
+    return logits.argmax(dim=-1)
+
 
 @torch.no_grad()
 def generate_greedy(
@@ -44,8 +53,12 @@ def generate_greedy(
     is_finished: Callable[[Sequence[int]], bool] | None = None,
     shared_tokens: int = 0,
     reader: Reader | None = None,
+    choose: Choose = most_likely,
 ) -> Generated:
     """The most likely next token, again and again, until the end token or `max_new_tokens`.
+
+    Another `choose` than the greedy one makes it another generation, batches and cache being the same; no `reader` goes
+    with it.
 
     `is_finished` is asked after every token whether an answer ends with it. The first `shared_tokens` of the prompts,
     which have to be the same in all, are read once. A `reader` makes more of the pass over the prompts; it is not asked
@@ -53,6 +66,7 @@ def generate_greedy(
     beginning. The composition of the batches follows from the prompts, `batch_size` and the kind of device alone.
     Raises RecipeError where the answers leave no room for a prompt.
     """
+    assert reader is None or choose is most_likely
     room = context_of(model) - max_new_tokens
     if room < 1:
         raise RecipeError(
@@ -73,9 +87,9 @@ def generate_greedy(
         is_asked = reader is not None and is_roomy(cache) and len(prompts[rows[-1]]) <= room
         first = reader(rows, cache) if reader is not None and is_asked else None
         if first is None:
-            first = _read(model, ids, mask, cache, beginning)
+            first = _read(model, ids, mask, cache, beginning, rows, choose)
         mask = functional.pad(mask, (shared, 0), value=1)
-        written = _go_on(model, cache, first, mask, max_new_tokens, eos_id, is_finished)
+        written = _go_on(model, cache, first, mask, rows, choose, max_new_tokens, eos_id, is_finished)
         for row, answer in zip(rows, written, strict=True):
             completions[row] = answer
     model.train(was_training)
@@ -88,6 +102,8 @@ def _go_on(
     cache: DynamicCache,
     chosen: Tensor,
     mask: Tensor,
+    rows: Sequence[int],
+    choose: Choose,
     max_new_tokens: int,
     eos_id: int,
     is_finished: Callable[[Sequence[int]], bool] | None,
@@ -110,7 +126,8 @@ def _go_on(
             kept = closed_up(goes_on)
             cache.batch_select_indices(kept)
             alive, chosen, mask, positions = alive[kept], chosen[kept], mask[kept], positions[kept]
-        chosen = _next_tokens(model, chosen.unsqueeze(1), mask[:, : width + done], positions, cache)
+        logits = _next_logits(model, chosen.unsqueeze(1), mask[:, : width + done], positions, cache)
+        chosen = choose(logits, [rows[row] for row in alive.tolist()], done)
         positions = positions + 1
     return written
 
@@ -138,18 +155,22 @@ def repeated(cache: DynamicCache | None, *, config: Any, rows: int) -> DynamicCa
     return found
 
 
-def _read(model: Any, ids: Tensor, mask: Tensor, cache: DynamicCache, beginning: DynamicCache | None) -> Tensor:
+def _read(
+    model: Any, ids: Tensor, mask: Tensor, cache: DynamicCache, beginning: DynamicCache | None, rows: Sequence[int],
+    choose: Choose,
+) -> Tensor:  # fmt: skip
     """Read the prompts into the cache, a few rows at a time; gives back the token that follows each."""
     shared = 0 if beginning is None else beginning.get_seq_length()
     positions = (mask.cumsum(dim=1) - 1).clamp(min=0) + shared
     if not is_roomy(cache):
-        return _next_tokens(model, ids, mask, positions, cache)
+        return choose(_next_logits(model, ids, mask, positions, cache), rows, 0)
     width, chosen = ids.shape[1], []
     for cut in cuts(mask.sum(dim=1).tolist(), tokens_at_once(ids.device)):
         longest = slice(width - int(mask[cut].sum(dim=1).max()), width)
         part = repeated(beginning, config=model.config, rows=len(ids[cut]))
         seen = torch.cat([mask.new_ones(len(ids[cut]), shared), mask[cut, longest]], dim=1)
-        chosen.append(_next_tokens(model, ids[cut, longest], seen, positions[cut, longest], part))
+        logits = _next_logits(model, ids[cut, longest], seen, positions[cut, longest], part)
+        chosen.append(choose(logits, rows[cut], 0))
         for layer, read in _filled_layers(cache, part):
             layer.fill(cut, slice(0, shared), read.keys[:, :, :shared], read.values[:, :, :shared])
             columns = slice(shared + longest.start, shared + width)
@@ -176,14 +197,14 @@ def _filled_layers(cache: DynamicCache, read: DynamicCache) -> Iterator[tuple["R
             yield layer, found
 
 
-def _next_tokens(model: Any, ids: Tensor, mask: Tensor, positions: Tensor, cache: DynamicCache) -> Tensor:
-    """[rows]: the most likely token after each row, what is in the cache standing before it."""
+def _next_logits(model: Any, ids: Tensor, mask: Tensor, positions: Tensor, cache: DynamicCache) -> Tensor:
+    """[rows, vocabulary]: the logits after each row, what is in the cache standing before it."""
     out = model(
         input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True,
         logits_to_keep=1,
     )  # fmt: skip
-    chosen: Tensor = out.logits[:, -1].argmax(dim=-1)
-    return chosen
+    logits: Tensor = out.logits[:, -1]
+    return logits
 
 
 def closed_up(goes_on: Tensor) -> Tensor:

@@ -22,11 +22,11 @@ from winnow.errors import ArtifactError, RecipeError, nearest
 from winnow.models.activations import fuse_activations
 from winnow.models.adapters import adapter_config, check_fits, check_found, fits_transposed, unfit
 from winnow.models.configs import REFUSALS, check_config, fault_of_sizes, reason_of
-from winnow.models.families import usual_modules
 from winnow.models.flops import pass_two_tokens
 from winnow.models.folders import folder_of
 from winnow.models.gpu_extra import check_gpu_extra
 from winnow.models.merging import merge
+from winnow.models.module_groups import with_modules
 from winnow.models.opening import open_config, open_model, open_skeleton, put_on
 from winnow.recipe import BaseRecipe, LoraRecipe
 from winnow.records import Artifact, Stored
@@ -239,12 +239,11 @@ def architecture_for(base: BaseRecipe, *, row_tokens: int | None = None) -> dict
 def adapt(model: Any, adapter: LoraRecipe | Mapping[str, Any], *, seed: int) -> Any:
     """The model with a fresh adapter (`training.adapter`), its base frozen.
 
-    A LoRA that names no modules adapts the usual ones. Raises RecipeError where no module has the names or PEFT fails.
+    A LoRA that names no modules adapts the usual ones. Raises RecipeError for names or a rank that no module has.
     """
     from peft import get_peft_model
 
-    if isinstance(adapter, LoraRecipe) and adapter.target_modules is None:
-        adapter = adapter.model_copy(update={"target_modules": usual_modules(model.config.model_type)})
+    adapter = with_modules(model, adapter)
     config = fits_transposed(adapter_config(adapter), model)
     check_found(model, config, "training.lora." if isinstance(adapter, LoraRecipe) else "training.peft: ")
     with seeded(seed), warnings.catch_warnings():

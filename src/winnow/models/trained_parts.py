@@ -62,7 +62,9 @@ def trained_parts(layout: Layout, training: TrainingRecipe) -> TrainedParts | No
     if training.peft is not None:
         return None
     adapted = _adapted(layout, training.lora.target_modules)
-    return TrainedParts(frozenset(), adapted, training.lora) if adapted else None
+    ranks = [min(each.inputs, each.outputs) for each in layout.matrices if each.name in (adapted or ())]
+    is_possible = training.lora.r <= max(ranks, default=0)
+    return TrainedParts(frozenset(), adapted, training.lora) if adapted and is_possible else None
 
 
 def _after_freezing(layout: Layout, patterns: Sequence[str]) -> TrainedParts | None:
@@ -79,6 +81,9 @@ def _adapted(layout: Layout, targets: str | Sequence[str] | None) -> frozenset[s
     names = [matrix.name for matrix in layout.matrices]
     if targets == ALL_LINEAR:
         return frozenset(names)
+    if targets in ("attention", "mlp"):
+        parts = [each.attention if targets == "attention" else each.feed_forward for each in layout.layers]
+        return frozenset(matrix.name for part in parts for matrix in part.matrices)
     if targets is None or isinstance(targets, str):  # a regular expression may also find other modules
         return None
 

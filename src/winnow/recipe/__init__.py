@@ -16,6 +16,9 @@ from winnow.recipe.evaluation import (
     BenchmarksRecipe,
     EvaluationRecipe,
     MeasureRecipe,
+    OwnSamplesRecipe,
+    SamplingRecipe,
+    SpectraRecipe,
 )
 from winnow.recipe.lora import LoraRecipe
 from winnow.recipe.mixture import NATURAL, MixtureRecipe
@@ -150,6 +153,7 @@ __all__ = [
     "NgramsRecipe",
     "Number",
     "ObjectiveRecipe",
+    "OwnSamplesRecipe",
     "PassagesRecipe",
     "Pattern",
     "PlantRecipe",
@@ -163,12 +167,14 @@ __all__ = [
     "Rate",
     "Recipe",
     "RepresentationRecipe",
+    "SamplingRecipe",
     "ScratchRecipe",
     "Seed",
     "SelectionRecipe",
     "Share",
     "Size",
     "SourceRecipe",
+    "SpectraRecipe",
     "StageRecipe",
     "StudyRecipe",
     "SweepRecipe",

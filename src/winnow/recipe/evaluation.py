@@ -6,7 +6,20 @@ from pydantic import AfterValidator, Field, model_validator
 
 from winnow.errors import nearest
 from winnow.recipe.sources import SourceRecipe
-from winnow.recipe.values import ADDED, Count, Frozen, Name, Number, Size, Text, Whole, once
+from winnow.recipe.values import (
+    ADDED,
+    Count,
+    Fraction,
+    Frozen,
+    Name,
+    Number,
+    Positive,
+    Seed,
+    Size,
+    Text,
+    Whole,
+    once,
+)
 
 BENCHMARKS = {
     "hellaswag": 0, "arc_easy": 0, "arc_challenge": 0, "piqa": 0, "winogrande": 0, "truthfulqa_mc1": 0,
@@ -74,6 +87,55 @@ class MeasureRecipe(Frozen):
     """The measure's own options."""
 
 
+class OwnSamplesRecipe(Frozen):
+    """What the model that runs start from writes by itself, drawn once for a study, at temperature 1."""
+
+    count: Annotated[Whole, Field(ge=2, le=10**6)] = 64
+    """Texts."""
+    tokens: Annotated[Whole, Field(ge=1, le=10**6)] = 128
+    """Longest text; one that ends before is shorter."""
+    seed: Seed = 0
+    """Of the draw."""
+
+
+class SpectraRecipe(Frozen):
+    """What training changed in each matrix, as singular values."""
+
+    share: Fraction = 0.9
+    """A rank is the number of singular values that hold this share of the squares."""
+    first: Annotated[Whole, Field(ge=1, le=10**6)] = 10
+    """Intruders are looked for among so many of a tuned matrix's first singular vectors,"""
+    below: Fraction = 0.5
+    """those whose cosine with every singular vector of the base is below this (Shuttleworth et al. 2024)."""
+
+
+class SamplingRecipe(Frozen):
+    """Several answers to each prompt, drawn from the whole distribution."""
+
+    num_samples: Annotated[Whole, Field(ge=1, le=10**4)] = 16
+    """Answers to a prompt."""
+    temperature: Positive = 0.8
+    """The logits are divided by it."""
+    k: Annotated[tuple[Annotated[Whole, Field(ge=1)], ...], Field(min_length=1), AfterValidator(once)] = (1, 2, 4, 8)
+    """How often one of so many answers is right, and how many of so many differ; at most `num_samples`."""
+    sets: Annotated[tuple[Name, ...] | None, Field(min_length=1)] = None
+    """Of these evaluation sets; null for all that have final answers."""
+    limit: Count = 100
+    """Items of each set, the first by id."""
+    seed: Seed = 0
+    """Of the draw."""
+
+    @model_validator(mode="after")
+    def _known_k(self) -> Self:
+        most = max(self.k)
+        if most > self.num_samples:
+            raise ValueError(
+                f"evaluation.sampling.k has {most}, and a prompt gets num_samples {self.num_samples} answers, which "
+                "say nothing of more; lower k or raise num_samples"
+            )
+        return self
+
+
 USUAL_MEASURES = MeasureRecipe(name="loss"), MeasureRecipe(name="exact_match")
 """What is measured where the recipe does not say."""
 TEXT_MEASURES = MeasureRecipe(name="loss"), MeasureRecipe(name="bits_per_byte"), MeasureRecipe(name="perplexity")
@@ -111,6 +173,16 @@ class EvaluationRecipe(Frozen):
     """What is read from every item of the sets: measures, by name or with `{name, options}`; null for loss and exact
     match. The loss is always measured, named or not."""
 
+    own_samples: Annotated[OwnSamplesRecipe | None, ADDED] = None
+    """Forgetting without data: how far each run's model has moved from the one it started from, on that one's own
+    texts (docs/adapters.md), at the end and on the way; null for none."""
+
+    spectra: Annotated[SpectraRecipe | None, ADDED] = None
+    """What each run changed in each matrix of its model (docs/adapters.md); null for none."""
+
+    sampling: Annotated[SamplingRecipe | None, ADDED] = None
+    """Several answers to each prompt: pass@k and diversity (docs/adapters.md); null for none."""
+
     @property
     def asked(self) -> tuple[MeasureRecipe, ...]:
         """The measures with their options, the loss first."""
@@ -145,6 +217,17 @@ class EvaluationRecipe(Frozen):
         other = next((source.name for source in self.text or () if not source.is_text), None)
         if other is not None:
             raise ValueError(f"evaluation.text has {other!r}, which holds examples; give `format: text`, or use sets")
+        return self
+
+    @model_validator(mode="after")
+    def _known_sampled_sets(self) -> Self:
+        names = [source.name for source in self.sets]
+        for name in (self.sampling and self.sampling.sets) or ():
+            if name not in names:
+                raise ValueError(
+                    f"evaluation.sampling.sets names {name!r}{nearest(name, names)}; evaluation.sets has "
+                    f"{', '.join(names)}"
+                )
         return self
 
     @model_validator(mode="after")

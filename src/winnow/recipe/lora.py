@@ -17,8 +17,9 @@ class LoraRecipe(Frozen):
     lora_dropout: Annotated[Number, Field(ge=0.0, lt=1.0)] = 0.05
     """Dropout before the adapter."""
     target_modules: Annotated[Texts | Pattern | None, Was(("c_attn", "c_proj"))] = None
-    """Names of the adapted modules, or `all-linear`; null for those that PEFT adapts in models of this type, of a type
-    that it does not know all linear ones. Of GPT-2 c_attn and c_proj."""
+    """Names of the adapted modules, or `all-linear`, or of each layer's matrices those of `attention` or `mlp` alone;
+    null for those that PEFT adapts in models of this type, of a type that it does not know all linear ones. Of GPT-2
+    c_attn and c_proj."""
     use_rslora: Annotated[Truth, ADDED] = False
     """Scale is lora_alpha / sqrt(r): rank-stabilised LoRA (Kalajdzievski 2023)."""
     use_dora: Annotated[Truth, ADDED] = False

@@ -87,6 +87,8 @@ class TrainingRecipe(Frozen):
     """Learning rate at the end over the peak (linear, cosine, warmup_stable_decay)."""
     weight_decay: Annotated[Number, Field(ge=0.0, le=1000.0)] = 0.0
     """Decoupled weight decay of matrices."""
+    attention_dropout: Annotated[Beta | None, ADDED] = None
+    """Share of the attention weights that is dropped in training; null for what the model's configuration says."""
     betas: tuple[Beta, Beta] = (0.9, 0.999)
     """Averaging of AdamW and Lion; the first is SGD's momentum."""
     max_grad_norm: Positive | None = 1.0
@@ -135,6 +137,8 @@ class TrainingRecipe(Frozen):
             raise ValueError(f"training.{given} goes with training.method lora; this one is {self.method}")
         if self.method == "none" and self.early_stopping is not None:
             raise ValueError("training.early_stopping has nothing to stop: method is none, which trains nothing")
+        if self.method == "none" and self.attention_dropout is not None:
+            raise ValueError("training.attention_dropout has nothing to drop: method is none, which trains nothing")
         if self.method == "none" and self.freeze:
             raise ValueError("training.freeze goes with training.method full; this one is none, which trains nothing")
         if self.peft is not None and self.lora != LoraRecipe():

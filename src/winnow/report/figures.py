@@ -18,6 +18,7 @@ from matplotlib.ticker import EngFormatter, MaxNLocator
 from winnow.findings import Curve, Findings, Table
 from winnow.report.crossover_figure import crossover
 from winnow.report.grid_figure import grid
+from winnow.report.learning_figure import learning
 from winnow.report.legend import columns_of, handles_of
 from winnow.report.pareto_figure import pareto
 from winnow.report.primary_figure import primary_levels
@@ -34,8 +35,8 @@ COLUMNS = 3
 ALL_ITEMS = "all items (micro)"
 """Title of a panel; no set can be named so, since it has spaces."""
 NAMES = (
-    "loss_curves", "exact_match_curves", "loss_against_cost", "crossover", "grid", "pareto", "final_loss", "primary",
-    "composition", "simplex", "schedules",
+    "loss_curves", "exact_match_curves", "loss_against_cost", "crossover", "grid", "pareto", "learning",
+    "final_loss", "primary", "composition", "simplex", "schedules",
 )  # fmt: skip
 
 
@@ -296,6 +297,7 @@ DRAWERS: dict[str, Callable[[Findings], Figure | None]] = {
     "crossover": crossover,
     "grid": grid,
     "pareto": pareto,
+    "learning": learning,
     "final_loss": final_loss,
     "primary": primary_levels,
     "composition": lambda findings: composition(findings.tables["composition"]),

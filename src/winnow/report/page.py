@@ -25,14 +25,14 @@ KNOWN_TABLES = (
     "savings", "comparisons", "evaluation", "evaluation_clean", "iso_compute", "equal_flops", "adapters", "composition",
     "crossover", "crossover_losses", "sweep", "delayed_gain", "planted", "ledger_arms", "ledger_stages", "effects",
     "grid", "pareto", "measured", "primary", "predicted", "mixture_sweep", "mixtures", "mixture_points",
-    "measured_mixtures", "predicted_realised", "proxies", "text_losses",
+    "measured_mixtures", "predicted_realised", "proxies", "text_losses", "learning_forgetting", "equal_learning",
 )  # fmt: skip
 """Tables that have a place of their own on the page; others follow the evaluation."""
 CONTAMINATION, COSTS = "contamination", "cost_to_quality_"
 """How the names of tables begin that stand under a heading of their own."""
 SECTIONS = (
     ("mixtures", "Mixtures"), ("factors", "Factors"), ("savings", "Savings"), ("curves", "Curves"),
-    ("frontier", "Learning against cost"), ("crossover", "Who wins"),
+    ("frontier", "Learning against cost"), ("crossover", "Who wins"), ("learning", "Learning and forgetting"),
     ("evaluation", "Evaluation"), ("compute", "Compute"), ("composition", "Composition"),
     ("contamination", "Contamination"), ("items", "Items"), ("ledger", "Ledger"), ("data", "Data and licences"),
     ("limitations", "Limitations"), ("recipe", "Recipe"),
@@ -80,6 +80,7 @@ def _section(study: StudyPage, name: str, *, num: int) -> dict[str, Any]:
     has = {"curves": data["runs"], "frontier": data["runs"]} | {
         "crossover": tables["crossover"].rows, "items": study.items, "factors": findings.factors,
         "mixtures": findings.recipe.is_text, "composition": not findings.recipe.is_text,
+        "learning": "learning_forgetting" in tables and tables["learning_forgetting"].rows,
     }  # fmt: skip
     more = [
         each for each, table in tables.items()

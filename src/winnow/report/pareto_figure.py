@@ -33,7 +33,7 @@ def pareto(findings: Findings) -> Figure | None:
     ends = [row[second] for row in rows] or [0.0]
     if max(ends) - min(ends) <= SAME * abs(max(ends)):
         return None
-    handles = _marked(findings)
+    handles = marked(findings)
     columns = columns_of(handles, WIDTH)
     figure = Figure(figsize=(WIDTH, 4.2 + 0.2 * -(-len(handles) // columns)), layout="constrained")
     axis = figure.subplots()
@@ -47,7 +47,7 @@ def pareto(findings: Findings) -> Figure | None:
     return figure
 
 
-def _marked(findings: Findings) -> list[Line2D]:
+def marked(findings: Findings) -> list[Line2D]:
     """The legend's lines as marks."""
     handles = handles_of(findings)
     for handle in handles:

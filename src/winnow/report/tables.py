@@ -25,6 +25,8 @@ INPUTS = {
     "effects": ("corrected_for",),
     "equal_flops": ("corrected_for",),
     "pareto": ("corrected_for",),
+    "learning_forgetting": ("forgotten_stderr", "trained_tokens", "corrected_for"),
+    "equal_learning": ("corrected_for",),
     "predicted": ("steps_predicted", "steps", "steps_ratio", "tokens_predicted", "tokens", "evaluation_exaflops_ratio",
                   "evaluation_seconds_ratio", "memory_mib_ratio"),
     "ledger_arms": ("charged_executed_exaflops", "charged_6n_exaflops", "amortised_seconds", "evaluation_exaflops",

@@ -22,6 +22,7 @@ FIGURES = {
     "primary": "The primary metric at its checkpoint, with the interval over seeds; dotted: the untrained model.",
     "grid": "Mean of each cell; star: best; frames: cells not shown to be worse. Lines are interpolated between cells.",
     "pareto": "Each arm in two measures; filled and joined: no other arm has better means in both.",
+    "learning": "What was learnt, to the right, over what was forgotten; arrows lead to longer runs. Bars: over seeds.",
     "final_loss": "Loss over whole evaluation sets at the best and the last checkpoint.",
     "composition": "Where the examples come from.",
     "simplex": "Mixtures by their shares of the whole run, coloured by loss: dark is better. Star: learned shares.",

@@ -18,7 +18,7 @@ from winnow.report.tables import csv_text, markdown_file
 from winnow.store import write_atomic
 
 PAGE = "report.html"
-ON_PAGE = "crossover", "grid", "pareto", "final_loss", "primary", "simplex", "schedules"
+ON_PAGE = "crossover", "grid", "pareto", "learning", "final_loss", "primary", "simplex", "schedules"
 """Figures that stand in the page as they are; the script draws the others."""
 WITHOUT_SCRIPT = "loss_curves", "exact_match_curves", "loss_against_cost"
 """Figures for readers whose browser runs no scripts."""

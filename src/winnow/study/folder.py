@@ -20,6 +20,7 @@ from winnow.kinds import KINDS
 from winnow.parts import BenchmarkPart, EvaluatePart
 from winnow.recipe import Recipe
 from winnow.recipe.licences import may_redistribute, text_hash
+from winnow.recipe.measuring import DivergencePart, SamplePart, SpectraPart
 from winnow.records import BORING_SELECTORS, Stage, Stored, to_json
 from winnow.store import read_json, sealed, unsealed, write_atomic
 from winnow.study.arms import Arm, primary_baseline
@@ -214,9 +215,9 @@ class _Owner:
 def _owners(stage: Stage, seeds: tuple[int, ...]) -> Iterator[_Owner]:
     """Whose the files of a stage are: of one seed or, where it serves all seeds of its arm, of each."""
     checkpoints: tuple[str | None, ...] = (None,)
-    if isinstance(stage.part, EvaluatePart):
+    if isinstance(stage.part, EvaluatePart | DivergencePart):
         checkpoints = stage.part.checkpoints
-    elif isinstance(stage.part, BenchmarkPart):
+    elif isinstance(stage.part, BenchmarkPart | SpectraPart | SamplePart):
         checkpoints = (stage.part.checkpoint,)
     for seed in seeds if stage.arm is not None and stage.seed is None else (stage.seed,):
         for checkpoint in checkpoints:

@@ -7,7 +7,7 @@ In a study of plain text: sources -> tests, documents -> tokens -> mixtures -> r
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from winnow.errors import RecipeError
 from winnow.recipe import Recipe
@@ -15,7 +15,15 @@ from winnow.records import Stage, Traits
 from winnow.study.arms import Arm, build_arms
 from winnow.study.branches import trunks_of
 from winnow.study.data_stages import data_stages, pool_stages, synthetic_stages
-from winnow.study.evaluation_stages import benchmark_stages, evaluation_stage
+from winnow.study.evaluation_stages import (
+    OWN_SAMPLES,
+    benchmark_stages,
+    divergence_stages,
+    evaluation_stage,
+    own_samples_stages,
+    sample_stages,
+    spectra_stages,
+)
 from winnow.study.selection_stages import representation_stages, selection_stage, selection_stages
 from winnow.study.selections import Selection
 from winnow.study.sweeps import check_sweep, sweep_stages, swept_arms
@@ -53,6 +61,8 @@ def expand(recipe: Recipe, traits: Mapping[str, Traits]) -> Graph:
     start = start_for_all(recipe)
     stages.append(evaluation_stage(recipe, "evaluate.zero_shot", start, ("last",)))
     stages += benchmark_stages(recipe, "zero_shot", start, "last")
+    stages += own_samples_stages(recipe, start)
+    stages += sample_stages(recipe, "zero_shot", start, "last")
     trunks = trunks_of(recipe, arms)
 
     def run(arm: Arm, seed: int) -> Stage:
@@ -70,10 +80,15 @@ def expand(recipe: Recipe, traits: Mapping[str, Traits]) -> Graph:
 def _with_measures(recipe: Recipe, run: Stage) -> list[Stage]:
     """A run and what measures it."""
     name, checkpoint = f"{run.arm}.s{run.seed}", recipe.study.primary.checkpoint
+    if recipe.evaluation.own_samples is not None:
+        run = replace(run, beside={"own_samples": OWN_SAMPLES})
     return [
         run,
         evaluation_stage(recipe, f"evaluate.{name}", run.name, ("best", "last"), run.arm, run.seed),
         *benchmark_stages(recipe, name, run.name, checkpoint, run.arm, run.seed),
+        *divergence_stages(recipe, run),
+        *spectra_stages(recipe, run),
+        *sample_stages(recipe, name, run.name, checkpoint, run.arm, run.seed),
     ]
 
 

@@ -31,6 +31,8 @@ def is_known(training: TrainingRecipe, parts: TrainedParts) -> bool:
     """Whether arithmetic knows what this way of training keeps, on a CPU."""
     if training.packing or training.compile or training.quantise or training.sharding != "none":
         return False
+    if training.attention_dropout is not None:
+        return False
     is_plain = parts.lora is None or not parts.lora.use_dora
     return is_plain and training.optimizer == "adamw" and training.precision in ("auto", "float32")
 

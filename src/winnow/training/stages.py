@@ -15,6 +15,7 @@ from winnow.budget import Allowance, VisitPlan, allowance, plan_no_visits, plan_
 from winnow.errors import RecipeError
 from winnow.ledger import SHARED
 from winnow.models import loading
+from winnow.models.attention_dropout import set_attention_dropout
 from winnow.models.batch_sizes import start_tokens
 from winnow.models.flops import FlopModel, flop_model
 from winnow.models.generate import check_context
@@ -166,6 +167,8 @@ def model_for(part: TrainPart, inputs: Mapping[str, Stored], tokenizer: Any) -> 
         ).to(loading.best_device())
     if part.training.method == "none":
         return model.requires_grad_(False)
+    if part.training.attention_dropout is not None:
+        set_attention_dropout(model, part.training.attention_dropout)
     loading.freeze(model, part.training.freeze)
     if part.training.method == "lora":
         model = loading.adapt(model, part.training.adapter, seed=part.seed)

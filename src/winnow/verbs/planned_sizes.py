@@ -6,6 +6,7 @@ Needs torch and builds the model, seconds of CPU time; `remembered.py` asks once
 from typing import Any
 
 from winnow.models import loading
+from winnow.models.attention_dropout import set_attention_dropout
 from winnow.models.costs import FlopModel, PeakMemory
 from winnow.models.file_sizes import adapter_bytes
 from winnow.models.flops import flop_model
@@ -20,6 +21,8 @@ def skeleton(recipe: Recipe, training: TrainingRecipe) -> Any:
     """The base model without its weights, adapted as this section says."""
     model = loading.skeleton(loading.architecture_for(recipe.base, row_tokens=recipe.row_tokens))
     loading.freeze(model, training.freeze)
+    if training.attention_dropout is not None:
+        set_attention_dropout(model, training.attention_dropout)
     return loading.adapt(model, training.adapter, seed=0) if training.method == "lora" else model
 
 
