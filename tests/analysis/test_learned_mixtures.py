@@ -27,7 +27,8 @@ def read(source, share):
 
 def mixture(*knots, between="linear"):
     return MixtureRead(
-        (read("books", 0.5), read("web", 0.5)), rows=(0, 4, 10), rows_by_source=((0, 0), (1, 3), (5, 5)), between=between,
+        (read("books", 0.5), read("web", 0.5)), rows=(0, 4, 10), rows_by_source=((0, 0), (1, 3), (5, 5)),
+        between=between,
         knots=tuple(KnotAsked(at, {"books": share, "web": 1 - share}) for at, share in knots),
     )  # fmt: skip
 

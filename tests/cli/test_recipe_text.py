@@ -1,4 +1,4 @@
-"""What `winnow init` and `vary` write and name: text that YAML reads back as it was, and names that tell levels apart."""
+"""What `winnow init` writes YAML reads back as it was, and names of levels tell them apart."""
 
 import re
 
@@ -64,7 +64,8 @@ def test_a_files_name_makes_a_name_that_a_source_may_have(stem):
 
 
 @pytest.mark.parametrize(("path", "name"), [
-    ("/a/chemistry/train.jsonl", "chemistry"), ("/a/chemistry/Train.parquet", "chemistry"), ("/a/b/mine.v2.jsonl", "mine"),
+    ("/a/chemistry/train.jsonl", "chemistry"), ("/a/chemistry/Train.parquet", "chemistry"),
+    ("/a/b/mine.v2.jsonl", "mine"),
     ("/a/b/größe 1.jsonl", "gr_e_1"), ("/a/b/---.jsonl", "data"), ("/train.jsonl", "train"),
 ])  # fmt: skip
 def test_a_name_that_says_nothing_gives_way_to_its_folders(path, name):

@@ -84,7 +84,8 @@ def test_no_value_makes_a_long_message(value):
 
 
 @pytest.mark.parametrize(("word", "hint"), [
-    ("sed", " (did you mean 'seed'?)"), ("seed", " (did you mean 'seed'?)"), ("fractoin", " (did you mean 'fraction'?)"),
+    ("sed", " (did you mean 'seed'?)"), ("seed", " (did you mean 'seed'?)"),
+    ("fractoin", " (did you mean 'fraction'?)"),
     ("zzz", ""), ("", ""), (3, ""), (None, ""), pytest.param("seed" * 100_000, "", id="endless"),
 ])  # fmt: skip
 def test_the_nearest_word_is_named_where_one_is_near(word, hint):
