@@ -5,7 +5,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from winnow.budget import Allowance, allowance, plan_visits, selected_size, steps_for, visit_order
+from winnow.budget import (
+    Allowance,
+    allowance,
+    plan_rows,
+    plan_visits,
+    run_tokens,
+    selected_size,
+    steps_for,
+    visit_order,
+)
 from winnow.errors import BudgetError
 from winnow.recipe import BudgetRecipe
 
@@ -139,3 +148,48 @@ def test_sizes_of_published_fractions():
     assert [selected_size(fraction, 497_800) for fraction in (0.01, 0.05, 1.0)] == [4978, 24_890, 497_800]
     assert selected_size(0.145, 100) == 15
     assert selected_size(0.001, 10) == 1
+
+
+def rows_one_by_one(allowed, row_tokens, row_flops, batch):
+    """Rows read until the next would be one too many, then whole batches of them; all where there is less than one."""
+    each = {"visits": 1, "tokens": row_tokens, "flops": row_flops}[allowed.unit]
+    rows = 0
+    while (rows + 1) * each <= allowed.amount:
+        rows += 1
+    return len(range(0, rows + 1, batch)) * batch - batch if rows >= batch else rows
+
+
+@pytest.mark.parametrize("unit", ["visits", "tokens", "flops"])
+@light
+@given(amount=st.integers(0, 3000), row_tokens=st.integers(1, 40), batch=st.integers(1, 9), unique=st.integers(1, 50))
+def test_a_run_over_rows_has_whole_steps_within_its_budget(unit, amount, row_tokens, batch, unique):
+    allowed, row_flops = Allowance(unit, float(amount)), 7.0 * row_tokens
+    asked = {"unique_rows": unique, "row_tokens": row_tokens, "row_flops": row_flops, "global_batch_size": batch}
+    rows = rows_one_by_one(allowed, row_tokens, row_flops, batch)
+    if rows == 0:
+        with pytest.raises(BudgetError, match=f"is less than one row of {row_tokens} tokens; raise it"):
+            plan_rows(allowed, **asked)
+        return
+    plan = plan_rows(allowed, **asked)
+    assert (plan.visits, plan.examples, plan.epochs) == (rows, unique, rows / unique)
+    assert (plan.tokens, plan.flops) == (rows * row_tokens, rows * row_flops)
+    assert plan.steps == max(1, rows // batch)
+
+
+@light
+@given(rows=st.integers(1, 10_000), row_tokens=st.integers(1, 5000), pool=st.integers(1, 10_000))
+def test_a_budget_of_rows_buys_their_tokens_in_whatever_unit_it_is_written(rows, row_tokens, pool):
+    asked = {"row_tokens": row_tokens, "pool_rows": pool}
+    assert run_tokens(BudgetRecipe(examples=rows), **asked) == rows * row_tokens
+    assert run_tokens(BudgetRecipe(tokens=rows * row_tokens), **asked) == rows * row_tokens
+    assert run_tokens(BudgetRecipe(tokens=(rows + 1) * row_tokens - 1), **asked) == rows * row_tokens
+    assert run_tokens(BudgetRecipe(pool_epochs=rows / 10), row_tokens=row_tokens, pool_rows=10) == rows * row_tokens
+
+
+@pytest.mark.parametrize("unit", ["flops", "seconds", "dollars"])
+def test_a_budget_that_tells_no_tokens_is_refused_and_none_is_less_than_a_row(unit):
+    with pytest.raises(
+        BudgetError, match=rf"^budget\.{unit} does not tell the tokens of a run; use tokens, examples or"
+    ):
+        run_tokens(BudgetRecipe(**{unit: 5}), row_tokens=8, pool_rows=3)
+    assert run_tokens(BudgetRecipe(tokens=3), row_tokens=8, pool_rows=3) == 8
