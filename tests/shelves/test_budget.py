@@ -177,19 +177,14 @@ def test_a_run_over_rows_has_whole_steps_within_its_budget(unit, amount, row_tok
 
 
 @light
-@given(rows=st.integers(1, 10_000), row_tokens=st.integers(1, 5000), pool=st.integers(1, 10_000))
-def test_a_budget_of_rows_buys_their_tokens_in_whatever_unit_it_is_written(rows, row_tokens, pool):
-    asked = {"row_tokens": row_tokens, "pool_rows": pool}
-    assert run_tokens(BudgetRecipe(examples=rows), **asked) == rows * row_tokens
-    assert run_tokens(BudgetRecipe(tokens=rows * row_tokens), **asked) == rows * row_tokens
-    assert run_tokens(BudgetRecipe(tokens=(rows + 1) * row_tokens - 1), **asked) == rows * row_tokens
-    assert run_tokens(BudgetRecipe(pool_epochs=rows / 10), row_tokens=row_tokens, pool_rows=10) == rows * row_tokens
+@given(rows=st.integers(1, 10_000), row_tokens=st.integers(1, 5000), part=st.floats(0, 0.99))
+def test_an_allowance_buys_the_tokens_of_its_rows_in_whatever_unit_it_is_written(rows, row_tokens, part):
+    for unit, each in {"visits": 1.0, "tokens": float(row_tokens), "flops": 0.3 * row_tokens}.items():
+        for amount in (rows * each, (rows + part) * each):
+            found = run_tokens(Allowance(unit, amount), row_tokens=row_tokens, row_flops=0.3 * row_tokens)
+            assert found == rows * row_tokens
 
 
-@pytest.mark.parametrize("unit", ["flops", "seconds", "dollars"])
-def test_a_budget_that_tells_no_tokens_is_refused_and_none_is_less_than_a_row(unit):
-    with pytest.raises(
-        BudgetError, match=rf"^budget\.{unit} does not tell the tokens of a run; use tokens, examples or"
-    ):
-        run_tokens(BudgetRecipe(**{unit: 5}), row_tokens=8, pool_rows=3)
-    assert run_tokens(BudgetRecipe(tokens=3), row_tokens=8, pool_rows=3) == 8
+@pytest.mark.parametrize(("unit", "amount"), [("visits", 0.5), ("tokens", 3.0), ("flops", 9.0)])
+def test_shares_are_learned_for_one_row_at_least(unit, amount):
+    assert run_tokens(Allowance(unit, amount), row_tokens=8, row_flops=10.0) == 8
