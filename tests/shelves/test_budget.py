@@ -5,7 +5,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from winnow.budget import Allowance, allowance, plan_visits, selected_size, steps_for, visit_order
+from winnow.budget import (
+    Allowance,
+    allowance,
+    plan_rows,
+    plan_visits,
+    run_tokens,
+    selected_size,
+    steps_for,
+    visit_order,
+)
 from winnow.errors import BudgetError
 from winnow.recipe import BudgetRecipe
 
@@ -139,3 +148,43 @@ def test_sizes_of_published_fractions():
     assert [selected_size(fraction, 497_800) for fraction in (0.01, 0.05, 1.0)] == [4978, 24_890, 497_800]
     assert selected_size(0.145, 100) == 15
     assert selected_size(0.001, 10) == 1
+
+
+def rows_one_by_one(allowed, row_tokens, row_flops, batch):
+    """Rows read until the next would be one too many, then whole batches of them; all where there is less than one."""
+    each = {"visits": 1, "tokens": row_tokens, "flops": row_flops}[allowed.unit]
+    rows = 0
+    while (rows + 1) * each <= allowed.amount:
+        rows += 1
+    return len(range(0, rows + 1, batch)) * batch - batch if rows >= batch else rows
+
+
+@pytest.mark.parametrize("unit", ["visits", "tokens", "flops"])
+@light
+@given(amount=st.integers(0, 3000), row_tokens=st.integers(1, 40), batch=st.integers(1, 9), unique=st.integers(1, 50))
+def test_a_run_over_rows_has_whole_steps_within_its_budget(unit, amount, row_tokens, batch, unique):
+    allowed, row_flops = Allowance(unit, float(amount)), 7.0 * row_tokens
+    asked = {"unique_rows": unique, "row_tokens": row_tokens, "row_flops": row_flops, "global_batch_size": batch}
+    rows = rows_one_by_one(allowed, row_tokens, row_flops, batch)
+    if rows == 0:
+        with pytest.raises(BudgetError, match=f"is less than one row of {row_tokens} tokens; raise it"):
+            plan_rows(allowed, **asked)
+        return
+    plan = plan_rows(allowed, **asked)
+    assert (plan.visits, plan.examples, plan.epochs) == (rows, unique, rows / unique)
+    assert (plan.tokens, plan.flops) == (rows * row_tokens, rows * row_flops)
+    assert plan.steps == max(1, rows // batch)
+
+
+@light
+@given(rows=st.integers(1, 10_000), row_tokens=st.integers(1, 5000), part=st.floats(0, 0.99))
+def test_an_allowance_buys_the_tokens_of_its_rows_in_whatever_unit_it_is_written(rows, row_tokens, part):
+    for unit, each in {"visits": 1.0, "tokens": float(row_tokens), "flops": 0.3 * row_tokens}.items():
+        for amount in (rows * each, (rows + part) * each):
+            found = run_tokens(Allowance(unit, amount), row_tokens=row_tokens, row_flops=0.3 * row_tokens)
+            assert found == rows * row_tokens
+
+
+@pytest.mark.parametrize(("unit", "amount"), [("visits", 0.5), ("tokens", 3.0), ("flops", 9.0)])
+def test_shares_are_learned_for_one_row_at_least(unit, amount):
+    assert run_tokens(Allowance(unit, amount), row_tokens=8, row_flops=10.0) == 8

@@ -8,6 +8,7 @@ vary:
 """
 
 import re
+import sys
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator
@@ -27,13 +28,13 @@ Levels = dict[Name, Settings]
 def level_name(factor: str, value: Any) -> str | None:
     """Name of the level that sets one key to this value: text stands for itself, a number behind its factor.
 
-    None for values that make no name, such as lists.
+    None for values that make no name, such as lists, or whole numbers that no float holds.
     """
     if isinstance(value, str):
         return value if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", value) else None
     if value is None or isinstance(value, bool):
         return factor + {None: "none", True: "true", False: "false"}[value]
-    if not isinstance(value, int | float):
+    if not isinstance(value, int | float) or (isinstance(value, int) and abs(value) > sys.float_info.max):
         return None
     is_whole = float(value).is_integer() and abs(value) < 1e15
     return factor + (str(int(value)) if is_whole else repr(float(value)).replace("+", ""))

@@ -11,6 +11,8 @@ from winnow.ledger import round_half_up
 NONE = "–"
 MANY = 1e9
 """From here on a number that is no count is written with an exponent."""
+NO_DECIMALS = 999.95
+"""From here on four significant digits leave none behind the point."""
 BOUNDS = ("_low", "_high")
 EXA = 1e18
 """FLOPs in a column whose name says exaflops; people read them with the prefix of the table's `flops_unit`."""
@@ -42,7 +44,7 @@ def clock(seconds: float) -> str:
 def memory(size_bytes: float) -> str:
     """Bytes of memory in MiB, from 1000 of them on in GiB, about three significant digits: "1.46 GiB"."""
     unit, size = ("MiB", size_bytes / 2**20) if size_bytes < 1000 * 2**20 else ("GiB", size_bytes / 2**30)
-    return f"{size:,.0f} {unit}" if size >= 100 else f"{size:#.3g} {unit}"
+    return f"{size:,.0f} {unit}" if size >= 99.95 else f"{size:#.3g} {unit}"  # 99.95 has no decimals left
 
 
 def flops_unit(flops: float) -> float:
@@ -57,8 +59,9 @@ def flops_text(flops: float, unit: float | None = None) -> str:
 
 
 def exaflops(value: float, unit: float = EXA) -> str:
-    """1e18 FLOPs with four significant digits, in another unit where that is given."""
-    return "0" if value == 0 else f"{value * (EXA / unit):#.4g}"
+    """1e18 FLOPs with four significant digits, in another unit where that is given; from 1,000 on as `plain`."""
+    amount = value * (EXA / unit)
+    return "0" if value == 0 else f"{amount:#.4g}" if abs(amount) < NO_DECIMALS else plain(amount)
 
 
 def plain(value: Any) -> str:
@@ -67,7 +70,7 @@ def plain(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, int):
         return f"{value:,}"
-    return f"{value:,.0f}" if 1000 <= abs(value) < MANY else f"{value:.4g}"
+    return f"{value:,.0f}" if NO_DECIMALS <= abs(value) < MANY else f"{value:.4g}"
 
 
 def cell(column: str, value: Any, flops_unit: float = EXA) -> str:

@@ -14,6 +14,8 @@ from winnow.verbs.first_sizes import BATCH, SEEDS, Size
 TARGET_ROWS = 100
 GENERIC = {"train", "training", "data", "all", "rows", "pool", "test", "validation", "val", "dev", "target"}
 """Names of files that say nothing; their folder's name does."""
+PLAIN = re.compile(r"(\.{1,2}/|[A-Za-z_/])[\w/.-]*")
+"""Text that needs no quotes, unless it is one of `WORDS`; `.5` would be a number."""
 WORDS = {"true", "false", "null", "yes", "no", "on", "off", "~", ".inf", ".nan"}
 """What YAML would not take for text."""
 
@@ -116,11 +118,16 @@ def _flow(path: str, name: str, settings: Mapping[str, Any], **more: Any) -> str
 
 def _scalar(value: Any) -> str:
     """A value as YAML has it within a line: plain where that is safe, else as JSON."""
-    if isinstance(value, str) and re.fullmatch(r"[A-Za-z_/.][\w/.-]*", value) and value.lower() not in WORDS:
+    if isinstance(value, str) and PLAIN.fullmatch(value) and value.lower() not in WORDS:
         return value
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{key}: {_scalar(inner)}" for key, inner in value.items()) + "}"
-    return json.dumps(value, ensure_ascii=False)
+    return "".join(map(_spelled, json.dumps(value, ensure_ascii=False)))
+
+
+def _spelled(character: str) -> str:
+    """A character within double quotes; what YAML would fold into a space, or not read, by its number."""
+    return character if character.isprintable() else f"\\U{ord(character):08X}"
 
 
 def reading(settings: Mapping[str, Any]) -> str:
