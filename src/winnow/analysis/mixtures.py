@@ -79,9 +79,10 @@ def _sweep_row(study: Study, arm: ArmFacts, arms: Sequence[ArmFacts], baseline: 
     finals = list(study.finals_of(arm.name, asked.checkpoint).values())
     if not finals:
         return None
-    others = max(1, sum(each.name != baseline and bool(each.seeds) for each in arms))
+    num_comparisons = max(1, sum(each.name != baseline and bool(each.seeds) for each in arms))
     against = None if arm.name == baseline else compare(
-        study, arm.name, baseline, question=asked, confidence=study.recipe.study.confidence, num_comparisons=others
+        study, arm.name, baseline, question=asked, confidence=study.recipe.study.confidence,
+        num_comparisons=num_comparisons,
     )  # fmt: skip
     gain = against.gain if against else None
     mixed = next((run.mixture for run in runs.values() if run.mixture is not None), None)

@@ -47,7 +47,7 @@ def draw_own_samples(part: SourceSamplesPart, inputs: Mapping[str, Stored], cont
     rows, tokens = own_rows(model, tokenizer, part)
     losses, _ = row_losses(Losses(model), rows)
     table = {
-        "id": rows.names, "text": tokenizer.batch_decode([rows.row(at)[1:] for at in range(len(rows.names))]),
+        "id": rows.names, "text": tokenizer.batch_decode([rows.row(at)[1:].tolist() for at in range(len(rows.names))]),
         "ids": [rows.row(at).tolist() for at in range(len(rows.names))], "loss": losses,
     }  # fmt: skip
     pq.write_table(pa.table(table), context.folder / SAMPLES, compression="zstd")

@@ -57,7 +57,7 @@ def _end_in(path: str, group: str) -> str | None:
     return None if at is None or known[parts[at]] != group else ".".join(parts[at:])
 
 
-def matrices(model: nn.Module) -> Iterator[str]:
+def matrices(model: Any) -> Iterator[str]:
     """Paths of the linear layers, the head left out."""
     head = model.get_output_embeddings() if hasattr(model, "get_output_embeddings") else None
     for path, module in model.named_modules():

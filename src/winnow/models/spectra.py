@@ -44,8 +44,8 @@ def _is_wide(matrix: Matrix) -> bool:
 
 
 def _values(gram: Matrix) -> Matrix:
-    squares: Matrix = linalg.eigvalsh(gram, lower=True)
-    return np.sqrt(squares[::-1].clip(0))
+    squares: Matrix = linalg.eigvalsh(gram, lower=True)[::-1]
+    return np.asarray(np.sqrt(np.maximum(squares, 0.0)), dtype=np.float64)
 
 
 def adapter_singular_values(b: Tensor, a: Tensor, *, scale: float) -> Tensor:

@@ -57,8 +57,8 @@ def _drawn(axis: Axes, findings: Findings, chain: Sequence[Mapping[str, Any]]) -
             axis.annotate(row["arm"], place, (5, 4), textcoords="offset points", fontsize=7)
     for shorter, longer in pairwise(chain):
         arrow = {"arrowstyle": "->", "color": styles[longer["arm"]][0], "linewidth": 1.0, "shrinkA": 4, "shrinkB": 4}
-        ends = ((row[LEARNED], row[FORGOTTEN]) for row in (longer, shorter))
-        axis.annotate("", *ends, arrowprops=arrow)
+        end, start = ((row[LEARNED], row[FORGOTTEN]) for row in (longer, shorter))
+        axis.annotate("", end, start, arrowprops=arrow)
 
 
 def _arms_of(row: Mapping[str, Any], column: str) -> list[list[float]] | None:

@@ -93,9 +93,9 @@ def _triangle(axis: Axes, panel: Mixtures, sources: Sequence[str], scale: Scalar
         for share in np.linspace(0, 0.8, 5):
             ends = np.array([share * CORNERS[place] + (1 - share) * other for other in others])
             axis.plot(*ends.T, color=GREY if share == 0 else "#E6E6E6", linewidth=0.8, zorder=0)
-    for corner, name, place in zip(CORNERS, sources, ("top", "top", "bottom"), strict=True):
+    for corner, name, side in zip(CORNERS, sources, ("top", "top", "bottom"), strict=True):
         axis.annotate(
-            in_figure(name), corner, (0, -6 if place == "top" else 6), textcoords="offset points", ha="center", va=place
+            in_figure(name), corner, (0, -6 if side == "top" else 6), textcoords="offset points", ha="center", va=side
         )
     places = panel.shares @ CORNERS
     for (x, y), loss, is_chosen in zip(places, panel.losses, panel.chosen, strict=True):

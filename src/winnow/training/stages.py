@@ -82,9 +82,9 @@ def train_as(ranks: Ranks, part: TrainPart, inputs: Mapping[str, Stored], contex
     rows = rows_of_run(goal, part, inputs, tokenizer)
     check_context(model, int(rows.lengths.max()))
     visit_flops = goal.visit_flops(flops, rows)
-    mixed = mixed_rows(part, inputs, rows) if isinstance(rows, TokenRows) else None
-    order = mixed.order(allowance_of(part, inputs, examples=len(rows.names)), visit_flops) if mixed else None
     plan = _plan(until_cooled_down(part), inputs, rows, visit_flops)
+    mixed = mixed_rows(part, inputs, rows) if isinstance(rows, TokenRows) else None
+    order = mixed.order(allowance_of(part, inputs, examples=plan.examples), visit_flops) if mixed else None
     if mixed and order:
         plan = mixed.plan(order, visit_flops, global_batch_size=part.global_batch_size)
     cooldown, before, whole = None, Tally(), plan
