@@ -44,8 +44,8 @@ def _is_wide(matrix: Matrix) -> bool:
 
 
 def _values(gram: Matrix) -> Matrix:
-    squares: Matrix = linalg.eigvalsh(gram, lower=True)[::-1]
-    return np.asarray(np.sqrt(np.maximum(squares, 0.0)), dtype=np.float64)
+    squares = np.asarray(linalg.eigvalsh(gram, lower=True), dtype=np.float64)[::-1]
+    return np.asarray(np.sqrt(np.maximum(squares, 0.0)))
 
 
 def adapter_singular_values(b: Tensor, a: Tensor, *, scale: float) -> Tensor:
