@@ -157,7 +157,7 @@ RUN = {
 """Example -> what makes it shorter."""
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("name", RUN)
 def test_a_recipe_runs_to_its_report(local, tmp_path, name):
     if name == "from-lm-eval":

@@ -56,7 +56,7 @@ def test_the_selector_is_listed_with_its_options(installed):
     assert "nearest_mean" in listed and "farthest_first" in listed
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["nearest_mean", "focal", "digit_error", "by_documents"])
 def test_it_passes_the_conformance_tests(installed, name):
     said = run(installed, "pytest", "tests/conformance", "-rA", "-k", name, "-p", "no:cacheprovider")

@@ -144,7 +144,7 @@ def done(tmp_path):
         def __init__(self, folder):
             self.folder = folder
 
-    ids = {"prompt_ids": [[1, 2], [3, 4, 5]], "completion_ids": [[6], [7, 8, 9]]}
+    ids = {"prompt_ids": [[1, 2], [3, 4, 5]], "completion_ids": [[6], [7, 8, 9]], "source": ["a", "b"]}
     table(tmp_path, "pool/train.parquet", prompt=["abcd", "abcdef"], completion=["xy", "xyzxyz"], **ids)
     table(tmp_path, "pool/validation.parquet", **{name: lists[1:] for name, lists in ids.items()})
     tests = {"source": ["t", "s", "t"], "id": ["3", "2", "1"], "prompt": ["a" * 8, "b" * 4, "c" * 2]}

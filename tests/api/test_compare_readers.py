@@ -362,7 +362,7 @@ def test_other_items_or_an_item_twice_are_refused(tmp_path, scores):
         winnow.compare(sorted(tmp_path.iterdir()), baseline="full")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_samples_that_lm_eval_itself_writes(tmp_path, monkeypatch):
     lm_eval = pytest.importorskip("lm_eval", reason="lm-eval is not installed")
     from lm_eval.loggers import EvaluationTracker

@@ -27,7 +27,7 @@ main()
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_study_runs_where_no_extra_is_installed(tmp_path):
     few = ["--set", "selection.arms=[full, herding]", "--set", "selection.controls=false", "--workers", "1"]
     done = subprocess.run(

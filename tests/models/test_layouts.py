@@ -147,7 +147,7 @@ def trainings(draw):
     return draw(some.sampled_from([adapter, frozen]))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(architecture=architectures(), section=trainings())
 def test_any_shape_and_any_adapter_agree(architecture, section):

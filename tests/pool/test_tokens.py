@@ -173,10 +173,11 @@ def test_shared_documents_are_counted_with_the_first_source_that_has_them(tmp_pa
 
 def test_documents_are_encoded_a_few_at_a_time(tokenizer, monkeypatch):
     loaded, sizes = tokenizer_of(tokenizer), []
-    monkeypatch.setattr(tokenizers, "PORTION_CHARACTERS", 60)
+    most = 3 * len(TEXTS[1])
+    monkeypatch.setattr(tokenizers, "PORTION_CHARACTERS", most)
     portions = tokenizers._portions
     monkeypatch.setattr(tokenizers, "_portions", lambda texts: (sizes.append(each) or each for each in portions(texts)))
     texts = [TEXTS[0], "egg " * 40, *TEXTS[1:9]]
     assert list(encode_documents(loaded, texts)) == encode_texts(loaded, texts)
     assert [text for portion in sizes for text in portion] == texts
-    assert all(len(portion) == 1 or sum(map(len, portion)) <= 60 for portion in sizes) and len(sizes) < len(texts)
+    assert all(len(portion) == 1 or sum(map(len, portion)) <= most for portion in sizes) and len(sizes) < len(texts)

@@ -243,6 +243,7 @@ def on_a_local_base(folder):
     return study, str(base)
 
 
+@pytest.mark.long
 def test_a_base_model_of_this_machine_is_not_published(tmp_path):
     study, base = on_a_local_base(tmp_path)
     with fake_hub() as hub, pytest.raises(PublishError, match="a folder of this machine.*--base-model USER/NAME"):
@@ -252,6 +253,7 @@ def test_a_base_model_of_this_machine_is_not_published(tmp_path):
     assert done.exit_code == 1 and f"problem: the base model is {base}, a folder of this machine" in done.output
 
 
+@pytest.mark.long
 def test_the_name_of_a_base_model_is_written_wherever_its_folder_stood(tmp_path):
     from huggingface_hub import ModelCard
 

@@ -9,7 +9,7 @@ import pytest
 from benchmark_factory import write_benchmarks
 from huggingface_hub import ModelCard
 
-from text_support import PASSAGES, text_recipe
+from text_support import PASSAGES, text_recipe, text_tree
 from winnow.analysis.find import find
 from winnow.analysis.mixtures import perplexity_ratio
 from winnow.analysis.study_folder import load
@@ -22,6 +22,8 @@ from winnow.store import SEAL, read_json, write_json
 from winnow.study_files import FILES
 from winnow.verbs import publish as publishing
 
+pytestmark = pytest.mark.long
+
 STEPS = {"between": "step", "knots": [{"at": 0, "shares": {"web": 1.0}}, {"at": 0.5, "shares": {"books": 1.0}}]}
 LEARNED = {"name": "mixmin", "options": {"proxies": {"tokens_fraction": 0.3}}}
 ARMS = {"equal": "equal", "notes": {"notes": 0.6, "web": 0.4}, "switch": STEPS, "learned": LEARNED}
@@ -31,7 +33,8 @@ GIVEN = {"name": "GPT-2", "scores": {"piqa": 63.0, "winogrande": 51.0}}
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     place = tmp_path_factory.mktemp("text") / "mixing"
-    run(text_recipe(vary={"mixture": {name: {"mixture": asked} for name, asked in ARMS.items()}}), out=place)
+    vary = {"mixture": {name: {"mixture": asked} for name, asked in ARMS.items()}}
+    run(text_recipe(vary=vary, study=text_tree()["study"] | {"controls": False}), out=place)
     return place
 
 

@@ -15,6 +15,8 @@ from winnow.store import Store, hash_tree
 from winnow.training.stages import train_model
 from winnow.verbs.plan import plan
 
+pytestmark = pytest.mark.long
+
 SHARES = {"market": 0.3, "school": 0.7}
 LEVELS = {"usual": {"mixture": "natural"}, "school": {"mixture": SHARES}, "equal": {"mixture": "equal"}}
 SETTINGS = [

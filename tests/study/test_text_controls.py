@@ -8,6 +8,8 @@ from text_support import text_recipe, text_tree
 from winnow import pipeline
 from winnow.pipeline import expand, run, selector_traits
 
+pytestmark = pytest.mark.long
+
 SWITCH = {"between": "step", "knots": [{"at": 0, "shares": {"web": 1.0}}, {"at": 0.5, "shares": {"books": 1.0}}]}
 RISE = {"between": "linear", "knots": [{"at": 0, "shares": {"web": 1.0}}, {"at": 1, "shares": "equal"}]}
 

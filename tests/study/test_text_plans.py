@@ -46,6 +46,7 @@ def test_the_published_study_has_its_published_sizes():
 
 
 @pytest.mark.skipif(not TOKENIZER.is_dir(), reason=f"no tokenizer at {TOKENIZER}")
+@pytest.mark.long
 def test_a_source_that_is_read_too_often_is_told_and_caps_that_cannot_be_met_are_refused():
     budget = {"tokens": 12 * 10**9}
     planned = plan(declared(budget=budget, mixture="equal"))
@@ -59,7 +60,8 @@ def test_a_source_that_is_read_too_often_is_told_and_caps_that_cannot_be_met_are
 def test_proxies_are_planned_and_their_shares_are_not_known(tmp_path):
     learned = {"name": "mixmin", "options": {"proxies": {"tokens_fraction": 0.1}}}
     vary = {"mixture": {"equal": {"mixture": "equal"}, "notes": {"mixture": learned}}}
-    planned = plan(text_recipe(vary=vary), out=tmp_path / "mixing")
+    study = text_tree()["study"] | {"controls": False}
+    planned = plan(text_recipe(vary=vary, study=study), out=tmp_path / "mixing")
     equal, notes = planned.arms
     assert equal.selection_exaflops == 0
     assert notes.selection_exaflops == pytest.approx(0.1 * len(PASSAGES) * notes.exaflops)

@@ -75,9 +75,9 @@ def test_a_fixed_number_is_signed_where_it_is_a_difference_and_zero_has_no_minus
 
 @light
 @given(st.floats(1.0, 1e24))
-def test_the_prefix_leaves_a_number_from_one_to_a_thousand(flops):
+def test_the_prefix_is_the_largest_that_leaves_one_or_more(flops):
     unit = flops_unit(flops)
-    assert 1 <= flops / unit < (1000 if unit < 1e21 else 1e4)
+    assert unit <= flops and all(flops < larger for larger in PREFIXES if larger > unit)
     number, word = flops_text(flops).split(" ")
     assert read_back(number) * unit == pytest.approx(flops, rel=6e-4) and word == f"{PREFIXES[unit]}FLOPs"
 
