@@ -12,11 +12,14 @@ from winnow.findings import Findings
 from winnow.report.tables import csv_text, markdown
 
 TABLES = (
-    "effects", "grid", "pareto", "sweep", "cost_to_quality_flops", "comparisons", "savings", "evaluation",
-    "iso_compute", "equal_flops", "composition", "planted", "ledger_arms",
+    "mixture_sweep", "mixtures", "predicted_realised", "effects", "grid", "pareto", "sweep", "cost_to_quality_flops",
+    "comparisons", "savings", "evaluation", "iso_compute", "equal_flops", "composition", "planted", "ledger_arms",
 )  # fmt: skip
 """Those with rows are kept."""
-FIGURES = ("grid.png", "pareto.png", "loss_curves.png", "final_loss.png", "loss_against_cost.png")
+FIGURES = (
+    "simplex.png", "schedules.png", "grid.png", "pareto.png", "loss_curves.png", "final_loss.png",
+    "loss_against_cost.png",
+)  # fmt: skip
 """Those that were drawn are kept."""
 
 
