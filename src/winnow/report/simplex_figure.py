@@ -121,20 +121,14 @@ def _labels(names: Sequence[str], places: NDArray[np.float64]) -> dict[tuple[flo
 def _parallel(axis: Axes, panel: Mixtures, sources: Sequence[str], scale: ScalarMappable) -> None:
     """A line for each mixture, its share of every source."""
     places = np.arange(len(sources))
-    for name, shares, loss, is_chosen in zip(panel.names, panel.shares, panel.losses, panel.chosen, strict=True):
+    for shares, loss, is_chosen in zip(panel.shares, panel.losses, panel.chosen, strict=True):
         axis.plot(
             places, shares, "*-" if is_chosen else "o-", color=scale.to_rgba(np.array(loss)),
             linewidth=1.4, markersize=11 if is_chosen else 4,
         )  # fmt: skip
-        if len(panel.names) <= NAMED:
-            axis.annotate(
-                in_figure(name),
-                (places[-1], shares[-1]),
-                (6, 0),
-                textcoords="offset points",
-                fontsize=SMALL,
-                va="center",
-            )
+    ends = np.array([(places[-1], shares[-1]) for shares in panel.shares])
+    for end, name in _labels(panel.names, ends).items() if len(panel.names) <= NAMED else ():
+        axis.annotate(in_figure(name), end, (6, 0), textcoords="offset points", fontsize=SMALL, va="center")
     axis.set_xticks(places, [in_figure(name) for name in sources])
     axis.set_ylim(bottom=0)
     axis.yaxis.set_major_formatter(PercentFormatter(1.0))
