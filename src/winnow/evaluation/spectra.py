@@ -123,8 +123,8 @@ def spectrum(
     compared = spectra.Compared(base, tuned)
     before, after = compared.base_values, compared.tuned_values
     return {
-        "path": path, "layer": layer_of(path), "module": path.rsplit(".", maxsplit=1)[-1], "rows": rows, "columns": columns,
-        "bound": bound, "rank90": spectra.rank_at(values, asked.share),
+        "path": path, "layer": layer_of(path), "module": path.rsplit(".", maxsplit=1)[-1], "rows": rows,
+        "columns": columns, "bound": bound, "rank90": spectra.rank_at(values, asked.share),
         "rank90_base": spectra.rank_at(before, asked.share), "rank90_tuned": spectra.rank_at(after, asked.share),
         "rank90_random": spectra.random_rank(rows, columns, asked.share), "stable_rank": spectra.stable_rank(values),
         "relative_size": float(values.norm() / before.norm()) if before.any() else None, "noise_floor": noise,
