@@ -54,8 +54,7 @@ def ran(keeper, host, program, tests):
     assert host.touched() == []
     assert survivors(keeper.scratch) == []
     assert list(keeper.scratch.iterdir()) == []
-    next_ones = (keeper.run(WELL)["outcome"] for _ in range(3))  # on a loaded machine the first may run out of time
-    assert "passed" in next_ones
+    assert keeper.run(WELL)["outcome"] == "passed"
     return found
 
 
