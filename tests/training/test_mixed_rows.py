@@ -91,7 +91,7 @@ def test_a_shorter_run_of_constant_shares_begins_a_longer_one():
 def test_records_say_what_was_read_in_tokens():
     rows, _ = mixed(GIVEN)
     order = order_of(rows)
-    told = rows.told(order)
+    told = rows.record(order)
     read = {each["source"]: each for each in told["sources"]}
     for number, name in enumerate(NAMES):
         tokens = rows.lengths[order.rows[order.sources == number]].sum()
@@ -106,7 +106,7 @@ def test_records_say_what_was_read_in_tokens():
 
 def test_caps_count_the_tokens_of_the_rows_that_are_trained_on():
     rows, _ = mixed({"name": "unimax", "options": {"max_epochs": 1}})
-    told = rows.told(order_of(rows, amount=10_000))
+    told = rows.record(order_of(rows, amount=10_000))
     assert max(each["epochs"] for each in told["sources"]) < 1 + rows.lengths.max() / 1000
     with pytest.raises(RecipeError, match="tokens"):
         order_of(rows, amount=10**6)

@@ -121,7 +121,7 @@ def test_seeds_read_other_rows_and_names_say_which(pool):
 
 def test_records_say_what_was_asked_and_what_was_read(pool):
     found = pool({"books": 0.25, "web": 0.7, "notes": 0.05})
-    told = found.told(found.rows(100))
+    told = found.record(found.rows(100))
     assert [row["rows"] for row in told["sources"]] == [25, 70, 5]
     for row, stream in zip(told["sources"], found.streams, strict=True):
         assert row["realised_share"] == pytest.approx(row["asked_share"], abs=0.01)

@@ -3,6 +3,7 @@
 A share is a part of the tokens of a run: 0.5 of a million tokens are 500,000, however many documents that takes.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -25,6 +26,11 @@ class SourceTokens:
     documents: int
     bytes: int
     """Of the text in UTF-8."""
+
+
+def source_seed(seed: int, name: str, epoch: int) -> list[int]:
+    """What draws the order of a source in an epoch: other sources and epochs have orders of their own."""
+    return [seed, int.from_bytes(hashlib.sha256(name.encode()).digest()[:8]), epoch]
 
 
 def check_sources(sources: Sequence[SourceTokens]) -> None:

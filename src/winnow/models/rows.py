@@ -22,6 +22,15 @@ class HasLengths(Protocol):
         ...
 
 
+class NamedRows(HasLengths, Protocol):
+    """Rows that messages can name."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """[rows]; a stable id for every row."""
+        ...
+
+
 @dataclass(frozen=True)
 class TokenRows:
     """Rows of token ids of any length, end to end in one array."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from winnow.budget import VisitPlan, visit_order
 from winnow.models.forward import Batch
-from winnow.models.rows import TokenRows, pack, pad
+from winnow.models.rows import NamedRows, TokenRows, pack, pad
 from winnow.training.largest_batches import micro_cuts
 from winnow.training.lines import fill_lines
 
@@ -23,8 +23,12 @@ from winnow.training.lines import fill_lines
 class Batches(Protocol):
     """What a step trains on, whatever makes it."""
 
-    rows: TokenRows
     plan: VisitPlan
+
+    @property
+    def rows(self) -> NamedRows:
+        """What it cuts."""
+        ...
 
     def micro_batches(self, step: int, size: int | None = None) -> list[Batch]:
         """The micro-batches of a step (from 0), of up to `size` rows or lines each; the run's own where that is null.

@@ -14,21 +14,12 @@ from winnow.parts import TrainPart
 from winnow.records import Stored
 from winnow.training.objectives.goal import Goal
 from winnow.training.objectives.views import Material
-from winnow.training.text_rows import TextPool, text_pool
 
 Weights = dict[str, float]
 
 
-def rows_of_run(goal: Goal, part: TrainPart, inputs: Mapping[str, Stored], tokenizer: Any) -> TokenRows | TextPool:
-    """The rows, with the weights of the selection if it has any. Raises DataError where one has nothing to learn.
-
-    Of plain text in several sources what rows are made of: how many there are is not known before the plan.
-    """
-    if "mixture" in inputs:
-        assert part.context_tokens is not None
-        return text_pool(
-            inputs, context_tokens=part.context_tokens, seed=part.seed, source_fraction=part.source_fraction
-        )
+def rows_of_run(goal: Goal, part: TrainPart, inputs: Mapping[str, Stored], tokenizer: Any) -> TokenRows:
+    """The rows, with the weights of the selection if it has any. Raises DataError where one has nothing to learn."""
     data = inputs["data"].folder
     weights: Weights | None = None
     if goal.objective.takes == "corpus":

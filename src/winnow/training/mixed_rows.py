@@ -5,7 +5,6 @@ read in an order drawn from (seed, source, epoch), then again in another one, ho
 row comes when is known before training, as of a run without a mixture.
 """
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,20 +18,17 @@ from winnow.budget import Allowance, VisitPlan, steps_for
 from winnow.columns import read_columns
 from winnow.errors import BudgetError, DataError
 from winnow.mixing.asked import resolved
-from winnow.mixing.repeats import effective_tokens
-from winnow.mixing.schedule import Schedule, time_averages
-from winnow.mixing.sources import SourceTokens
+from winnow.mixing.record import mixture_record
+from winnow.mixing.schedule import Schedule
+from winnow.mixing.sources import IntArray, SourceTokens, source_seed
 from winnow.mixing.token_order import token_order
 from winnow.models.rows import TokenRows
 from winnow.parts import TrainPart
 from winnow.recipe import MixtureRecipe
 from winnow.records import Stored
 
-POINTS = 50
-"""Of a run at which records say what it has read so far."""
 ATTEMPTS = 20
 """At an order that ends where the budget does; two or three are enough, as it scales with the tokens."""
-IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -97,29 +93,12 @@ class MixedRows:
             tokens=int(self.lengths[order.rows].sum()), flops=float(flops[order.rows].sum()),
         )  # fmt: skip
 
-    def told(self, order: MixedOrder) -> dict[str, Any]:
-        """What records say of what a run reads: by source asked and realised, and how that went over the run."""
-        tokens = self.lengths[order.rows]
-        read = np.bincount(order.sources, weights=tokens, minlength=len(self.names))
-        counts = np.bincount(order.sources, minlength=len(self.names))
-        asked = time_averages(order.schedule, self.names)
-        ends = np.unique(np.linspace(0, len(tokens), min(POINTS, len(tokens)) + 1).astype(np.int64))
-        return {
-            "sources": [
-                {
-                    "source": size.name, "asked_share": asked[size.name],
-                    "realised_share": float(read[number] / tokens.sum()), "rows": int(counts[number]),
-                    "tokens": int(read[number]), "unique_tokens": size.tokens,
-                    "epochs": (epochs := float(read[number] / size.tokens)),
-                    "effective_tokens": effective_tokens(size.tokens, epochs),
-                }
-                for number, size in enumerate(self.sizes)
-            ],
-            "between": order.schedule.between,
-            "knots": [{"at": knot.at, "shares": dict(knot.shares)} for knot in order.schedule.knots],
-            "rows": ends.tolist(),
-            "rows_by_source": [np.bincount(order.sources[:end], minlength=len(self.names)).tolist() for end in ends],
-        }  # fmt: skip
+    def record(self, order: MixedOrder) -> dict[str, Any]:
+        """What records say of what a run reads; see `mixture_record`."""
+        return mixture_record(
+            order.schedule, self.names, [size.tokens for size in self.sizes],
+            sources=order.sources, tokens=self.lengths[order.rows],
+        )  # fmt: skip
 
     def _guess(self, costs: NDArray[np.float64], allowed: Allowance) -> int:
         """Tokens of a run that spends about this much, at the mean cost of a token."""
@@ -140,9 +119,9 @@ class MixedRows:
     def _stream(self, number: int) -> Iterator[int]:
         """The rows of a source, epoch after epoch, without end."""
         own, epoch = self.members[number], 0
-        key = self.seed, int.from_bytes(hashlib.sha256(self.names[number].encode()).digest()[:8])
         while True:
-            yield from own[np.random.default_rng([*key, epoch]).permutation(len(own))].tolist()
+            drawn = np.random.default_rng(source_seed(self.seed, self.names[number], epoch))
+            yield from own[drawn.permutation(len(own))].tolist()
             epoch += 1
 
 

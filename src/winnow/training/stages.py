@@ -6,20 +6,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from winnow import files
-from winnow.budget import Allowance, VisitPlan, allowance, plan_no_visits, plan_rows, plan_visits
+from winnow.budget import Allowance, VisitPlan, allowance
 from winnow.errors import RecipeError
+from winnow.kinds import KINDS
 from winnow.ledger import SHARED
 from winnow.models import loading
 from winnow.models.attention_dropout import set_attention_dropout
 from winnow.models.batch_sizes import start_tokens
 from winnow.models.flops import FlopModel, flop_model
 from winnow.models.generate import check_context
-from winnow.models.rows import TokenRows
 from winnow.parts import TrainPart
 from winnow.records import Context, Cost, Outcome, Progress, Silent, Stored, nobody
 from winnow.store import read_json, write_json
@@ -35,18 +33,16 @@ from winnow.training.branching import (
     until_cooled_down,
     without,
 )
+from winnow.training.courses import Reading, Sizes, course_of_run
 from winnow.training.launching import together
 from winnow.training.loop import CHECKPOINTS, Job, train
-from winnow.training.material import rows_of_run
-from winnow.training.mixed_rows import mixed_rows
 from winnow.training.objectives import registry
 from winnow.training.objectives.goal import Goal, goal_of
 from winnow.training.ranks import Ranks
 from winnow.training.sharding import shard
 from winnow.training.tally import JOURNAL, Tally
-from winnow.training.text_rows import TextBatches, TextPool
 
-RECORDS = "training_records.json"
+RECORDS = KINDS["train"].record.file
 
 
 def train_model(part: TrainPart, inputs: Mapping[str, Stored], context: Context) -> Outcome:
@@ -79,25 +75,31 @@ def train_as(ranks: Ranks, part: TrainPart, inputs: Mapping[str, Stored], contex
         tokenizer.chat_template = left_template(inputs["data"].folder) or tokenizer.chat_template
     goal, model = goal_for(part, inputs), model_for(part, inputs, tokenizer)
     flops = flop_model(model)
-    rows = rows_of_run(goal, part, inputs, tokenizer)
-    check_context(model, int(rows.lengths.max()))
-    visit_flops = goal.visit_flops(flops, rows)
-    plan = _plan(until_cooled_down(part), inputs, rows, visit_flops)
-    mixed = mixed_rows(part, inputs, rows) if isinstance(rows, TokenRows) else None
-    order = mixed.order(allowance_of(part, inputs, examples=plan.examples), visit_flops) if mixed else None
-    if mixed and order:
-        plan = mixed.plan(order, visit_flops, global_batch_size=part.global_batch_size)
-    cooldown, before, whole = None, Tally(), plan
+    course = course_of_run(goal, part, inputs, tokenizer)
+    check_context(model, int(course.lengths.max()))
+    visit_flops = goal.visit_flops(flops, course)
+
+    def reading(asked: TrainPart) -> Reading:
+        return course.reading(
+            None if part.training.method == "none" else allowance_of(asked, inputs, examples=course.examples),
+            visit_flops, global_batch_size=part.global_batch_size,
+        )  # fmt: skip
+
+    read = reading(until_cooled_down(part))
+    plan, whole, cooldown, before = read.plan, read.plan, None, Tally()
     if "trunk" in inputs:
-        whole = _plan(part, inputs, rows, visit_flops)
+        whole = reading(part).plan
         cooldown = cooldown_of(part, plan.steps, whole.steps)
         if ranks.is_first:
             latest = cooldown.begins(plan.steps)
             before = branch_off(inputs["trunk"], context.folder / CHECKPOINTS, latest=latest)
         ranks.wait()
-    batches = _batches(goal, part, rows, plan, whole, model, {"order": order.rows} if order else {})
-    shorter = (part.model_copy(update={"budget": each.budget}) for each in part.keep_for)
-    ends = [_plan(each, inputs, rows, visit_flops).steps for each in shorter]
+    sizes = Sizes(
+        part.global_batch_size, part.training.per_device_batch_size, part.training.packing, part.devices,
+        start_tokens(next(model.parameters()).device),
+    )  # fmt: skip
+    batches = read.batches(sizes, whole)
+    ends = [reading(part.model_copy(update={"budget": each.budget})).plan.steps for each in part.keep_for]
     kept = kept_steps(part, plan.steps) | branch_points(part, plan.steps, ends)
     if "start" in inputs and ranks.is_first:
         loading.write_start(context.folder, inputs["start"].artifact)
@@ -121,27 +123,7 @@ def train_as(ranks: Ranks, part: TrainPart, inputs: Mapping[str, Stored], contex
         )  # fmt: skip
         tally, wasted = train(job, context.folder, progress, probe)
         if ranks.is_first:
-            read = rows.told(batches.rows) if isinstance(rows, TextPool) and plan.visits else None
-            read = mixed.told(order) if mixed and order else read
-            _write_records(part, context.folder, plan, flops, tally, wasted, before, read)
-
-
-def _batches(
-    goal: Goal, part: TrainPart, rows: TokenRows | TextPool, plan: VisitPlan, whole: VisitPlan, model: Any,
-    given: Mapping[str, Any],
-) -> Any:  # fmt: skip
-    """The batches of the run.
-
-    `whole` is the plan of the longer run that it branches from, else its own; `given` says in which order rows are
-    visited, where that is not epoch by epoch.
-    """
-    sizes = {"global_batch_size": part.global_batch_size, "micro_batch_size": part.training.per_device_batch_size}
-    if isinstance(rows, TextPool):
-        return TextBatches(rows.rows(plan.visits, whole=whole.visits), plan, **sizes)
-    return goal.batches(
-        rows, plan, **sizes, seed=part.seed, packing=part.training.packing, devices=part.devices,
-        start_tokens=start_tokens(next(model.parameters()).device), **given,
-    )  # fmt: skip
+            _write_records(part, context.folder, plan, flops, tally, wasted, before, read.record(whole))
 
 
 def goal_for(part: TrainPart, inputs: Mapping[str, Stored]) -> Goal:
@@ -175,22 +157,6 @@ def model_for(part: TrainPart, inputs: Mapping[str, Stored], tokenizer: Any) -> 
     return model.double() if part.training.precision == "float64" else model
 
 
-def _plan(
-    part: TrainPart, inputs: Mapping[str, Stored], rows: TokenRows | TextPool, visit_flops: NDArray[np.float64]
-) -> VisitPlan:
-    if part.training.method == "none":
-        return plan_no_visits(rows.unique_rows if isinstance(rows, TextPool) else len(rows.names))
-    if isinstance(rows, TextPool):
-        return plan_rows(
-            allowance_of(part, inputs, examples=rows.unique_rows), unique_rows=rows.unique_rows,
-            row_tokens=rows.context_tokens, row_flops=float(visit_flops[0]), global_batch_size=part.global_batch_size,
-        )  # fmt: skip
-    return plan_visits(
-        rows.lengths, visit_flops, allowed=allowance_of(part, inputs, examples=len(rows.names)),
-        global_batch_size=part.global_batch_size, seed=part.seed,
-    )  # fmt: skip
-
-
 def allowance_of(part: TrainPart, inputs: Mapping[str, Stored], *, examples: int) -> Allowance:
     """What a run may use, in the unit that it counts; `examples` are those of a run without a selection.
 
@@ -210,7 +176,7 @@ def _write_records(
 ) -> None:  # fmt: skip
     """Write the records of a run, which say that its training is over.
 
-    `before` is what the longer run has paid, `mixed` what a run on plain text has read of each source.
+    `before` is what the longer run has paid, `mixed` what a run that mixes sources has read of each.
     """
     if tally.kept_step is not None:
         checkpoints.check_best(folder / CHECKPOINTS, tally.kept_step)

@@ -6,7 +6,6 @@ says which source its n-th row is from. So a row is a pure function of (seed, n)
 another number of processes, needs no saved position.
 """
 
-import hashlib
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,22 +17,21 @@ import torch
 from numpy.typing import NDArray
 
 from winnow.budget import VisitPlan
+from winnow.kinds import KINDS
 from winnow.mixing.order import schedule_order
-from winnow.mixing.repeats import effective_tokens
-from winnow.mixing.schedule import Schedule, time_averages
+from winnow.mixing.record import mixture_record
+from winnow.mixing.schedule import Schedule
+from winnow.mixing.sources import source_seed
 from winnow.mixing.stage import read_schedule
 from winnow.models.forward import Batch
 from winnow.records import Stored
 from winnow.store import read_json
 from winnow.text.token_cache import TokenCache
 
-RECORDS = "training_records.json"
 EPOCHS_KEPT = 2
 """Orders in memory, of each source: a row may begin in one epoch and end in the next."""
 STRETCH_DOCUMENTS = 512
 """Whose places are at hand as plain integers."""
-POINTS = 50
-"""Of a run at which records say what it has read so far."""
 
 
 Stretch = tuple[list[int], list[int]]
@@ -49,7 +47,7 @@ class Stream:
         self.dtype = cache.tokens.dtype
         self._tokens = np.asarray(cache.tokens)  # whose slices cost less than those of a memmap
         self._stretch: Stretch = [0, 0], [0]
-        self._key = seed, int.from_bytes(hashlib.sha256(name.encode()).digest()[:8])
+        self._seed = seed
         self._epochs: dict[int, tuple[NDArray[np.int64], NDArray[np.int64]]] = {}
 
     @property
@@ -91,7 +89,7 @@ class Stream:
     def _epoch(self, epoch: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The order of an epoch's documents, and where each begins in it."""
         if epoch not in self._epochs:
-            order = np.random.default_rng([*self._key, epoch]).permutation(len(self.lengths))
+            order = np.random.default_rng(source_seed(self._seed, self.name, epoch)).permutation(len(self.lengths))
             starts = np.concatenate([[0], np.cumsum(self.lengths[order])[:-1]]).astype(np.int64)
             self._epochs = dict([*self._epochs.items(), (epoch, (order, starts))][-EPOCHS_KEPT:])
         return self._epochs[epoch]
@@ -198,28 +196,12 @@ class TextPool:
         before = tuple(self.read_before.get(name, 0) for name in names)
         return TextRows(self.streams, self.context_tokens, order, before)
 
-    def told(self, rows: TextRows) -> dict[str, Any]:
-        """What records say of what a run reads: by source asked and realised, and how that went over the run."""
-        counts = np.bincount(rows.order, minlength=len(self.streams))
-        asked = time_averages(self.schedule, [stream.name for stream in self.streams])
-        ends = np.unique(np.linspace(0, len(rows.order), min(POINTS, len(rows.order)) + 1).astype(np.int64))
-        on_the_way = [np.bincount(rows.order[:end], minlength=len(self.streams)).tolist() for end in ends]
-        return {
-            "sources": [
-                {
-                    "source": stream.name, "asked_share": asked[stream.name],
-                    "realised_share": float(counts[number] / len(rows.order)), "rows": int(counts[number]),
-                    "read_before": rows.read_before[number],
-                    "tokens": int(counts[number]) * self.context_tokens, "unique_tokens": stream.epoch_tokens,
-                    "epochs": (epochs := float(counts[number] * self.context_tokens / stream.epoch_tokens)),
-                    "effective_tokens": effective_tokens(stream.epoch_tokens, epochs),
-                }
-                for number, stream in enumerate(self.streams)
-            ],
-            "between": self.schedule.between,
-            "knots": [{"at": knot.at, "shares": dict(knot.shares)} for knot in self.schedule.knots],
-            "rows": ends.tolist(), "rows_by_source": on_the_way,
-        }  # fmt: skip
+    def record(self, rows: TextRows) -> dict[str, Any]:
+        """What records say of what a run reads; see `mixture_record`."""
+        return mixture_record(
+            self.schedule, [stream.name for stream in self.streams], [stream.epoch_tokens for stream in self.streams],
+            sources=rows.order, tokens=rows.lengths, read_before=rows.read_before,
+        )  # fmt: skip
 
 
 def unique_rows(inputs: Mapping[str, Stored], *, row_tokens: int) -> int:
@@ -242,6 +224,6 @@ def text_pool(
 
 def _read_before(inputs: Mapping[str, Stored]) -> dict[str, int]:
     """Source -> rows that the model which a run starts from has read, and that before it."""
-    path = inputs["start"].folder / RECORDS if "start" in inputs else None
+    path = inputs["start"].folder / KINDS["train"].record.file if "start" in inputs else None
     mixed = read_json(path).get("mixture") if path is not None and path.is_file() else None
     return {row["source"]: row["read_before"] + row["rows"] for row in mixed["sources"]} if mixed else {}
