@@ -347,3 +347,31 @@ def test_shares_may_be_learned_for_a_target_and_never_for_what_judges_them(tmp_p
     assert "tests" not in stages["reading.notes.alone_web"].inputs.values()
     found = refused(vary=vary, evaluation={"text": [target | {"name": "other"}]})
     assert any("target is the evaluation set 'other'" in line for line in found), found
+    limited = {"name": "mixmin", "options": options | {"target": target | {"limit_tokens": 9}}}
+    found = refused(vary={"mixture": LEARNED | {"notes": {"mixture": limited}}})
+    assert any("target 'aim' has limit_tokens" in line for line in found), found
+    found = refused(evaluation={"text": [target | {"limit_tokens": 9}]})
+    assert any("evaluation.text 'aim' has limit_tokens" in line for line in found), found
+
+
+def test_what_judges_shares_is_taken_out_of_what_they_are_learned_for(tmp_path):
+    """By its content, whatever its file is called."""
+    judge = [f"The {number} stones of the river were counted by the old miller of the valley." for number in range(9)]
+    others = [
+        f"A note on {number} birds above the harbour, and on what the fishermen said of it." for number in range(30)
+    ]
+    for name, texts in (("judge", judge), ("aim", [*others, *judge])):
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(json.dumps({"text": text}) for text in texts))
+    aim, judges = ({"name": name, "licence": "x", "format": "text", "path": str(tmp_path / f"{name}.jsonl")}
+                   for name in ("aim", "judge"))  # fmt: skip
+    vary = {"mixture": LEARNED | {"notes": {"mixture": {"name": "mixmin", "options": PROXIES | {"target": aim}}}}}
+    recipe = text_recipe(
+        vary=vary, evaluation=text_tree()["evaluation"] | {"text": [judges]},
+        study=text_tree()["study"] | {"seeds": [0], "controls": False},
+    )  # fmt: skip
+    run(recipe, out=tmp_path / "mixing", arm="notes")
+    kept = stored(tmp_path / "mixing", "target.notes")[0]
+    texts = pq.read_table(kept.folder / "documents.parquet")["text"].to_pylist()
+    assert sorted(texts) == sorted(others) and kept.numbers["overlaps"] == len(judge)
+    fit = json.loads((stored(tmp_path / "mixing", "mixture.notes")[0].folder / "fit.json").read_text())
+    assert fit["learned"]["goal"] == {"aim": 1.0}

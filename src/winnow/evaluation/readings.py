@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from winnow.evaluation.sets import EvaluationSet
-from winnow.evaluation.windows import in_domain_sets, out_of_domain_sets
+from winnow.evaluation.windows import in_domain_sets, target_set
 from winnow.ledger import spent
 from winnow.mixing.stage import LOSSES, log_probabilities_file
 from winnow.models.batch_sizes import tokens_at_once
@@ -31,10 +31,10 @@ def read_proxy(part: ReadingPart, inputs: Mapping[str, Stored], context: Context
     """Leaves `losses.json`, nats per byte by source, and of each source the log-probability of every target token."""
     torch.set_num_threads(part.threads)
     started, model = time.perf_counter(), load_model(inputs["run"])
-    sets = in_domain_sets(inputs, tokenizer_of(inputs["tokenizer"]), context_tokens=part.context_tokens)
+    tokenizer = tokenizer_of(inputs["tokenizer"])
+    sets = in_domain_sets(inputs, tokenizer, context_tokens=part.context_tokens)
     if "target" in inputs:
-        tokenizer = tokenizer_of(inputs["tokenizer"])
-        sets += out_of_domain_sets(inputs["target"], tokenizer, context_tokens=part.context_tokens)
+        sets.append(target_set(inputs["target"], tokenizer, context_tokens=part.context_tokens))
     losses, files, flops, tokens = dict[str, float](), [LOSSES], 0.0, 0
     for items in sets:
         nats = target_losses(Losses(model), items)

@@ -19,7 +19,7 @@ from winnow.text.tokenizers import encode_with_ends
 
 TOKENS_OF = "tokens."
 """How the roles of inputs begin that hold the tokens of a source."""
-VALIDATION, TEXTS = "validation.parquet", "texts.parquet"
+VALIDATION, TEXTS, DOCUMENTS = "validation.parquet", "texts.parquet", "documents.parquet"
 
 
 def in_domain_sets(inputs: Mapping[str, Stored], tokenizer: Any, *, context_tokens: int) -> list[EvaluationSet]:
@@ -31,6 +31,13 @@ def in_domain_sets(inputs: Mapping[str, Stored], tokenizer: Any, *, context_toke
             documents = zip(table["id"].to_pylist(), table["text"].to_pylist(), strict=True)
             found.append(window_set(role.removeprefix(TOKENS_OF), documents, tokenizer, context_tokens=context_tokens))
     return found
+
+
+def target_set(documents: Stored, tokenizer: Any, *, context_tokens: int) -> EvaluationSet:
+    """The text that shares are learned for, by its source's name."""
+    table = read_columns(documents.folder / DOCUMENTS, ["id", "text"])
+    rows = zip(table["id"].to_pylist(), table["text"].to_pylist(), strict=True)
+    return window_set(documents.numbers["source"], rows, tokenizer, context_tokens=context_tokens)
 
 
 def out_of_domain_sets(tests: Stored, tokenizer: Any, *, context_tokens: int) -> list[EvaluationSet]:

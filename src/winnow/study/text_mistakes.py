@@ -44,6 +44,8 @@ def _of_target(recipe: Recipe) -> list[str]:
     same = next((each.name for each in judges if each.path is not None and each.path == target.path), None)
     if same is not None:
         return [f"mixture.options.target is the evaluation set {same!r}; learn shares from other text than judges them"]
+    if target.limit_tokens is not None:
+        return [f"mixture.options.target {target.name!r} has limit_tokens, which is for pool.sources; use limit"]
     names = [source.name for source in recipe.pool.sources]
     if target.name in names or not target.is_text:
         return [f"mixture.options.target {target.name!r} must be plain text, and named as no source is"]
@@ -57,6 +59,11 @@ def _of_examples(recipe: Recipe) -> Iterator[tuple[bool, str]]:
         chosen.arms != ("full",) or chosen.controls or bool(chosen.representations),
         "selection chooses among examples, and pool.sources holds plain text, all of which is trained on; remove it, "
         "and compare mixtures with vary.mixture",
+    )
+    limited = next((each.name for each in recipe.evaluation.text or () if each.limit_tokens is not None), None)
+    yield (
+        limited is not None,
+        f"evaluation.text {limited!r} has limit_tokens, which is for pool.sources; use limit",
     )
     yield recipe.study.resample_pool < 1, "study.resample_pool draws examples, and pool.sources holds plain text"
     names = [each.name for each in (*recipe.pool.sources, *(recipe.evaluation.text or ()), *recipe.evaluation.sets)]

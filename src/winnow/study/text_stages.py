@@ -16,7 +16,6 @@ from winnow.parts import (
     ProxyPart,
     ReadingPart,
     RowCostPart,
-    TestsPart,
     TextPoolPart,
     TokenizerPart,
     TokensPart,
@@ -36,17 +35,17 @@ def text_stages(recipe: Recipe) -> list[Stage]:
     """
     text, sources = recipe.pool.text, recipe.pool.sources
     assert text is not None
-    documents = [_documents(recipe, source) for source in sources]
+    documents = [_documents(recipe, source, f"documents.{source.name}") for source in sources]
     tokens = [_tokens(recipe, source) for source in sources]
     part = TextPoolPart(sources=sources, context_tokens=text.context_tokens)
     inputs = {stage.name: stage.name for stage in (*documents, *tokens)}
     return [*documents, *_from_scratch(recipe), *tokens, Stage("pool", "text_pool", part, inputs)]
 
 
-def _documents(recipe: Recipe, source: SourceRecipe) -> Stage:
+def _documents(recipe: Recipe, source: SourceRecipe, name: str) -> Stage:
     part = DocumentsPart(source=source.model_copy(update={"limit_tokens": None}), seed=recipe.pool.seed)
     inputs = {"tests": "tests"} | generated_inputs((source,))
-    return Stage(f"documents.{source.name}", "documents", part, inputs)
+    return Stage(name, "documents", part, inputs)
 
 
 def _from_scratch(recipe: Recipe) -> list[Stage]:
@@ -114,12 +113,12 @@ def row_cost_stage(recipe: Recipe, name: str, run: ArmRun, arm: str | None = Non
 
 
 def _target(arm: Arm) -> list[Stage]:
-    """The text that an arm's shares are learned for, where the recipe names some beside what is held out."""
+    """The text that an arm's shares are learned for, where the recipe names some beside what is held out.
+
+    Without what stands in evaluation sets, as text that is trained on.
+    """
     target = learning_target(arm.recipe)
-    if target is None:
-        return []
-    part = TestsPart(sets=(), text=(target,))
-    return [Stage(f"target.{arm.name}", "tests", part, generated_inputs((target,)))]
+    return [] if target is None else [_documents(arm.recipe, target, f"target.{arm.name}")]
 
 
 def learning_target(recipe: Recipe) -> SourceRecipe | None:
