@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from winnow.cli.shared import AsJson, app, load, print_json, print_lines
+from winnow.cli.shared import AsJson, app, load, print_json, print_lines, study_of
 from winnow.errors import WinnowError, visible
 
 if TYPE_CHECKING:
@@ -148,8 +148,6 @@ def level_lines(final: "Final") -> list[str]:
 
 
 def _chosen(study: Path, arm: str, seed: int | None, checkpoint: str | None) -> "Checkpoint":
-    from winnow import pipeline
     from winnow.verbs.checkpoints import choose
 
-    folder = pipeline.study_folder(load(study, None), None) if study.is_file() else study
-    return choose(folder, arm=arm, seed=seed, checkpoint=checkpoint)
+    return choose(study_of(study), arm=arm, seed=seed, checkpoint=checkpoint)

@@ -7,31 +7,21 @@ evaluate_model("models/mine", recipe)["micro"]["loss"]
 import re
 import shutil
 from collections.abc import Mapping, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from winnow.errors import ArtifactError, DataError, RecipeError, refused
 from winnow.pipeline import store_beside
-from winnow.pool.file_types import read_file
 from winnow.pool.first_rows import first_mistakes
+from winnow.pool.guessing import guess_source
 from winnow.pool.hub import HUB
 from winnow.recipe import Recipe
 from winnow.recipe.file import parse_recipe, put_overrides
 from winnow.store import read_json, write_folder
-from winnow.text.answers import MARKER
 from winnow.verbs.scored import score, scores_of
 from winnow.walk import Watch
 
 KEY = "model", 0
-SHAPES: Mapping[str, tuple[set[str], dict[str, Any]]] = {
-    "messages": ({"messages"}, {"format": "chat"}),
-    "conversations": ({"conversations"}, {"format": "sharegpt"}),
-    "prompt and completion": ({"prompt", "completion"}, {"format": "prompt_completion"}),
-    "instruction and output": ({"instruction", "output"}, {"format": "alpaca"}),
-    "question and answer": ({"question", "answer"}, {"fields": {"question": "question", "answer": "answer"}}),
-}
-"""What a row has to have -> how it is read."""
 FILES = "evaluation.json", "items.parquet"
 
 
@@ -66,19 +56,10 @@ def _shape(path: str) -> Mapping[str, Any]:
         raise RecipeError(f"--sets {path} is at the hub; say how its rows are read with --format, or give --recipe")
     if not Path(path).is_file():
         raise DataError(f"--sets {path} is no file; give JSONL, JSON, CSV or Parquet files")
-    row = next(islice(read_file(Path(path)), 1), None)
-    if row is None:
-        raise DataError(f"--sets {path} has no rows")
-    kind = next((kind for kind, (needed, _) in SHAPES.items() if needed <= row.keys()), None)
-    if kind is None:
-        known = "; ".join(SHAPES)
-        raise DataError(
-            f"--sets {path} has the columns {', '.join(row)}; winnow reads {known} by name; say --format, or name the "
-            "columns in a recipe (evaluation.sets) and give --recipe"
-        )
-    if kind == "question and answer" and MARKER in str(row["answer"]):
-        return {"format": "gsm8k"}
-    return SHAPES[kind][1]
+    try:
+        return guess_source(Path(path)).settings
+    except DataError as error:
+        raise DataError(f"--sets {error}; or say --format, or give --recipe") from error
 
 
 def evaluate_model(
