@@ -29,17 +29,30 @@ def command(monkeypatch, capsys):
 
 
 @pytest.fixture(scope="session")
-def finished_study(tmp_path_factory, worker_id):
-    """The study folder of recipes/smallest.yaml, run once by whichever worker comes first; do not change it."""
+def run_once(tmp_path_factory, worker_id):
+    """Runs a recipe under a name, once, by whichever worker comes first; gives the study's folder: do not change it."""
     from winnow.pipeline import run
-    from winnow.recipe.file import load_recipe
 
     alone = worker_id == "master"
     root = tmp_path_factory.mktemp("studies") if alone else tmp_path_factory.getbasetemp().parent / "studies"
-    with FileLock(root.with_suffix(".lock")):
-        if not (root / "smallest" / "report.html").exists():
-            run(load_recipe(SMALLEST), out=root / "smallest")
-    return root / "smallest"
+
+    def folder_of(name, recipe):
+        folder = root / name / name
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_suffix(".lock")):
+            if not (folder / "report.html").exists():
+                run(recipe, out=folder)
+        return folder
+
+    return folder_of
+
+
+@pytest.fixture(scope="session")
+def finished_study(run_once):
+    """The study folder of recipes/smallest.yaml."""
+    from winnow.recipe.file import load_recipe
+
+    return run_once("smallest", load_recipe(SMALLEST))
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ import json
 import pytest
 
 from tests_support import SMALLEST
-from winnow import pipeline
 from winnow.analysis.find import find
 from winnow.recipe.file import load_recipe
 from winnow.store import read_json
@@ -35,10 +34,8 @@ def recipe():
 
 
 @pytest.fixture(scope="module")
-def folder(recipe, tmp_path_factory):
-    place = tmp_path_factory.mktemp("chains") / "study"
-    pipeline.run(recipe, out=place)
-    return place
+def folder(recipe, run_once):
+    return run_once("chains", recipe)
 
 
 def losses(folder, arm):

@@ -27,10 +27,8 @@ from winnow.walk import ProbeMaker
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    root = tmp_path_factory.mktemp("text")
-    run(text_recipe(), out=root / "mixing")
-    return root / "mixing"
+def folder(run_once):
+    return run_once("mixing", text_recipe())
 
 
 @pytest.fixture(scope="module")
@@ -251,10 +249,8 @@ LEARNED = {"equal": {"mixture": "equal"}, "notes": {"mixture": {"name": "mixmin"
 
 
 @pytest.fixture(scope="module")
-def learned(tmp_path_factory):
-    root = tmp_path_factory.mktemp("learned")
-    run(text_recipe(vary={"mixture": LEARNED}), out=root / "mixing")
-    return root / "mixing"
+def learned(run_once):
+    return run_once("learned", text_recipe(vary={"mixture": LEARNED}))
 
 
 def test_no_stage_that_shares_are_learned_from_rests_on_an_evaluation_set(learned):
@@ -295,16 +291,14 @@ def test_a_proxy_trains_on_its_fraction_of_tokens_and_of_each_source(learned):
 
 
 @pytest.fixture(scope="module")
-def paid(tmp_path_factory):
+def paid(run_once):
     """A study whose arms have a budget in FLOPs, and its recipe."""
-    root = tmp_path_factory.mktemp("paid")
     capped = {"name": "unimax", "options": {"max_epochs": 0.75}}
     recipe = text_recipe(
         vary={"mixture": LEARNED | {"capped": {"mixture": capped}}}, budget={"flops": 2e8},
         study=text_tree()["study"] | {"seeds": [0]},
     )  # fmt: skip
-    run(recipe, out=root / "mixing")
-    return root / "mixing", recipe
+    return run_once("paid", recipe), recipe
 
 
 def test_a_budget_in_flops_pays_for_the_proxies_too(paid):

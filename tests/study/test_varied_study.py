@@ -32,10 +32,8 @@ SETTINGS = [
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    place = tmp_path_factory.mktemp("varied") / "study"
-    pipeline.run(load_recipe(SMALLEST, SETTINGS), out=place)
-    return place
+def folder(run_once):
+    return run_once("varied", load_recipe(SMALLEST, SETTINGS))
 
 
 @pytest.fixture(scope="module")

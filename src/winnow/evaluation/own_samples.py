@@ -9,7 +9,6 @@ that the base had learnt from, and paired text by text, so that its noise is sma
 unprompted, and nothing else that it could do.
 """
 
-import shutil
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -20,6 +19,7 @@ import pyarrow.parquet as pq
 import torch
 from numpy.typing import NDArray
 
+from winnow.evaluation.distinct import Measured, of_checkpoints
 from winnow.evaluation.levels import level_of
 from winnow.evaluation.scoring import row_losses
 from winnow.metrics import METRICS
@@ -85,25 +85,19 @@ def measure_divergence(part: DivergencePart, inputs: Mapping[str, Stored], conte
     last one, the checkpoints are the same weights and are measured once.
     """
     torch.set_num_threads(part.threads)
-    run = inputs["run"]
     rows, base = read_own_samples(inputs["samples"])
-    is_same = "best_step" in run.numbers and run.numbers["best_step"] == run.numbers["steps"]
-    numbers, cost = dict[str, Any](), Cost()
-    for checkpoint in reversed(part.checkpoints):
-        if checkpoint == "best" and is_same and "last" in numbers:
-            for pattern in ("divergence_{}.json", "items_{}.parquet"):
-                shutil.copy(context.folder / pattern.format("last"), context.folder / pattern.format("best"))
-            numbers["best"] = numbers["last"]
-            continue
+
+    def measure(checkpoint: str) -> Measured:
         started = time.perf_counter()
-        model = load_model(run, checkpoint)
-        differences, numbers[checkpoint] = divergence(model, rows, base)
-        write_json(context.folder / f"divergence_{checkpoint}.json", numbers[checkpoint])
+        model = load_model(inputs["run"], checkpoint)
+        differences, numbers = divergence(model, rows, base)
+        write_json(context.folder / f"divergence_{checkpoint}.json", numbers)
         items = pa.table({"id": rows.names, "score": differences, "weight": (rows.lengths - 1).astype(np.float64)})
         pq.write_table(items, context.folder / f"items_{checkpoint}.parquet", compression="zstd")
-        cost += _cost(model, rows, started)
-    outputs = [f"divergence_{c}.json" for c in part.checkpoints] + [f"items_{c}.parquet" for c in part.checkpoints]
-    return Outcome(outputs=tuple(outputs), numbers=numbers, costs={"evaluate": cost})
+        return numbers, _cost(model, rows, started)
+
+    files = "divergence_{}.json", "items_{}.parquet"
+    return of_checkpoints(inputs["run"], part.checkpoints, context.folder, files, measure)
 
 
 def divergence(

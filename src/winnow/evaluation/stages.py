@@ -1,6 +1,5 @@
 """The evaluation stage: a checkpoint on the whole evaluation sets, every item kept."""
 
-import shutil
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -11,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
+from winnow.evaluation.distinct import Measured, of_checkpoints
 from winnow.evaluation.measured import COLUMNS, Row, answers_for, beyond, item_rows, measured_key
 from winnow.evaluation.measures.asking import AskedMeasure, asked_measures, metrics_of
 from winnow.evaluation.scoring import ItemScores, averages, score_set, scoring_cost
@@ -22,10 +22,12 @@ from winnow.models.generate import context_of
 from winnow.models.loading import load_model
 from winnow.parts import EvaluatePart
 from winnow.recipe import IN_DOMAIN, OUT_OF_DOMAIN, USUAL_MEASURES
-from winnow.records import Context, Cost, Outcome, Stored, to_json
+from winnow.records import Context, Outcome, Stored, to_json
 from winnow.store import write_json
 from winnow.text.chat_templates import left_template
 from winnow.text.tokenizers import eos_id, tokenizer_of
+
+FILES = "evaluation_{}.json", "items_{}.parquet"
 
 
 def evaluate(part: EvaluatePart, inputs: Mapping[str, Stored], context: Context) -> Outcome:
@@ -36,25 +38,14 @@ def evaluate(part: EvaluatePart, inputs: Mapping[str, Stored], context: Context)
     checkpoints are the same weights and are scored once.
     """
     torch.set_num_threads(part.threads)
-    run = inputs["run"]
-    is_same = "best_step" in run.numbers and run.numbers["best_step"] == run.numbers["steps"]
-    cost = Cost()
-    numbers: dict[str, Any] = {}
-    for checkpoint in part.checkpoints:
-        if checkpoint == "best" and is_same and "last" in part.checkpoints:
-            continue
-        cost += _score_checkpoint(part, inputs, context, checkpoint, numbers)
-    for checkpoint in set(part.checkpoints) - set(numbers):
-        numbers[checkpoint] = numbers["last"]
-        for pattern in ("evaluation_{}.json", "items_{}.parquet"):
-            shutil.copy(context.folder / pattern.format("last"), context.folder / pattern.format(checkpoint))
-    outputs = [f"evaluation_{c}.json" for c in part.checkpoints] + [f"items_{c}.parquet" for c in part.checkpoints]
-    return Outcome(outputs=tuple(outputs), numbers=numbers, costs={"evaluate": cost})
+
+    def score(checkpoint: str) -> Measured:
+        return _score_checkpoint(part, inputs, context, checkpoint)
+
+    return of_checkpoints(inputs["run"], part.checkpoints, context.folder, FILES, score)
 
 
-def _score_checkpoint(
-    part: EvaluatePart, inputs: Mapping[str, Stored], context: Context, checkpoint: str, numbers: dict[str, Any]
-) -> Cost:
+def _score_checkpoint(part: EvaluatePart, inputs: Mapping[str, Stored], context: Context, checkpoint: str) -> Measured:
     started = time.perf_counter()
     tokenizer = tokenizer_of(inputs["tokenizer"])
     model = load_model(inputs["run"], checkpoint)
@@ -79,13 +70,13 @@ def _score_checkpoint(
         )  # fmt: skip
     rows = {items.name: item_rows(asked, items, scored) for items, scored in zip(sets, scores, strict=True)}
     found = _scores(asked, sets, scores, rows)
-    numbers[checkpoint] = {"micro": found["micro"], "macro": found["macro"]}
     averages_of_text = {name: mean_of_sets(found["sets"], each) for name, each in groups.items() if each}
     found |= {"aggregates": averages_of_text} if averages_of_text else {}
     write_json(context.folder / f"evaluation_{checkpoint}.json", {"max_new_tokens": part.max_new_tokens} | found)
     table = pa.Table.from_pylist([row for each in rows.values() for row in each], schema=COLUMNS)
     pq.write_table(table, context.folder / f"items_{checkpoint}.parquet", compression="zstd")
-    return scoring_cost(flop_model(model), sets, scores, started)
+    numbers = {"micro": found["micro"], "macro": found["macro"]}
+    return numbers, scoring_cost(flop_model(model), sets, scores, started)
 
 
 def mean_of_sets(sets: Mapping[str, Mapping[str, Any]], names: Sequence[str]) -> dict[str, Any]:
