@@ -3,8 +3,10 @@
 import csv
 
 import pytest
+from study_factory import write_study
 
 from winnow.analysis.contamination import COPIES_COLUMNS, FOUND_COLUMNS
+from winnow.analysis.find import find
 from winnow.findings import Table
 from winnow.pool.hygiene.contamination import RULES, SourceRow
 from winnow.pool.hygiene.stage import _cell
@@ -18,6 +20,17 @@ def test_no_rows_are_a_header_and_rows_stay_what_they_were():
     assert csv_text(Table("t", "T", ({"a": 1, "b": None},))) == "a,b\n1,\n"
     assert csv_text(Table("t", "T", ())) == ""
     assert "Nothing yet" in markdown(Table("t", "T", (), columns=("a",)))
+
+
+def test_no_table_of_a_study_is_without_its_columns(tmp_path):
+    """Whatever is not there yet; and they are those of a study that has it."""
+    alone = find(write_study(tmp_path / "alone", effects={"full": 0.0}, seeds=(0,))).tables
+    whole = find(write_study(tmp_path / "whole", seeds=(0, 1))).tables
+    assert [name for name, table in alone.items() if not table.rows and not table.columns and table.title] == []
+    both = [name for name in alone if not alone[name].rows and name in whole and whole[name].rows]
+    assert {"savings", "comparisons", "equal_flops"} <= set(both)
+    for name in both:
+        assert alone[name].columns == tuple(whole[name].rows[0]), name
 
 
 def test_rows_have_the_columns_that_are_told():

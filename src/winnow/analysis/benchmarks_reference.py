@@ -13,7 +13,7 @@ import numpy as np
 from winnow.analysis.benchmarks import Asked, asked_of, forgetting_interval, lost_parts
 from winnow.analysis.items import Parts
 from winnow.analysis.study_folder import Study
-from winnow.analysis.tables import Row
+from winnow.analysis.tables import Row, bounded
 from winnow.findings import ArmFacts, Estimate, Table
 from winnow.ledger import round_half_up
 from winnow.metrics import metric_named
@@ -142,8 +142,8 @@ def _row(scored: Scored, arm: str, confidence: float) -> Row:
         "arm": arm, "task": scored.task, "metric": scored.metric, "score_percent": score,
         "stderr_points": scored.stderr, "random_percent": random, "untrained_percent": scored.untrained,
         "reference_percent": reference, "less_random_points": less(score, random),
-        "less_reference_points": less(score, reference), **_bounds("above_untrained_points", gained, 100),
-        **_bounds("above_reference_points", against, 1), "reference_gain_share": share,
+        "less_reference_points": less(score, reference), **bounded("above_untrained_points", gained, 100),
+        **bounded("above_reference_points", against, 1), "reference_gain_share": share,
     }  # fmt: skip
 
 
@@ -157,12 +157,6 @@ def _over_items(difference: float, stderr: float | None, confidence: float) -> E
         return Estimate(difference, None, None, 1)
     half = NormalDist().inv_cdf(0.5 + confidence / 2) * stderr
     return Estimate(difference, difference - half, difference + half, 1)
-
-
-def _bounds(column: str, found: Estimate | None, scale: float) -> Row:
-    values = (None, None, None) if found is None else (found.mean, found.low, found.high)
-    scaled = [None if value is None else scale * value for value in values]
-    return dict(zip((column, f"{column}_low", f"{column}_high"), scaled, strict=True))
 
 
 def _told(rows: Sequence[Row], confidence: float) -> str:

@@ -44,9 +44,20 @@ def contamination_tables(study: Study) -> tuple[Table, ...]:
     found, copies = (tuple(hygiene.get(key, ())) for key in ("contamination", "duplicates"))
     if study.recipe.is_text:
         rows = _removed(study, TEXT_COLUMNS)
-        return (Table("contamination_removed", "What became of each source's documents", rows, TEXT_NOTE),)
+        return (
+            Table(
+                "contamination_removed", "What became of each source's documents", rows, TEXT_NOTE,
+                columns=_names(TEXT_COLUMNS),
+            ),
+        )  # fmt: skip
     return (
-        Table("contamination_removed", "Rows removed from each source", _removed(study, REMOVED_COLUMNS), REMOVED_NOTE),
+        Table(
+            "contamination_removed",
+            "Rows removed from each source",
+            _removed(study, REMOVED_COLUMNS),
+            REMOVED_NOTE,
+            columns=_names(REMOVED_COLUMNS),
+        ),
         Table(
             "contamination",
             "Items of evaluation sets found in each source",
@@ -62,6 +73,10 @@ def contamination_tables(study: Study) -> tuple[Table, ...]:
             columns=() if copies else COPIES_COLUMNS,
         ),
     )
+
+
+def _names(columns: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+    return tuple(column for column, _ in columns)
 
 
 def _removed(study: Study, columns: Sequence[tuple[str, str]]) -> tuple[dict[str, Any], ...]:

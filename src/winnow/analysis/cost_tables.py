@@ -15,9 +15,9 @@ from winnow.findings import ArmFacts, Table, budget_text
 from winnow.ledger import CHARGED_METERS, dollars, metered, spent, total
 from winnow.records import Cost
 from winnow.study_files import CHECKPOINTS
+from winnow.text.printing import EXA
 
 Row = dict[str, Any]
-EXA = 1e18
 EARLY_STOP = "early_stop"
 
 
@@ -111,7 +111,20 @@ def savings(study: Study, arms: Sequence[ArmFacts], baseline: str) -> Table:
     )
     if unequal:
         note += f" An arm of another budget than {baseline}'s is compared with what {baseline} is at its own budget."
-    return Table("savings", f"At each arm's own checkpoint, against {baseline}", tuple(rows), note)
+    title = f"At each arm's own checkpoint, against {baseline}"
+    return Table("savings", title, tuple(rows), note, columns=SAVINGS)
+
+
+SAVINGS = (
+    "arm", "baseline", "checkpoint", "seeds", "loss_difference", "exact_match_difference_points", "less_seconds",
+    "less_seconds_percent", "less_dollars", "less_dollars_percent", "net_less_seconds", "net_less_seconds_percent",
+    "net_less_dollars", "net_less_dollars_percent", "loss_difference_low", "loss_difference_high",
+    "exact_match_difference_points_low", "exact_match_difference_points_high", "less_seconds_low", "less_seconds_high",
+    "less_dollars_low", "less_dollars_high", "net_less_seconds_low", "net_less_seconds_high", "net_less_dollars_low",
+    "net_less_dollars_high", "loss", "baseline_loss", "exact_match", "baseline_exact_match", "seconds",
+    "baseline_seconds", "selection_seconds", "dollars_per_hour",
+)  # fmt: skip
+"""Of the table of savings."""
 
 
 def _savings_row(study: Study, arm: str, baseline: str, checkpoint: str) -> Row | None:

@@ -21,6 +21,7 @@ from winnow.analysis.statistics import mean_interval, paired_differences
 from winnow.analysis.study_folder import Study
 from winnow.analysis.study_records import Evaluation, Run
 from winnow.findings import ArmFacts, Table
+from winnow.text.printing import EXA
 
 REUSES = (1, 3, 10, 30, math.inf)
 """Runs that share one selection; without end: it costs nothing."""
@@ -28,7 +29,6 @@ NUM_BUDGETS = 10
 SAME = 0.01
 """Budgets that differ by less count as one."""
 MIN_ARMS = 3
-EXA = 1e18
 NOTE = (
     "Budget: training and a share of the selection, 1/uses of it. Losses: {aggregate} average over the items evaluated "
     "on the way, at the best checkpoint so far by validation loss, mean over the common seeds. The gain is the best "

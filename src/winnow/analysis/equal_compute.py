@@ -17,10 +17,10 @@ from winnow.analysis.study_folder import Study
 from winnow.analysis.study_records import Run
 from winnow.findings import ArmFacts, Comparison, Table
 from winnow.metrics import LOSS
+from winnow.text.printing import EXA
 
 UNEQUAL = 0.02
 """Relative difference in cost from which two arms are called unequal."""
-EXA = 1e18
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +104,13 @@ def _losses(tracks: Mapping[int, Track], ends: Mapping[int, float]) -> dict[int,
     return {seed: loss for seed, loss in found.items() if loss is not None}
 
 
+COLUMNS = (
+    "arm", "seeds", "training_ratio", "whole_ratio", "budget_exaflops", "verdict", "gain_nats", "gain_nats_low",
+    "gain_nats_high", "corrected_for",
+)  # fmt: skip
+"""Of the table at equal FLOPs."""
+
+
 def equal_flops(study: Study, arms: Sequence[ArmFacts], baseline: str) -> Table:
     """Every arm against the baseline at equal FLOPs; empty where all arms took the same."""
     others = [arm.name for arm in arms if arm.seeds and arm.name != baseline]
@@ -117,7 +124,7 @@ def equal_flops(study: Study, arms: Sequence[ArmFacts], baseline: str) -> Table:
         "positive is better. Intervals are corrected for the number of arms (Bonferroni). A learning rate that decays "
         "is at its end in one of the two runs alone."
     )
-    return Table("equal_flops", f"At equal FLOPs against {baseline}", tuple(rows), note)
+    return Table("equal_flops", f"At equal FLOPs against {baseline}", tuple(rows), note, columns=COLUMNS)
 
 
 def _row(study: Study, arm: str, baseline: str, ratio: Compute | None, *, num: int) -> dict[str, Any] | None:

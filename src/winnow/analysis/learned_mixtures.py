@@ -10,8 +10,8 @@ from winnow.analysis.tables import Row
 from winnow.findings import ArmFacts, Table
 from winnow.kinds import KINDS
 from winnow.store import read_json
+from winnow.text.printing import EXA
 
-EXA = 1e18
 FIT = next(each for each in KINDS["mixture"].copied if each.file == "fit.json")
 
 

@@ -16,7 +16,7 @@ from winnow.analysis.pareto import words
 from winnow.analysis.statistics import mean_interval, paired_differences
 from winnow.analysis.study_folder import Study
 from winnow.analysis.study_records import Run
-from winnow.analysis.tables import with_bounds
+from winnow.analysis.tables import bounded, with_bounds
 from winnow.findings import ArmFacts, Estimate, Table
 from winnow.kinds import KINDS
 from winnow.records import ZERO_SHOT
@@ -101,7 +101,7 @@ def _ends(study: Study, pairs: Mapping[str, str], num: int) -> Table:
             **with_bounds("learned_nats", list(learned.values()), confidence),
             **with_bounds("forgotten_nats", list(forgotten.values()), confidence),
             "forgotten_stderr": fmean(each["stderr"] or 0.0 for each in records.values()),
-            **_bounded("learned_difference_nats", more), **_bounded("forgotten_difference_nats", less),
+            **bounded("learned_difference_nats", more), **bounded("forgotten_difference_nats", less),
             "trained_tokens": fmean(run.done.tokens for run in study.runs_of(arm).values()), "corrected_for": num,
         })  # fmt: skip
     note = (
@@ -123,11 +123,6 @@ def _difference(study: Study, by_seed: Any, arm: str, other: str, num: int) -> E
         return None
     found = paired_differences(by_seed(study, arm), by_seed(study, other))
     return mean_interval(found, study.recipe.study.confidence, num_comparisons=num)
-
-
-def _bounded(column: str, found: Estimate | None) -> Row:
-    values = (found.mean, found.low, found.high) if found else (None, None, None)
-    return dict(zip((column, f"{column}_low", f"{column}_high"), values, strict=True))
 
 
 def _at_equal_learning(study: Study, pairs: Mapping[str, str], num: int) -> Table:
@@ -160,7 +155,7 @@ def _equal_row(ways: Mapping[str, Mapping[int, Way]], arm: str, other: str, num:
         "arm": arm, "against": other, "seeds": len(found.levels) + len(found.never),
         "verdict": verdict_at_equal_learning(found, difference),
         **{column: fmean(values.values()) if values else None for column, values in means.items()},
-        **_bounded("forgotten_difference_nats", difference), "corrected_for": num,
+        **bounded("forgotten_difference_nats", difference), "corrected_for": num,
     }  # fmt: skip
 
 

@@ -20,8 +20,8 @@ from winnow.mixing.schedule import Between, Knot, Schedule, accumulated
 from winnow.recipe import IN_DOMAIN, OUT_OF_DOMAIN
 from winnow.records import ZERO_SHOT
 from winnow.study_files import CHECKPOINTS
+from winnow.text.printing import EXA
 
-EXA = 1e18
 BITS = "bits_per_byte"
 LEVELS = "loss", "perplexity", BITS
 

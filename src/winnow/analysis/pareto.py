@@ -11,7 +11,9 @@ from winnow.analysis.cost import amount, selection_charge
 from winnow.analysis.gains import Measured, measured
 from winnow.analysis.statistics import mean_interval, paired_differences
 from winnow.analysis.study_folder import Study
+from winnow.analysis.tables import bounded
 from winnow.findings import ArmFacts, Estimate, Factor, Table
+from winnow.text.printing import EXA
 
 Row = dict[str, Any]
 SAME = 1.0
@@ -74,7 +76,7 @@ def second_measure(study: Study, arms: Sequence[ArmFacts]) -> Second:
             "forgetting (points lost of the average over benchmarks)",
         )  # fmt: skip
     axis = study.recipe.study.primary.cost
-    column, scale = ("exaflops", 1e18) if axis == "flops" else (axis, 1.0)
+    column, scale = ("exaflops", EXA) if axis == "flops" else (axis, 1.0)
     costs = {arm.name: _costs(study, arm.name, axis, scale) for arm in arms}
     return Second(
         column, "cost_difference_percent", ("worse and cheaper", "better and dearer"), costs,
@@ -103,14 +105,9 @@ def _row(first: Measured, second: Second, arm: str, baseline: str, *, confidence
         "arm": arm, "seeds": gain.num if gain else len(levels[0]),
         "verdict": "baseline" if arm == baseline else words(gain, more, same=second.same, trade=second.words),
         first.level_column: fmean(levels[0].values()), second.column: fmean(levels[1].values()) if levels[1] else None,
-        **_bounded(first.column, gain), **_bounded(second.difference, more),
+        **bounded(first.column, gain), **bounded(second.difference, more),
         "corrected_for": num,
     }  # fmt: skip
-
-
-def _bounded(column: str, found: Estimate | None) -> Row:
-    values = (found.mean, found.low, found.high) if found else (None, None, None)
-    return dict(zip((column, f"{column}_low", f"{column}_high"), values, strict=True))
 
 
 def words(gain: Estimate | None, more: Estimate | None, *, same: float = 0.0, trade: tuple[str, str]) -> str:

@@ -10,9 +10,17 @@ from winnow.findings import ArmFacts, Table
 from winnow.records import Prediction, from_json
 from winnow.store import read_json
 from winnow.study_files import PREDICTIONS
+from winnow.text.printing import EXA
 
 Row = dict[str, Any]
-EXA, MIB = 1e18, 2**20
+MIB = 2**20
+
+
+AMOUNTS = "steps", "tokens", "exaflops", "seconds", "evaluation_exaflops", "evaluation_seconds", "memory_mib"
+COLUMNS = (
+    "arm", "seeds", *(column for name in AMOUNTS for column in (f"{name}_predicted", name, f"{name}_ratio")),
+)  # fmt: skip
+"""Of the table of predictions."""
 
 
 def predicted_table(study: Study, arms: Sequence[ArmFacts]) -> Table:
@@ -27,7 +35,7 @@ def predicted_table(study: Study, arms: Sequence[ArmFacts]) -> Table:
         "of training; evaluation: on the way and at the end, with benchmarks. Predicted times are those of a core that "
         "nobody shares. Memory is measured on accelerators alone."
     )
-    return Table("predicted", "Predicted and used", rows, note)
+    return Table("predicted", "Predicted and used", rows, note, columns=COLUMNS)
 
 
 def _row(study: Study, arm: str, said: Prediction) -> Row:
@@ -35,7 +43,7 @@ def _row(study: Study, arm: str, said: Prediction) -> Row:
     looked, trained = evaluation_cost(study, arm), [run.costs["train"] for run in runs]
     peaks = [run.peak_memory_bytes for run in runs if run.peak_memory_bytes is not None]
     pairs = {
-        "steps": (said.steps, fmean(run.plan.steps for run in runs)),
+        "steps": (said.steps, fmean(run.done.steps for run in runs)),
         "tokens": (said.tokens, fmean(cost.tokens for cost in trained)),
         "exaflops": (said.flops / EXA, fmean(cost.flops for cost in trained) / EXA),
         "seconds": (said.seconds, fmean(cost.seconds for cost in trained)),

@@ -20,9 +20,10 @@ from winnow.analysis.sentences import AXIS_WORDS
 from winnow.analysis.study_folder import Study
 from winnow.analysis.tables import from_zero, with_bounds
 from winnow.findings import ArmFacts, Estimate, Table
+from winnow.text.printing import EXA
 
 Row = dict[str, Any]
-COST_COLUMNS = {"flops": ("exaflops", 1e18)}
+COST_COLUMNS = {"flops": ("exaflops", EXA)}
 """Axis -> word in column names, and its size in the axis's unit, where they differ."""
 NEVER, OWN = "never reached", "its own"
 

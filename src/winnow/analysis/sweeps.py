@@ -3,8 +3,8 @@
 from winnow.analysis.study_folder import Study
 from winnow.findings import Table
 from winnow.ledger import dollars
+from winnow.text.printing import EXA
 
-EXA = 1e18
 COLUMNS = (
     "arm", "learning_rate", "validation_loss", "stable", "chosen", "steps", "exaflops", "seconds", "dollars",
 )  # fmt: skip

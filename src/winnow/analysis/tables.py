@@ -19,10 +19,14 @@ Row = dict[str, Any]
 def with_bounds(column: str, values: Sequence[float | None], confidence: float) -> Row:
     """Three columns: the mean over seeds and its interval; all None where a seed has no value."""
     known = [value for value in values if value is not None]
-    estimate = mean_interval(known, confidence) if len(known) == len(values) else None
-    if estimate is None:
-        return {column: None, f"{column}_low": None, f"{column}_high": None}
-    return {column: estimate.mean, f"{column}_low": estimate.low, f"{column}_high": estimate.high}
+    return bounded(column, mean_interval(known, confidence) if len(known) == len(values) else None)
+
+
+def bounded(column: str, estimate: Estimate | None, scale: float = 1.0) -> Row:
+    """Three columns: an estimate and its interval, times `scale`; all None without one."""
+    values = (estimate.mean, estimate.low, estimate.high) if estimate else (None, None, None)
+    scaled = (None if value is None else scale * value for value in values)
+    return dict(zip((column, f"{column}_low", f"{column}_high"), scaled, strict=True))
 
 
 def within_unit(row: Row, column: str) -> Row:
@@ -189,6 +193,13 @@ def planted(study: Study, arms: Sequence[ArmFacts]) -> Table:
     return Table("planted", "What became of planted faults", tuple(rows), note, columns=PLANTED)
 
 
+COMPARED = (
+    "arm", "baseline", "seeds", "verdict", "gain_nats", "gain_nats_low", "gain_nats_high", "corrected_for",
+    "needed_seeds", "note",
+)  # fmt: skip
+"""Of the table of comparisons, of losses."""
+
+
 def comparisons(ranking: Sequence[Comparison]) -> Table:
     """All arms against the primary baseline, best first."""
     has_items = any(each.num_items is not None for each in ranking)
@@ -216,7 +227,7 @@ def comparisons(ranking: Sequence[Comparison]) -> Table:
     if has_items:
         note += " The gain's covers other seeds on these items; the one over items covers other items, too."
     against = ranking[0].baseline if ranking else "the baseline"
-    return Table("comparisons", f"Ranking of all arms against {against}", rows, note)
+    return Table("comparisons", f"Ranking of all arms against {against}", rows, note, columns=() if rows else COMPARED)
 
 
 def _gain(comparison: Comparison, gain: Estimate | None, suffix: str = "") -> Row:

@@ -21,7 +21,7 @@ from winnow.recipe import Recipe
 from winnow.recipe.arguments import FolderPath, checks_arguments
 from winnow.recipe.file import AnyRecipe, as_recipe
 from winnow.study.arms import Arm, build_arms, equal_arms
-from winnow.text.printing import memory
+from winnow.text.printing import EXA, memory
 from winnow.verbs.planned_arms import PlannedArm, Training, planned_arms, trainings_of
 from winnow.verbs.planned_data import is_declared, read_pool
 from winnow.verbs.planned_evaluation import final_of
@@ -110,7 +110,7 @@ def plan(
         arms=arms,
         warnings=[*pool.warnings, *_warnings(arms), *equal_arms(built), *_told(recipe, trained, worst), *told, *notes],
         mixtures=mixtures,
-        untrained_exaflops=looks.flops / 1e18,
+        untrained_exaflops=looks.flops / EXA,
         untrained_seconds=seconds_of(looks, speed),
     )
 

@@ -21,6 +21,7 @@ from winnow.study.selections import Selection, representation_of
 from winnow.study.sweeps import swept_arms
 from winnow.study.text_stages import proxy_share
 from winnow.study.training_stages import batch_size
+from winnow.text.printing import EXA
 from winnow.training.schedule import cooldown_steps, warmup_steps
 from winnow.verbs.planned_evaluation import evaluation_of
 from winnow.verbs.planned_pool import PlannedPool
@@ -138,7 +139,7 @@ def _evaluated(arm: PlannedArm, recipe: Recipe, costs: FlopModel, pool: PlannedP
     looks = evaluation_of(recipe, costs, pool, steps=arm.steps)
     seconds = seconds_of(looks, speed)
     return replace(
-        arm, evaluation_exaflops=looks.flops / 1e18, evaluation_tokens=looks.tokens, evaluation_seconds=seconds,
+        arm, evaluation_exaflops=looks.flops / EXA, evaluation_tokens=looks.tokens, evaluation_seconds=seconds,
         evaluation_dollars=dollars(seconds, speed.machine.dollars_per_hour),
     )  # fmt: skip
 
@@ -155,7 +156,7 @@ def _with_trials(arm: PlannedArm, recipe: Recipe, machine: MachineRecipe) -> Pla
     assert recipe.study.sweep is not None
     runs = len(recipe.study.sweep.learning_rate) * recipe.study.sweep.budget_fraction
     counted = arm.exaflops if machine.flops_convention == "reference" else arm.exaflops_6n
-    seconds = runs * counted * 1e18 / (machine.flops_per_second or 1.0)
+    seconds = runs * counted * EXA / (machine.flops_per_second or 1.0)
     price = dollars(seconds, machine.dollars_per_hour)
     return replace(arm, sweep_exaflops=runs * arm.exaflops, sweep_seconds=seconds, sweep_dollars=price)
 
@@ -178,7 +179,7 @@ def _planned(arm: Arm, arms: list[Arm], training: Training, pool: PlannedPool, m
     shown = published.model_dump(exclude_none=True) if published else None
     plain = PlannedArm(
         name=arm.name, fraction=fraction, epochs=0, examples=examples, visits=0, visits_per_example=0, steps=0,
-        tokens=0, exaflops=0, exaflops_6n=0, selection_exaflops=selection / 1e18, seconds=0, dollars=0,
+        tokens=0, exaflops=0, exaflops_6n=0, selection_exaflops=selection / EXA, seconds=0, dollars=0,
         published=shown, global_batch_size=batch_size(recipe, recipe.training),
         learning_rate=recipe.training.learning_rate, factors=arm.factors,
     )  # fmt: skip
@@ -204,7 +205,7 @@ def _planned(arm: Arm, arms: list[Arm], training: Training, pool: PlannedPool, m
     tokens, flops = visits * mean_tokens, visits * mean_flops
     if proxies:
         selection = proxies * flops / (1 - proxies if allowed.unit == "flops" else 1)
-        plain = replace(plain, selection_exaflops=selection / 1e18)
+        plain = replace(plain, selection_exaflops=selection / EXA)
     papers = flops_6n(
         costs.parameters - (costs.trainable_parameters if recipe.training.method == "lora" else 0), tokens
     )
@@ -213,8 +214,8 @@ def _planned(arm: Arm, arms: list[Arm], training: Training, pool: PlannedPool, m
     steps = steps_for(visits, plain.global_batch_size)
     return replace(
         plain, epochs=visits / examples, visits=visits, visits_per_example=visits / examples, steps=steps,
-        warmup_steps=warmup_steps(recipe.training, steps), tokens=int(tokens), exaflops=flops / 1e18,
-        exaflops_6n=papers / 1e18, train_seconds=counted / (machine.flops_per_second or 1.0), seconds=seconds,
+        warmup_steps=warmup_steps(recipe.training, steps), tokens=int(tokens), exaflops=flops / EXA,
+        exaflops_6n=papers / EXA, train_seconds=counted / (machine.flops_per_second or 1.0), seconds=seconds,
         dollars=dollars(seconds, machine.dollars_per_hour),
         trainable_parameters=costs.trainable_parameters, memory_bytes=training.peak.total_bytes,
     )  # fmt: skip

@@ -14,6 +14,7 @@ from winnow.records import Prediction, Stored, to_json
 from winnow.store import sealed, write_json
 from winnow.study.arms import Arm
 from winnow.study.predictions import PREDICTED, read_predictions, trained_arms
+from winnow.text.printing import EXA
 from winnow.verbs.planned_arms import PlannedArm, planned_arms, trainings_of
 from winnow.verbs.planned_pool import pool_of, text_pool_of
 from winnow.verbs.planned_speed import speed_for
@@ -49,7 +50,7 @@ def predictions(
 
 def _of(arm: PlannedArm) -> Prediction:
     return Prediction(
-        steps=arm.steps, tokens=arm.tokens, flops=1e18 * arm.exaflops, seconds=arm.train_seconds,
-        memory_bytes=arm.memory_bytes, evaluation_flops=1e18 * arm.evaluation_exaflops,
+        steps=arm.steps, tokens=arm.tokens, flops=EXA * arm.exaflops, seconds=arm.train_seconds,
+        memory_bytes=arm.memory_bytes, evaluation_flops=EXA * arm.evaluation_exaflops,
         evaluation_seconds=arm.evaluation_seconds, dollars=arm.dollars + arm.evaluation_dollars,
     )  # fmt: skip
